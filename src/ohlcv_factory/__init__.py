@@ -1,0 +1,41 @@
+"""OHLCV model factory: raw price bars in, honest short / neutral / long models out."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Bars": "ohlcv_factory.bars.schema",
+    "BaseModel": "ohlcv_factory.models.base",
+    "CheckpointManager": "ohlcv_factory.storage.checkpoints",
+    "DatasetConfig": "ohlcv_factory.dataset.settings",
+    "FactoryError": "ohlcv_factory.errors",
+    "InputSpec": "ohlcv_factory.dataset.samples",
+    "ModelBundle": "ohlcv_factory.training.bundle",
+    "ModelRegistry": "ohlcv_factory.models.registry",
+    "PredictionOutput": "ohlcv_factory.models.base",
+    "Predictions": "ohlcv_factory.evaluation.predictions",
+    "RunResult": "ohlcv_factory.training.trainer",
+    "Samples": "ohlcv_factory.dataset.samples",
+    "TimeSeriesDataContainer": "ohlcv_factory.dataset.container",
+    "Trainer": "ohlcv_factory.training.trainer",
+    "TrainerConfig": "ohlcv_factory.training.settings",
+    "TrainingMetrics": "ohlcv_factory.models.base",
+    "read_bars": "ohlcv_factory.bars.load",
+}
+
+__all__ = sorted(_PUBLIC)  # noqa: PLE0605  (the names are the keys of one table)
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported at their first use, so that importing the package costs nothing."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'ohlcv_factory' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

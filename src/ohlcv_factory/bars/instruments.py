@@ -1,0 +1,93 @@
+"""What one trades: tick, point value, costs per side, session calendar, barrier defaults."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+from ohlcv_factory.bars.sessions import SessionCalendar, session_calendar
+from ohlcv_factory.config import Document, IntegerKeys, Settings, parse_yaml, read_yaml, setting
+from ohlcv_factory.errors import UsageError
+
+GENERIC = "*"
+"""Row of the table that an unknown symbol gets."""
+
+
+class BarrierRule(Settings):
+    """Triple barrier of one horizon: distances in ATR(14) of the signal bar, vertical barrier in bars."""
+
+    k_up: float = setting(..., "Upper barrier in ATR(14).", gt=0)
+    k_down: float = setting(..., "Lower barrier in ATR(14).", gt=0)
+    max_bars: int = setting(..., "Bars to the vertical barrier.", ge=1)
+
+
+class Instrument(Settings):
+    """One row of the instrument table; copied into every dataset manifest."""
+
+    symbol: str
+    currency: str = "USD"
+    tick_size: float = setting(0.0, "Smallest price step; 0 where none is declared.", ge=0)
+    point_value: float = setting(1.0, "Currency per point of one contract or unit.", gt=0)
+    commission: float = setting(0.0, "Currency per contract and side.", ge=0)
+    slippage_ticks: float = setting(0.0, "Ticks lost per side.", ge=0)
+    fee_bps: float = setting(0.0, "Fee and slippage per side in basis points of the traded value.", ge=0)
+    calendar: str = setting("always_open", "Session calendar, see `bars.sessions`.")
+    barriers: Annotated[dict[int, BarrierRule], IntegerKeys] = {}
+
+    @property
+    def sessions(self) -> SessionCalendar:
+        """The instrument's session calendar."""
+        return session_calendar(self.calendar)
+
+    @property
+    def is_generic(self) -> bool:
+        """Whether the symbol is unknown, so that declared generic costs stand in."""
+        return self.symbol not in instrument_table()
+
+    def cost_per_unit(self, price: float) -> float:
+        """Cost of one side in price units per unit traded at `price`: commission, slippage and fee together."""
+        return self.fee_bps * 1e-4 * price + self.slippage_ticks * self.tick_size + self.commission / self.point_value
+
+    def barrier(self, horizon: int) -> BarrierRule:
+        """The barrier rule of a horizon. Raises UsageError (2) when that horizon is not offered."""
+        if horizon not in self.barriers:
+            offered = ", ".join(map(str, sorted(self.barriers)))
+            raise UsageError(f"horizon {horizon} is not offered for {self.symbol}.", help=f"offered: {offered}")
+        return self.barriers[horizon]
+
+
+@cache
+def instrument_table() -> dict[str, Instrument]:
+    """The shipped table, by symbol; `*` is the generic row."""
+    text = files("ohlcv_factory.bars").joinpath("instruments.yaml").read_text(encoding="utf-8")
+    return _table(parse_yaml(text, where="instruments.yaml"))
+
+
+def find_instrument(symbol: str, user_table: Path | None = None) -> Instrument:
+    """The instrument of a symbol: the user's table first, then the shipped one, then the generic row.
+
+    A user's row names only what differs from the shipped row (or from the generic one).
+    """
+    shipped = instrument_table()
+    row = shipped.get(symbol) or shipped[GENERIC].model_copy(update={"symbol": symbol})
+    if user_table is None:
+        return row
+    document = read_yaml(user_table)
+    if symbol not in document.values:
+        return row
+    changed = {**row.plain(), **document.values[symbol], "symbol": symbol}
+    lines = {key.removeprefix(f"{symbol}."): line for key, line in document.lines.items()}
+    return Instrument.parse(changed, where=document.where, lines=lines)
+
+
+def _table(document: Document) -> dict[str, Instrument]:
+    """Rows inherit from the generic row; `barriers_of` names the row whose barriers are meant."""
+    rows = document.values
+    table: dict[str, Instrument] = {}
+    for symbol, own in rows.items():
+        fields = {key: value for key, value in own.items() if key != "barriers_of"}
+        fields.setdefault("barriers", rows[own.get("barriers_of", GENERIC)].get("barriers"))
+        table[symbol] = Instrument.parse({**fields, "symbol": symbol}, where=document.where)
+    return table

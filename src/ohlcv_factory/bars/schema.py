@@ -1,0 +1,74 @@
+"""The canonical bars of one symbol: what every other module reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ohlcv_factory.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+NANOSECONDS = 1_000_000_000
+COLUMNS = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars of one symbol, checked, ascending, stamped with their **open** time in UTC.
+
+    All arrays have shape `(n,)`. A minute without a trade is absent: nothing may assume a regular grid.
+    `bar_seconds` is the declared length of one bar, not the distance between rows.
+    """
+
+    symbol: str
+    time_ns: np.ndarray
+    """int64, nanoseconds since 1970-01-01 UTC, strictly ascending."""
+    open: np.ndarray
+    """float64, price units, as are high, low and close."""
+    high: np.ndarray
+    low: np.ndarray
+    close: np.ndarray
+    volume: np.ndarray
+    """float64; 0 everywhere where the market reports none."""
+    bar_seconds: int
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.time_ns), *(len(getattr(self, name)) for name in COLUMNS)}
+        if len(lengths) != 1:
+            raise DataError(f"{self.symbol}: columns of different length: {sorted(lengths)}.", help="one value per bar")
+        if self.bar_seconds < 1:
+            raise DataError(f"{self.symbol}: bar_seconds must be at least 1, got {self.bar_seconds}.", help="declare --bar-size")
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+    @cached_property
+    def close_time_ns(self) -> np.ndarray:
+        """When each bar is complete and its values are known: open time + bar length."""
+        return self.time_ns + self.bar_seconds * NANOSECONDS
+
+    @cached_property
+    def has_volume(self) -> bool:
+        """Whether any bar carries volume at all."""
+        return bool(np.any(self.volume > 0))
+
+    def head(self, count: int) -> Bars:
+        """The first `count` bars: what was known at the close of bar `count - 1`."""
+        return self.slice(0, count)
+
+    def slice(self, start: int, stop: int) -> Bars:
+        """Bars `start` to `stop - 1`, as views."""
+        arrays = {name: getattr(self, name)[start:stop] for name in ("time_ns", *COLUMNS)}
+        return replace(self, **arrays)
+
+    def frame(self) -> pl.DataFrame:
+        """A polars frame with `timestamp` (UTC) and the five columns."""
+        import polars as pl
+
+        time = pl.Series("timestamp", self.time_ns).cast(pl.Datetime("ns", "UTC"))
+        return pl.DataFrame([time, *(pl.Series(name, getattr(self, name)) for name in COLUMNS)])

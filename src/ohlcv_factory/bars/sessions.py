@@ -1,0 +1,80 @@
+"""Trading sessions: which day a bar belongs to, and how far into the day it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ohlcv_factory.errors import unknown_name
+
+SECONDS_PER_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class SessionCalendar:
+    """One market's trading day.
+
+    A session is named by its date in `time_zone`; it begins at `session_start_hour` of the evening before where that is
+    not 0 (17 for Chicago futures: the bar of Sunday 17:05 belongs to Monday). Regular hours are minutes of the local day.
+    Holidays are the days on which no bar came.
+    """
+
+    name: str
+    time_zone: str
+    session_start_hour: int
+    regular_open_minute: int
+    regular_close_minute: int
+    sessions_per_year: float
+
+    def session_day(self, time_ns: np.ndarray) -> np.ndarray:
+        """Session of each bar as int64 days since 1970-01-01 in exchange time, shape `(n,)`."""
+        shift = (24 - self.session_start_hour) % 24 * 3600
+        return (local_seconds(time_ns, self.time_zone) + shift) // SECONDS_PER_DAY
+
+    def minute_of_session(self, time_ns: np.ndarray) -> np.ndarray:
+        """Minutes from the session's opening hour to each bar's open, 0 to 1439, shape `(n,)`."""
+        shift = (24 - self.session_start_hour) % 24 * 3600
+        return (local_seconds(time_ns, self.time_zone) + shift) % SECONDS_PER_DAY // 60
+
+    def is_regular(self, time_ns: np.ndarray) -> np.ndarray:
+        """Whether each bar opens inside the regular hours of a weekday (every day for 24/7 markets)."""
+        local = local_seconds(time_ns, self.time_zone)
+        minute = local % SECONDS_PER_DAY // 60
+        inside = (minute >= self.regular_open_minute) & (minute < self.regular_close_minute)
+        return inside & ((weekday(local) < 5) | (self.sessions_per_year > 300))
+
+
+def local_seconds(time_ns: np.ndarray, time_zone: str) -> np.ndarray:
+    """Seconds since 1970 on the wall clock of `time_zone`, daylight saving included, shape `(n,)`."""
+    import polars as pl
+
+    moments = pl.Series(time_ns).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(time_zone)
+    return moments.dt.replace_time_zone(None).dt.timestamp("ms").to_numpy() // 1000
+
+
+def weekday(seconds: np.ndarray) -> np.ndarray:
+    """Day of the week of wall-clock seconds: 0 Monday to 6 Sunday."""
+    return (seconds // SECONDS_PER_DAY + 3) % 7
+
+
+CALENDARS = {
+    calendar.name: calendar
+    for calendar in (
+        SessionCalendar("always_open", "UTC", 0, 0, 1440, 365.0),
+        SessionCalendar("fx_week", "America/New_York", 17, 8 * 60, 17 * 60, 260.0),
+        SessionCalendar("nyse", "America/New_York", 0, 9 * 60 + 30, 16 * 60, 252.0),
+        SessionCalendar("cme_equity", "America/Chicago", 17, 8 * 60 + 30, 15 * 60, 252.0),
+        SessionCalendar("cme_metals", "America/Chicago", 17, 7 * 60 + 20, 12 * 60 + 30, 252.0),
+        SessionCalendar("cme_energy", "America/Chicago", 17, 8 * 60, 13 * 60 + 30, 252.0),
+        SessionCalendar("cme_rates", "America/Chicago", 17, 7 * 60 + 20, 14 * 60, 252.0),
+        SessionCalendar("cme_currency", "America/Chicago", 17, 7 * 60 + 20, 14 * 60, 252.0),
+    )
+}
+
+
+def session_calendar(name: str) -> SessionCalendar:
+    """The calendar of that name. Raises UnknownNameError (2)."""
+    if name not in CALENDARS:
+        raise unknown_name("session calendar", name, CALENDARS)
+    return CALENDARS[name]

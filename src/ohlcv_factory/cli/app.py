@@ -1,0 +1,115 @@
+"""`ohlcv-factory`: the verbs, and the one place where errors become text and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+import click
+import typer
+
+from ohlcv_factory import __version__
+from ohlcv_factory.cli import (
+    compare,
+    config,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    features,
+    models,
+    predict,
+    report,
+    run,
+    train,
+)
+from ohlcv_factory.errors import FactoryError
+
+DEBUG_VARIABLE = "FACTORY_DEBUG"
+EXIT_INTERRUPTED = 130
+EXIT_INTERNAL = 70
+
+application = typer.Typer(
+    name="ohlcv-factory",
+    help="Honest short / neutral / long models from price bars.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@application.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Honest short / neutral / long models from price bars."""
+
+
+application.command("demo")(demo.demo)
+application.command("run")(run.run)
+application.add_typer(data.application, name="data")
+application.add_typer(features.application, name="features")
+application.add_typer(models.application, name="models")
+application.add_typer(config.application, name="config")
+application.command("train")(train.train)
+application.command("evaluate")(evaluate.evaluate)
+application.command("predict")(predict.predict)
+application.command("compare")(compare.compare)
+application.command("report")(report.report)
+application.command("doctor")(doctor.doctor)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(invoke(sys.argv[1:]))
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run one command line and return its exit code; errors are printed as text, or as JSON with `--json`."""
+    debug = "--debug" in arguments or bool(os.environ.get(DEBUG_VARIABLE))
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    as_json = "--json" in arguments
+    try:
+        result = typer.main.get_command(application).main(arguments, prog_name="ohlcv-factory", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except FactoryError as error:
+        _show(str(error), error.as_dict(), as_json)
+        code = error.exit_code
+    except click.ClickException as error:
+        text, code = error.format_message(), error.exit_code
+        _show(f"error[E-usage]: {text}\n  help: ohlcv-factory --help", _plain("E-usage", text, code), as_json)
+    except (KeyboardInterrupt, click.Abort):
+        _show("interrupted", _plain("E-interrupted", "interrupted", EXIT_INTERRUPTED), as_json)
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        help_line = "this is a defect of ohlcv-factory; run again with --debug for the traceback"
+        _show(f"error[E-internal]: {text}\n  help: {help_line}", _plain("E-internal", text, EXIT_INTERNAL), as_json)
+        code = EXIT_INTERNAL
+    if debug:
+        traceback.print_exc()
+    return code
+
+
+def _plain(code: str, what: str, exit_code: int) -> dict[str, Any]:
+    return {"error": code, "what": what, "where": "", "help": "ohlcv-factory --help", "exit_code": exit_code}
+
+
+def _show(text: str, values: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(values))
+    else:
+        print(text, file=sys.stderr)

@@ -1,0 +1,53 @@
+"""`config show`: every setting of a training run with its value and where it comes from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from ohlcv_factory.cli import options
+from ohlcv_factory.cli.console import emit, table
+
+application = typer.Typer(help="Settings and where they come from.", no_args_is_help=True)
+
+
+@application.callback()
+def _root() -> None:
+    """Settings and where they come from."""
+
+
+@application.command("show")
+def show(
+    model: str, config: options.ConfigFile = None, overrides: options.Overrides = None, as_json: options.AsJson = False
+) -> None:
+    """Print every setting of `train` for one model: key, value, source of the value, meaning."""
+    from ohlcv_factory.cli.recipes import TrainRecipe, read_recipe
+    from ohlcv_factory.models.registry import ModelRegistry
+    from ohlcv_factory.training.settings import effective_hyper_parameters
+
+    recipe, layers = read_recipe(TrainRecipe, config, overrides, {"model_name": model})
+    model_class = ModelRegistry.model_class(model)
+    effective = model_class.Config.parse(
+        effective_hyper_parameters(recipe, model_class), where=layers.where, lines=layers.lines
+    )
+    rows = [
+        *(_row(name, value, TrainRecipe, layers.sources) for name, value in recipe.plain().items() if name != "model"),
+        *(_row(name, value, model_class.Config, layers.sources, "model.") for name, value in effective.plain().items()),
+    ]
+    header = ("key", "value", "source", "meaning")
+    text = table(header, [[row[column] for column in header] for row in rows])
+    emit(rows, text, as_json)
+
+
+def _row(name: str, value: Any, settings: Any, sources: dict[str, str], prefix: str = "") -> dict[str, Any]:
+    field = settings.model_fields[name]
+    notes = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    default = f"default ({notes['source']})" if notes.get("source") else "default"
+    key = prefix + name
+    return {
+        "key": key,
+        "value": str(value) if isinstance(value, dict | list) else value,
+        "source": sources.get(key, default),
+        "meaning": field.description or "",
+    }

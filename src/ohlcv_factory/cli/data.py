@@ -1,0 +1,187 @@
+"""`data check` and `data build`: bar files to a report of what they hold, and to a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ohlcv_factory.cli import options
+from ohlcv_factory.cli.console import emit, table
+
+if TYPE_CHECKING:
+    from ohlcv_factory.bars.load import BarFile
+    from ohlcv_factory.cli.recipes import BuildRecipe
+    from ohlcv_factory.dataset.build import Dataset
+
+application = typer.Typer(help="Check bar files, build datasets.", no_args_is_help=True)
+
+Files = Annotated[list[str] | None, typer.Argument(help="Bar files (CSV or Parquet), one per symbol.")]
+
+
+@application.command("check")
+@options.with_reading
+def check(
+    *,
+    files: Files = None,
+    config: options.ConfigFile = None,
+    overrides: options.Overrides = None,
+    reading: dict[str, Any],
+    as_json: options.AsJson = False,
+) -> None:
+    """Read bar files and say what was assumed and what is wrong with them."""
+    from ohlcv_factory.cli.recipes import BuildRecipe, read_recipe
+
+    flags = {
+        "sources": files or None,
+        **reading,
+    }
+    recipe, _ = read_recipe(BuildRecipe, config, overrides, flags)
+    accounts = [{"symbol": file.bars.symbol, **file.account.plain()} for file in read_sources(recipe)]
+    emit(accounts, "\n\n".join(account_text(account) for account in accounts), as_json)
+
+
+@application.command("build")
+@options.with_reading
+def build(
+    *,
+    files: Files = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the dataset; must be new or empty.")] = None,
+    config: options.ConfigFile = None,
+    overrides: options.Overrides = None,
+    bar_size: options.BarSize = None,
+    horizons: options.Horizons = None,
+    embargo: options.Embargo = None,
+    instruments: options.Instruments = None,
+    reading: dict[str, Any],
+    threads: options.Threads = None,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Build a dataset: features, labels of every horizon, parts, manifest and report."""
+    from ohlcv_factory.cli.recipes import BuildRecipe, read_recipe
+    from ohlcv_factory.errors import UsageError
+    from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads(threads)
+    flags = {
+        "sources": files or None,
+        "out": out,
+        "bar_size": bar_size,
+        "horizons": options.integers(horizons, "--horizons"),
+        "embargo_days": options.embargo_days(embargo),
+        "instruments": instruments,
+        **reading,
+    }
+    recipe, _ = read_recipe(BuildRecipe, config, overrides, flags)
+    if recipe.out is None:
+        raise UsageError("data build needs --out DIR.", where="--out", help="a new folder for the dataset")
+    if dry_run:
+        plan = build_plan(recipe)
+        emit(plan, "\n".join(f"{name}: {value}" for name, value in plan.items()), as_json)
+        return
+    summary = build_and_write(recipe, recipe.out)
+    emit(summary, build_text(summary), as_json)
+
+
+def read_sources(recipe: BuildRecipe) -> list[BarFile]:
+    """Read every source of a recipe. Raises UsageError (2) when it names none."""
+    from ohlcv_factory.bars.load import read_bars
+    from ohlcv_factory.errors import UsageError
+    from ohlcv_factory.runtime.progress import track
+
+    if not recipe.sources:
+        raise UsageError("no bar file was named.", where="FILES", help="ohlcv-factory data build BARS.csv --out DIR")
+    if recipe.read.symbol and len(recipe.sources) > 1:
+        raise UsageError("--symbol names one symbol, several files were given.", where="--symbol", help="leave it out")
+    return [read_bars(Path(source), recipe.read) for source in track(recipe.sources, "reading")]
+
+
+def build_and_write(recipe: BuildRecipe, out: Path) -> dict[str, Any]:
+    """Build a recipe's dataset, write it with its report, and return its summary."""
+    from ohlcv_factory.dataset.build import build_dataset
+    from ohlcv_factory.dataset.store import write_dataset
+    from ohlcv_factory.dataset.summary import summarise
+    from ohlcv_factory.reports.dataset_report import write_dataset_report
+    from ohlcv_factory.storage.atomic import create_folder
+
+    create_folder(out, must_be_new=True)
+    dataset = build_dataset(read_sources(recipe), recipe.dataset_config())
+    summary = summarise(dataset)
+    write_dataset(dataset, out, summary)
+    write_dataset_report(out)
+    return {"dataset": str(out), **summary, "notes": _notes(dataset), "left_out": dataset.left_out}
+
+
+def build_plan(recipe: BuildRecipe) -> dict[str, Any]:
+    """What a build would do: bars, columns, memory and a time estimated from the bars at hand."""
+    from ohlcv_factory.bars.sizes import bar_seconds
+    from ohlcv_factory.features.catalogue import catalogue
+
+    files = read_sources(recipe)
+    ratio = [bar_seconds(recipe.bar_size) / file.bars.bar_seconds if recipe.bar_size else 1.0 for file in files]
+    bars = sum(int(len(file.bars) / share) for file, share in zip(files, ratio, strict=True))
+    columns = len(catalogue())
+    return {
+        "source_bars": sum(len(file.bars) for file in files),
+        "bars": bars,
+        "columns": columns,
+        "horizons": list(recipe.horizons),
+        "memory_gb": round(bars * (columns * 8 + len(recipe.horizons) * 100) / 1e9 + 0.25, 3),
+        "estimated_seconds": round(1.5 + bars * columns * 4e-8 + bars * len(recipe.horizons) * 1e-6, 1),
+        "out": str(recipe.out),
+    }
+
+
+def _notes(dataset: Dataset) -> list[str]:
+    assumed = [f"{account['symbol']}: {text}" for account in dataset.accounts for text in account["assumed"]]
+    return [*assumed, *dataset.warnings]
+
+
+def account_text(account: dict[str, Any]) -> str:
+    """The account of one file as text."""
+    lines = [
+        f"{account['source']}: {account['rows']} bars of {account['symbol']}, {account['first']} to {account['last']}"
+    ]
+    lines += [f"  assumed: {text}" for text in account["assumed"]]
+    lines += [f"  warning: {text}" for text in account["warnings"]]
+    return "\n".join(lines)
+
+
+def build_text(summary: dict[str, Any]) -> str:
+    """The summary of a build as text: assumptions, parts, labels beside the random walk's."""
+    lines = [f"dataset: {summary['dataset']}  ({summary['features']} feature columns)"]
+    lines += [f"  note: {note}" for note in summary["notes"]]
+    if summary["left_out"]:
+        lines.append(f"  left out: {len(summary['left_out'])} columns, see the report")
+    for part, facts in summary["parts"].items():
+        if part != "embargo_days" and facts["rows"]:
+            lines.append(f"  {part}: {facts['rows']} rows, {facts['first']} to {facts['last']}")
+    lines.append("")
+    lines.append(
+        table(LABEL_HEADER, [row for symbol, facts in summary["symbols"].items() for row in _label_rows(symbol, facts)])
+    )
+    return "\n".join(lines)
+
+
+LABEL_HEADER = (
+    "symbol", "horizon", "labels", "short", "neutral", "long", "walk short", "walk neutral", "walk long", "bars to end",
+    "time-outs", "ambiguous",
+)  # fmt: skip
+
+
+def _label_rows(symbol: str, facts: dict[str, Any]) -> list[list[Any]]:
+    return [
+        [
+            symbol,
+            int(horizon),
+            labels["labelled"],
+            *labels["class_shares"].values(),
+            *labels["random_walk_shares"].values(),
+            labels["mean_bars_to_end"],
+            labels["timed_out_share"],
+            labels["ambiguous_share"],
+        ]
+        for horizon, labels in facts["horizons"].items()
+    ]

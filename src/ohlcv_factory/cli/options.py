@@ -1,0 +1,114 @@
+"""Options that several verbs share, each declared once."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, cast
+
+import typer
+
+from ohlcv_factory.errors import UsageError
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, errors too.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show rows, memory and estimated time; do nothing.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML recipe.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override one key: --set model.max_depth=4")]
+Threads = Annotated[int | None, typer.Option("--threads", help="Threads of every native library.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Every random draw follows from it.")]
+
+BarSize = Annotated[str | None, typer.Option("--bar-size", help="Resample to this size, for example 5min.")]
+Horizons = Annotated[str | None, typer.Option("--horizons", help="Label horizons in bars: 5,10,15,20")]
+Embargo = Annotated[str | None, typer.Option("--embargo", help="Calendar days before each border, or auto.")]
+Instruments = Annotated[str | None, typer.Option("--instruments", help="Your own instrument table (YAML).")]
+
+
+READING: dict[str, Any] = {
+    "symbol": Annotated[
+        str | None, typer.Option("--symbol", help="Symbol of the file; default: a column, or the file's name.")
+    ],
+    "tz": Annotated[str | None, typer.Option("--tz", help="Time zone of times that carry none, for example UTC.")],
+    "date_format": Annotated[str | None, typer.Option("--date-format", help="strftime pattern of the times.")],
+    "time_unit": Annotated[str | None, typer.Option("--time-unit", help="Unit of numeric times: s, ms, us or ns.")],
+    "delimiter": Annotated[str | None, typer.Option("--delimiter", help="Field separator of a text file.")],
+    "decimal": Annotated[str | None, typer.Option("--decimal", help="Decimal sign of a text file.")],
+    "thousands": Annotated[str | None, typer.Option("--thousands", help="Thousands separator of a text file.")],
+    "encoding": Annotated[str | None, typer.Option("--encoding", help="Encoding of a text file.")],
+    "columns": Annotated[
+        list[str] | None, typer.Option("--map", help="Column by its name in the file: --map volume=vol")
+    ],
+    "stamp": Annotated[str | None, typer.Option("--stamp", help="What the time means: open or close of the bar.")],
+    "source_size": Annotated[str | None, typer.Option("--source-size", help="Size of the file's bars, for example 1min.")],
+    "sort": Annotated[bool | None, typer.Option("--sort", help="Sort rows that are not in time order.")],
+    "on_duplicate": Annotated[
+        str | None, typer.Option("--on-duplicate", help="Equal rows of one time: error or last.")
+    ],
+    "ambiguous": Annotated[
+        str | None, typer.Option("--ambiguous", help="Hour that occurs twice: error, earliest, latest.")
+    ],
+    "max_jump": Annotated[float | None, typer.Option("--max-jump", help="List bars whose close jumps by this factor.")],
+}
+"""How a bar file is to be read: one flag for each field of `bars.load.ReadOptions`; its bar_size is `--source-size`."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def with_reading(command: Command) -> Command:
+    """Give a command the flags of READING; it gets them as one dict `reading` of dotted recipe keys."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [parameter for name, parameter in signature.parameters.items() if name != "reading"]
+    flags = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in READING.items()
+    ]
+
+    @functools.wraps(command)
+    def wrapped(**given: Any) -> Any:
+        reading = _reading_keys({name: given.pop(name) for name in READING})
+        return command(**given, reading=reading)
+
+    wrapped.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *flags]
+    )
+    return cast("Command", wrapped)
+
+
+def _reading_keys(given: dict[str, Any]) -> dict[str, Any]:
+    """`{"read.tz": "UTC", "read.columns.volume": "vol"}` from the flags that were given."""
+    columns = given.pop("columns") or []
+    given["bar_size"] = given.pop("source_size")
+    keys = {f"read.{name}": value for name, value in given.items() if value is not None}
+    for pair in columns:
+        name, separator, source = pair.partition("=")
+        if not separator:
+            raise UsageError(
+                f"--map takes column=name, got {pair!r}.", where="--map", help="for example: --map volume=vol"
+            )
+        keys[f"read.columns.{name}"] = source
+    return keys
+
+
+def integers(text: str | None, option: str) -> list[int] | None:
+    """`5,10` as numbers. Raises UsageError (2)."""
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"{option} takes whole numbers, got {text!r}.", where=option, help=f"for example: {option} 5,10"
+        ) from None
+
+
+def embargo_days(text: str | None) -> float | str | None:
+    """`auto` or a number of days. Raises UsageError (2)."""
+    if text is None or text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(
+            f"--embargo takes days or auto, got {text!r}.", where="--embargo", help="for example: --embargo 5"
+        ) from None

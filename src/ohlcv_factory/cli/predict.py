@@ -1,0 +1,70 @@
+"""`predict`: raw bars through a finished run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ohlcv_factory.cli import options
+from ohlcv_factory.cli.console import emit, table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@options.with_reading
+def predict(
+    *,
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    file: Annotated[Path, typer.Argument(help="Bar file (CSV or Parquet), from the first bar to use on.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Write all predictions here (.parquet or .csv).")] = None,
+    last: Annotated[int, typer.Option("--last", min=1, help="How many of the newest bars to show.")] = 1,
+    reading: dict[str, Any],
+    threads: options.Threads = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Probabilities and decision for every eligible bar of a file, the newest included; nothing is scored."""
+    from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads(threads)
+
+    from ohlcv_factory.bars.load import ReadOptions, read_bars
+    from ohlcv_factory.config import Layers
+    from ohlcv_factory.training.bundle import ModelBundle
+
+    bundle = ModelBundle.from_run(run)
+    given = Layers.merge([], (), reading).values.get("read", {})
+    recorded = {**bundle.read_options.plain(), "bar_size": None}
+    bars = read_bars(file, ReadOptions.parse({**recorded, **given}, where="flags")).bars
+    frame = bundle.predict(bars).frame.drop("truth", "labelled", "scored")
+    if out is not None:
+        write_frame(frame, out)
+    newest = frame.tail(last)
+    facts = {"run": str(run), "rows": len(frame), "written": str(out) if out else None, "newest": newest.to_dicts()}
+    columns = ["symbol", "time", "p_short", "p_neutral", "p_long", "decision"]
+    rows = [
+        [str(value) if name == "time" else value for name, value in zip(columns, row, strict=True)]
+        for row in newest.select(columns).rows()
+    ]
+    emit(
+        facts,
+        f"{len(frame)} rows predicted" + (f", written to {out}" if out else "") + "\n" + table(columns, rows),
+        as_json,
+    )
+
+
+def write_frame(frame: pl.DataFrame, out: Path) -> None:
+    """Write a frame as CSV or Parquet, by the suffix. Raises UsageError (2) for another one."""
+    from ohlcv_factory.errors import UsageError
+    from ohlcv_factory.storage.atomic import write_with
+
+    if out.suffix == ".csv":
+        write_with(out, frame.write_csv)
+    elif out.suffix == ".parquet":
+        write_with(out, frame.write_parquet)
+    else:
+        raise UsageError(
+            f"--out must end in .parquet or .csv, got {out.name!r}.", where="--out", help="choose a suffix"
+        )

@@ -1,0 +1,43 @@
+"""What `--config FILE` may hold for each verb: the library's settings plus where things lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ohlcv_factory.config import Layers, PathSetting, Settings, read_yaml, setting
+from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.training.settings import TrainerConfig
+
+Recipe = TypeVar("Recipe", bound=Settings)
+
+
+class BuildRecipe(DatasetConfig):
+    """`data build`: a dataset's settings, its sources and its folder."""
+
+    sources: tuple[str, ...] = setting((), "Bar files, one per symbol.")
+    out: PathSetting | None = setting(None, "Folder of the dataset; must be new or empty.")
+
+    def dataset_config(self) -> DatasetConfig:
+        """The settings without the paths."""
+        return DatasetConfig(**{name: getattr(self, name) for name in DatasetConfig.model_fields})
+
+
+class TrainRecipe(TrainerConfig):
+    """`train`: a run's settings and the dataset it is trained on."""
+
+    dataset: PathSetting | None = setting(None, "Dataset folder, as `data build` made it.")
+    threads: int | None = setting(None, "Threads of every native library.", ge=1)
+
+    def trainer_config(self) -> TrainerConfig:
+        """The settings without dataset and threads."""
+        return TrainerConfig(**{name: getattr(self, name) for name in TrainerConfig.model_fields})
+
+
+def read_recipe(
+    kind: type[Recipe], file: Path | None, overrides: Sequence[str] | None, flags: Mapping[str, Any]
+) -> tuple[Recipe, Layers]:
+    """Merge a YAML file, the environment, `--set` and flags into one recipe. Raises UsageError (2) with key and line."""
+    layers = Layers.merge([read_yaml(file)] if file else [], overrides or (), flags)
+    return kind.parse(layers.values, where=layers.where, lines=layers.lines), layers

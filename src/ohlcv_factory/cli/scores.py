@@ -1,0 +1,49 @@
+"""The table of one run's scores: the model first, the baselines below, the specification's thresholds beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ohlcv_factory.cli.console import table
+
+SCORE_HEADER = (
+    "name",
+    "macro F1",
+    "hit rate",
+    "independent",
+    "log-loss",
+    "Sharpe",
+    "Sharpe 90 %",
+    "return/year",
+    "drawdown",
+    "trades",
+)
+
+
+def score_table(evaluation: dict[str, Any]) -> str:
+    """Scores of a model and its baselines on the same rows, and the specification's thresholds below."""
+    rows = [score_row(evaluation["model_name"], evaluation)]
+    rows += [score_row(name, block) for name, block in evaluation["baselines"].items()]
+    verdicts = [
+        f"{name} > {facts['threshold']}: {'reached' if facts['passed'] else 'not reached'}"
+        for name, facts in evaluation["thresholds"].items()
+    ]
+    return table(SCORE_HEADER, rows) + "\n\nspecification's thresholds: " + "; ".join(verdicts)
+
+
+def score_row(name: str, block: dict[str, Any]) -> list[Any]:
+    """One line of the table; `block` has the keys classification and trading."""
+    classes, trading = block["classification"], block["trading"]
+    interval = trading["sharpe_interval"]
+    return [
+        name,
+        classes["macro_f1"],
+        classes["direction_hit_rate"],
+        classes["independent_rate"],
+        classes["log_loss"],
+        trading["sharpe_ratio"],
+        f"[{interval[0]:.2f}, {interval[1]:.2f}]" if interval else "-",
+        trading["annualized_return"],
+        trading["max_drawdown"],
+        trading["num_trades"],
+    ]

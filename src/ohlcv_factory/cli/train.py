@@ -1,0 +1,83 @@
+"""`train`: one model at one horizon on one dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ohlcv_factory.cli import options
+from ohlcv_factory.cli.console import emit
+
+if TYPE_CHECKING:
+    from ohlcv_factory.training.trainer import RunResult
+
+
+def train(
+    model: Annotated[str | None, typer.Option("--model", help="Model name, see `models list`.")] = None,
+    dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")] = None,
+    horizon: Annotated[int | None, typer.Option("--horizon", help="Label horizon in bars.")] = None,
+    config: options.ConfigFile = None,
+    overrides: options.Overrides = None,
+    feature_set: Annotated[str | None, typer.Option("--feature-set", help="Named feature set.")] = None,
+    weighting: Annotated[str | None, typer.Option("--weighting", help="both, quality, uniqueness or none.")] = None,
+    experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the run by.")] = None,
+    output_dir: Annotated[
+        Path | None, typer.Option("--output-dir", help="Folder that the run folder is made in.")
+    ] = None,
+    seed: options.Seed = None,
+    threads: options.Threads = None,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Train one model, score it on the val part beside the baselines, and leave a run folder."""
+    from ohlcv_factory.cli.recipes import TrainRecipe, read_recipe
+    from ohlcv_factory.errors import UsageError
+    from ohlcv_factory.runtime.threads import set_threads
+
+    flags = {
+        "model_name": model,
+        "dataset": dataset,
+        "horizon": horizon,
+        "feature_set": feature_set,
+        "weighting": weighting,
+        "experiment_name": experiment,
+        "output_dir": output_dir,
+        "random_seed": seed,
+        "threads": threads,
+    }
+    recipe, _ = read_recipe(TrainRecipe, config, overrides, flags)
+    set_threads(recipe.threads)
+    if recipe.dataset is None:
+        raise UsageError(
+            "train needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR"
+        )
+
+    from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+    from ohlcv_factory.training.trainer import Trainer
+
+    trainer = Trainer(recipe.trainer_config())
+    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon)
+    if dry_run:
+        from ohlcv_factory.training.plan import run_plan
+
+        plan = run_plan(recipe.trainer_config(), container)
+        emit(plan, "\n".join(f"{name}: {value}" for name, value in plan.items()), as_json)
+        return
+    result = trainer.run(container)
+    emit(result_values(result), result_text(result), as_json)
+
+
+def result_values(result: RunResult) -> dict[str, Any]:
+    """What `--json` prints of a run."""
+    return {"run_id": result.run_id, "output_path": str(result.path), "evaluation_metrics": result.evaluation}
+
+
+def result_text(result: RunResult) -> str:
+    """Where the run lies and its table of scores."""
+    from ohlcv_factory.cli.scores import score_table
+
+    verdict = result.evaluation["verdict"]["words"]
+    notes = "".join(f"  note: {note}\n" for note in result.notes)
+    return f"run: {result.path}\n{notes}\n{score_table(result.evaluation)}\n\n{verdict}"

@@ -1,0 +1,1 @@
+"""Arrays that a model can eat."""

@@ -1,0 +1,266 @@
+"""Features, labels, weights and parts of one horizon: what every model is trained and scored on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from ohlcv_factory.bars.load import BarFile, ReadAccount
+from ohlcv_factory.bars.schema import Bars
+from ohlcv_factory.dataset.build import Dataset, build_dataset, scheduled_end_ns
+from ohlcv_factory.dataset.market import SymbolMarket
+from ohlcv_factory.dataset.samples import INDEX_DTYPE, RowMarket, Samples
+from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.errors import DataError, UsageError, unknown_name
+from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
+from ohlcv_factory.runtime.clock import time_text
+from ohlcv_factory.labels.weights import Weighting, training_weights
+from ohlcv_factory.splits.chronological import NO_PART, PART_NAMES
+from ohlcv_factory.storage.digests import array_digest, value_digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class RowLabels:
+    """Truth of n eligible rows, arrays of shape `(n,)`."""
+
+    label: np.ndarray
+    """int8 class; meaningless where `labelled` is False."""
+    labelled: np.ndarray
+    scored: np.ndarray
+    """bool: labelled and not ambiguous."""
+    end_ns: np.ndarray
+    """int64: open time of the bar that ended the realised path."""
+    scheduled_end_ns: np.ndarray
+    """int64: open time of the bar of the vertical barrier, from the dataset's largest max_bars; what purging uses."""
+    quality: np.ndarray
+    uniqueness: np.ndarray
+
+    def take(self, rows: np.ndarray) -> RowLabels:
+        """The same for some rows."""
+        return RowLabels(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class TimeSeriesDataContainer:
+    """Immutable; rows are the eligible rows of all symbols, one symbol after the other, each in time order."""
+
+    horizon: int
+    symbols: tuple[str, ...]
+    features: np.ndarray
+    """`(n, F)` float32, unscaled, finite."""
+    feature_names: tuple[str, ...]
+    index: np.ndarray
+    """`(n,)` of INDEX_DTYPE."""
+    labels: RowLabels
+    part: np.ndarray
+    """`(n,)` int8: 0 train, 1 val, 2 test, -1 in a gap."""
+    markets: tuple[SymbolMarket, ...]
+    config: DatasetConfig
+    fingerprint: str
+    data_spec: dict[str, Any]
+    """Plain facts that a bundle needs to compute the same features from raw bars."""
+    origin: str | None = None
+    """The dataset folder that it was read from; None when it was built in memory."""
+
+    @classmethod
+    def from_bars(cls, bars: Bars | Sequence[Bars], *, horizon: int, config: DatasetConfig | None = None) -> Self:
+        """Build in memory. Raises UsageError (2) or DataError (65) as `build_dataset` does."""
+        series = [bars] if isinstance(bars, Bars) else list(bars)
+        settings = config or DatasetConfig(horizons=(horizon,))
+        return cls.from_built(build_dataset([_in_memory(one) for one in series], settings), horizon)
+
+    @classmethod
+    def from_dataset(cls, folder: Path | str, horizon: int) -> Self:
+        """Read one horizon of a dataset folder. Raises InputMissingError (66), DataError (65) or UsageError (2)."""
+        from ohlcv_factory.dataset.store import read_dataset
+
+        return replace(cls.from_built(read_dataset(Path(folder)), horizon), origin=str(folder))
+
+    @classmethod
+    def from_built(cls, dataset: Dataset, horizon: int) -> Self:
+        """One horizon of a built dataset; with one symbol the feature matrix is a view."""
+        if horizon not in dataset.config.horizons:
+            offered = ", ".join(map(str, dataset.config.horizons))
+            raise UsageError(f"horizon {horizon} is not in this dataset.", help=f"it holds: {offered}")
+        first = dataset.first_eligible
+        features = [symbol.features[first:] for symbol in dataset.symbols]
+        return cls(
+            horizon=horizon,
+            symbols=tuple(symbol.bars.symbol for symbol in dataset.symbols),
+            features=features[0] if len(features) == 1 else np.concatenate(features),
+            feature_names=dataset.feature_names,
+            index=np.concatenate([_index(code, one.bars, first) for code, one in enumerate(dataset.symbols)]),
+            labels=_row_labels(dataset, horizon),
+            part=np.concatenate([symbol.part[first:] for symbol in dataset.symbols]),
+            markets=tuple(_market(symbol, horizon) for symbol in dataset.symbols),
+            config=dataset.config,
+            fingerprint=dataset.fingerprint,
+            data_spec=data_spec(dataset),
+        )
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def rows(self, part: str, *, scored: bool = False) -> np.ndarray:
+        """Positions of a part's rows; `scored` keeps labelled rows without ambiguity only."""
+        if part not in PART_NAMES:
+            raise unknown_name("part", part, PART_NAMES)
+        inside = self.part == PART_NAMES.index(part)
+        return np.flatnonzero(inside & self.labels.scored if scored else inside)
+
+    def samples(
+        self,
+        rows: np.ndarray,
+        *,
+        columns: Sequence[str] | None = None,
+        weighting: Weighting = "none",
+        balanced: bool = False,
+        with_market: bool = False,
+    ) -> Samples:
+        """Samples of any rows, with the columns asked for. Weights have mean 1 within each class of these rows."""
+        names = tuple(columns) if columns is not None else self.feature_names
+        labels = self.labels.take(rows)
+        weight = training_weights(labels.quality, labels.uniqueness, labels.label, weighting, balanced=balanced)
+        return Samples(
+            X=self.matrix(rows, names),
+            y=labels.label,
+            weight=weight,
+            index=self.index[rows],
+            label_end=labels.end_ns,
+            feature_names=names,
+            market=self._row_market(rows) if with_market else None,
+        )
+
+    def matrix(self, rows: np.ndarray, columns: Sequence[str]) -> np.ndarray:
+        """`(n, len(columns))` float32 copy of some rows and columns. Raises UnknownNameError (2) for a missing column."""
+        positions = {name: position for position, name in enumerate(self.feature_names)}
+        for name in columns:
+            if name not in positions:
+                raise unknown_name("feature", name, self.feature_names)
+        chosen = np.array([positions[name] for name in columns])
+        values: np.ndarray = self.features[rows]
+        return values if tuple(columns) == self.feature_names else np.ascontiguousarray(values[:, chosen])
+
+    def get_sklearn_arrays(
+        self, split: str, *, weighting: Weighting = "both"
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """X `(n, F)`, y `(n,)` and weights `(n,)` of a part's scored rows."""
+        samples = self.samples(self.rows(split, scored=True), weighting=weighting)
+        return samples.X, samples.y, samples.weight
+
+    def get_neuralforecast_df(self, split: str) -> pd.DataFrame:
+        """pandas frame of a part with unique_id, ds (UTC), y (close) and one column per feature."""
+        import pandas as pd
+
+        rows = self.rows(split)
+        frame = pd.DataFrame(self.features[rows], columns=list(self.feature_names))
+        frame.insert(0, "unique_id", np.array(self.symbols)[self.index["symbol_code"][rows]])
+        frame.insert(1, "ds", pd.to_datetime(self.index["time_ns"][rows], utc=True))
+        frame.insert(2, "y", self.close(rows))
+        return frame
+
+    def close(self, rows: np.ndarray) -> np.ndarray:
+        """Close of each row's bar, `(n,)` float64."""
+        values = np.empty(len(rows))
+        for code, market in enumerate(self.markets):
+            own = self.index["symbol_code"][rows] == code
+            values[own] = market.bars.close[self.index["row"][rows][own]]
+        return values
+
+    def with_split(self, part: np.ndarray) -> Self:
+        """The same rows with other parts: `(n,)` codes 0 train, 1 val, 2 test, -1 none. This is how a fold is made."""
+        code = np.asarray(part, dtype=np.int8)
+        if code.shape != self.part.shape or not np.isin(code, (NO_PART, 0, 1, 2)).all():
+            raise DataError(f"parts must be {len(self)} codes of -1, 0, 1, 2.", help="one code per eligible row")
+        return replace(self, part=code)
+
+    def row_digest(self) -> str:
+        """Digest of the eligible rows per symbol and part: runs with equal digests are comparable."""
+        rows = array_digest(self.index["symbol_code"], self.index["time_ns"], self.part)
+        return value_digest({"symbols": list(self.symbols), "rows": rows})
+
+    def describe(self) -> dict[str, Any]:
+        """Rows and class counts per part, span and columns: JSON-ready."""
+        return {
+            "horizon": self.horizon,
+            "symbols": list(self.symbols),
+            "features": len(self.feature_names),
+            "eligible_rows": len(self),
+            "parts": {name: self._describe_part(name) for name in PART_NAMES},
+            "fingerprint": self.fingerprint,
+        }
+
+    def _describe_part(self, part: str) -> dict[str, Any]:
+        rows, scored = self.rows(part), self.rows(part, scored=True)
+        counts = np.bincount(self.labels.label[scored], minlength=CLASS_COUNT)
+        return {
+            "rows": len(rows),
+            "labelled": int(self.labels.labelled[rows].sum()),
+            "scored": len(scored),
+            "classes": dict(zip(CLASS_NAMES, counts.tolist(), strict=True)),
+        }
+
+    def _row_market(self, rows: np.ndarray) -> RowMarket:
+        codes, positions = self.index["symbol_code"][rows], self.index["row"][rows]
+        atr, rule = np.empty(len(rows)), np.empty((3, len(rows)))
+        for code, market in enumerate(self.markets):
+            own = codes == code
+            atr[own] = market.atr[positions[own]]
+            rule[:, own] = np.array([[market.rule.k_up], [market.rule.k_down], [market.rule.max_bars]])
+        return RowMarket(self.close(rows), atr, rule[0], rule[1], rule[2].astype(np.int64))
+
+
+def data_spec(dataset: Dataset) -> dict[str, Any]:
+    """What a bundle needs to compute the same rows from raw bars."""
+    return {
+        "bar_seconds": dataset.bar_seconds,
+        "warm_up_bars": dataset.warm_up_bars,
+        "history_bars": dataset.config.history_bars,
+        "read": dataset.config.read.plain(),
+        "instruments": [symbol.instrument.plain() for symbol in dataset.symbols],
+        "fingerprint": dataset.fingerprint,
+    }
+
+
+def _in_memory(bars: Bars) -> BarFile:
+    digest = array_digest(bars.time_ns, bars.open, bars.high, bars.low, bars.close, bars.volume)
+    first, last = time_text(bars.time_ns[0]), time_text(bars.time_ns[-1])
+    return BarFile(bars, ReadAccount("memory", digest, len(bars), first, last, (), ()))
+
+
+def _index(code: int, bars: Bars, first: int) -> np.ndarray:
+    index = np.empty(len(bars) - first, dtype=INDEX_DTYPE)
+    index["symbol_code"], index["time_ns"], index["row"] = code, bars.time_ns[first:], np.arange(first, len(bars))
+    return index
+
+
+def _market(symbol: Any, horizon: int) -> SymbolMarket:
+    session_day = symbol.instrument.sessions.session_day(symbol.bars.time_ns)
+    return SymbolMarket(symbol.bars, symbol.atr, symbol.labels[horizon].rule, symbol.instrument, session_day)
+
+
+def _row_labels(dataset: Dataset, horizon: int) -> RowLabels:
+    per_symbol = []
+    for symbol in dataset.symbols:
+        table = symbol.labels[horizon]
+        longest = max(labels.rule.max_bars for labels in symbol.labels.values())
+        per_symbol.append(
+            (
+                table.barrier.label,
+                table.barrier.labelled,
+                table.barrier.labelled & ~table.barrier.ambiguous,
+                symbol.bars.time_ns[table.barrier.end_row],
+                scheduled_end_ns(symbol.bars, longest),
+                table.quality.total,
+                table.uniqueness,
+            )
+        )
+    columns = zip(*per_symbol, strict=True)
+    return RowLabels(*(np.concatenate([values[dataset.first_eligible :] for values in column]) for column in columns))

@@ -1,0 +1,96 @@
+"""What a model asks to be fed, and what it gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from ohlcv_factory.errors import DataError
+from ohlcv_factory.labels.classes import CLASS_COUNT
+
+INDEX_DTYPE = np.dtype([("symbol_code", np.int32), ("time_ns", np.int64), ("row", np.int64)])
+"""Key of a sample: symbol (position in a tuple of names), open time of its bar, row of its bar in the symbol's bars."""
+
+Layout = Literal["tabular"]
+Scaling = Literal["none", "standard", "robust"]
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What a model wants: layout of X, feature set, scaling, bars per window. Code branches on this, never on a family."""
+
+    layout: Layout = "tabular"
+    feature_set: str = "boosting_optimal"
+    scaling: Scaling = "none"
+    lookback: int = 1
+    needs_market: bool = False
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether X has a time axis."""
+        return self.layout != "tabular"
+
+
+@dataclass(frozen=True)
+class RowMarket:
+    """What a model may know of each row's own label rule: all known at the close of bar t, arrays of shape `(n,)`."""
+
+    close: np.ndarray
+    atr: np.ndarray
+    """ATR(14) at the close of t, price units."""
+    k_up: np.ndarray
+    k_down: np.ndarray
+    max_bars: np.ndarray
+    """Scheduled bars to the vertical barrier."""
+
+    def take(self, rows: np.ndarray | slice) -> RowMarket:
+        """The same for some rows."""
+        return RowMarket(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Rows for a model: n samples with F features.
+
+    Labels are 0 short, 1 neutral, 2 long. `label_end` is when each label's realised path ended (ns since 1970 UTC).
+    """
+
+    X: np.ndarray
+    """`(n, F)` float32, finite."""
+    y: np.ndarray
+    """`(n,)` int8."""
+    weight: np.ndarray
+    """`(n,)` float64, positive."""
+    index: np.ndarray
+    """`(n,)` of INDEX_DTYPE."""
+    label_end: np.ndarray
+    """`(n,)` int64."""
+    feature_names: tuple[str, ...]
+    market: RowMarket | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.X)
+        for name in ("y", "weight", "index", "label_end"):
+            if len(getattr(self, name)) != n:
+                raise DataError(
+                    f"Samples.{name} has {len(getattr(self, name))} rows, X has {n}.", help="one per sample"
+                )
+        if self.X.shape[-1] != len(self.feature_names):
+            raise DataError(
+                f"X has {self.X.shape[-1]} columns, {len(self.feature_names)} names were given.",
+                help="one name per column",
+            )
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def take(self, rows: np.ndarray | slice) -> Samples:
+        """The same for some rows (positions or a slice)."""
+        parts = {name: getattr(self, name)[rows] for name in ("X", "y", "weight", "index", "label_end")}
+        return replace(self, **parts, market=self.market.take(rows) if self.market else None)
+
+    def class_counts(self) -> np.ndarray:
+        """Rows per class, shape `(3,)`."""
+        return np.bincount(self.y, minlength=CLASS_COUNT)

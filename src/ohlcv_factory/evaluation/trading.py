@@ -1,0 +1,392 @@
+"""What the decisions would have earned: one marked-to-market position per symbol, filled at the next open, with costs.
+
+The signal of bar t is known at its close and fills at the open of t + 1. Barriers stand at the signal bar's ATR times
+the rule's distances from the fill, the time-out at the close of bar t + max_bars. A bar that touches both barriers is
+taken as stopped out, unless it opens beyond one of them: then it fills at its open. P&L is in units of the notional at
+entry: quantity = side / entry price, additive, never compounded. `semantics.md`, "Money", is the source.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from ohlcv_factory.config import Settings, setting
+from ohlcv_factory.dataset.market import SymbolMarket
+from ohlcv_factory.errors import DataError
+from ohlcv_factory.evaluation.predictions import Predictions
+from ohlcv_factory.evaluation.significance import Interval, bootstrap_interval
+
+MIN_SHARPE_SESSIONS = 2
+
+
+class Exit(IntEnum):
+    """Why a trade ended. `FLIP` and the two gaps fill at the open of their bar, the rest inside it or at its close."""
+
+    OPEN = 0
+    STOP = 1
+    TARGET = 2
+    STOP_GAP = 3
+    TARGET_GAP = 4
+    TIMEOUT = 5
+    FLIP = 6
+    END = 7
+
+
+_STOP, _TARGET, _STOP_GAP, _TARGET_GAP, _TIMEOUT, _FLIP, _END = (int(reason) for reason in Exit if reason)
+_HELD_IN_LAST_BAR = np.array([reason not in (Exit.STOP_GAP, Exit.TARGET_GAP, Exit.FLIP) for reason in Exit])
+
+TRADE_DTYPE = np.dtype(
+    [
+        ("entry_row", np.int64),
+        ("exit_row", np.int64),
+        ("side", np.int8),
+        ("reason", np.int8),
+        ("entry_price", np.float64),
+        ("exit_price", np.float64),
+        ("gross", np.float64),
+        ("cost", np.float64),
+        ("net", np.float64),
+    ]
+)
+"""One trade: rows in the symbol's bars, side -1 or +1, `Exit` reason, prices, P&L and cost per unit of notional."""
+
+
+class TradeRules(Settings):
+    """What may differ between simulations; entry is always at the next open."""
+
+    costs: bool = setting(True, "Charge the instrument's cost on both sides of a trade.")
+    barriers: bool = setting(True, "Stop, target and time-out; without them only a flip or the end closes a trade.")
+    exit_at_session_end: bool = setting(False, "Close every position at its session's last close.")
+
+
+@dataclass(frozen=True)
+class TradeResult:
+    """The path of one symbol over m bars and S sessions; P&L in units of one notional."""
+
+    symbol: str
+    first_row: int
+    """Row of the first simulated bar in the symbol's bars."""
+    time_ns: np.ndarray
+    """`(m,)` int64, open time of each bar."""
+    gross: np.ndarray
+    """`(m,)` float64, P&L of each bar before costs."""
+    net: np.ndarray
+    """`(m,)` float64, the same less the costs of the fills in that bar."""
+    position: np.ndarray
+    """`(m,)` int8, side held over each close."""
+    trades: np.ndarray
+    """`(k,)` of TRADE_DTYPE, in order."""
+    session_day: np.ndarray
+    """`(S,)` int64, sessions that have bars in the range."""
+    daily: np.ndarray
+    """`(S,)` float64, net P&L of each session, 0 on flat ones."""
+    sessions_per_year: float
+
+    def metrics(self, *, intervals: bool = True, seed: int = 0) -> dict[str, Any]:
+        """The trading block of the metrics schema; see `trading_metrics`."""
+        path = TradedPath(self.daily, self.sessions_per_year, self.net, self.trades, len(self.net))
+        return trading_metrics(path, intervals=intervals, seed=seed)
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """Several symbols with equal notional: the mean of their P&L, joined by session date."""
+
+    results: tuple[TradeResult, ...]
+
+    def metrics(self, *, intervals: bool = True, seed: int = 0) -> dict[str, Any]:
+        """The trading block of all symbols together, with `per_symbol` beside it when there are several."""
+        if len(self.results) == 1:
+            return self.results[0].metrics(intervals=intervals, seed=seed)
+        together = trading_metrics(self._path(), intervals=intervals, seed=seed)
+        each = {result.symbol: result.metrics(intervals=intervals, seed=seed) for result in self.results}
+        return {**together, "per_symbol": each}
+
+    def _path(self) -> TradedPath:
+        """Sessions of any symbol count; a year has as many as the busiest calendar says."""
+        count = len(self.results)
+        _, daily = _sum_by(
+            np.concatenate([result.session_day for result in self.results]),
+            np.concatenate([result.daily for result in self.results]),
+        )
+        _, by_bar = _sum_by(
+            np.concatenate([result.time_ns for result in self.results]),
+            np.concatenate([result.net for result in self.results]),
+        )
+        per_year = max(result.sessions_per_year for result in self.results)
+        trades = np.concatenate([result.trades for result in self.results])
+        bars = sum(len(result.net) for result in self.results)
+        return TradedPath(daily / count, per_year, by_bar / count, trades, bars, count)
+
+
+def simulate(predictions: Predictions, market: SymbolMarket, rules: TradeRules | None = None) -> TradeResult:
+    """Trade the decisions of one symbol over all bars from its first to its last predicted row.
+
+    Bars without a prediction have no signal, and the position holds. Raises DataError (65) when the predictions are
+    empty, are not all of the market's symbol, or do not lie on its bars.
+    """
+    rows = _checked_rows(predictions, market)
+    first_row, last_row = int(rows.min()), int(rows.max())
+    sides = np.zeros(last_row - first_row + 1, np.int8)
+    sides[rows - first_row] = predictions.side()
+    return simulate_sides(sides, market, first_row, rules)
+
+
+def simulate_all(
+    predictions: Predictions, markets: Sequence[SymbolMarket], rules: TradeRules | None = None
+) -> Portfolio:
+    """Trade every symbol of the predictions; `markets` stand in the order of `symbol_code`."""
+    codes = predictions.index["symbol_code"]
+    parts = [(predictions.take(codes == code), markets[code]) for code in np.unique(codes)]
+    return Portfolio(tuple(simulate(part, market, rules) for part, market in parts))
+
+
+def _checked_rows(predictions: Predictions, market: SymbolMarket) -> np.ndarray:
+    symbol, rows = market.bars.symbol, predictions.index["row"]
+    if len(predictions) == 0:
+        raise DataError(f"{symbol}: no predictions to trade.", where="simulate", help="is the part empty?")
+    found = {predictions.symbols[code] for code in np.unique(predictions.index["symbol_code"])}
+    if found != {symbol}:
+        raise DataError(
+            f"simulate takes predictions of {symbol} only, got {', '.join(sorted(found))}.", help="use simulate_all"
+        )
+    inside = (rows >= 0) & (rows < len(market.bars))
+    if not inside.all() or not np.array_equal(market.bars.time_ns[rows], predictions.index["time_ns"]):
+        raise DataError(f"{symbol}: predictions do not lie on these bars.", help="use the bars of the run's dataset")
+    return rows
+
+
+def simulate_sides(
+    sides: np.ndarray, market: SymbolMarket, first_row: int, rules: TradeRules | None = None
+) -> TradeResult:
+    """Trade wanted sides (-1, 0 = no signal, +1; int8 `(m,)`) over the bars from `first_row` on.
+
+    A side is known at its bar's close. A signal whose bar has no positive ATR cannot place barriers and is ignored.
+    Raises DataError (65) without bars, and for a price at or below zero, where one unit of notional has no meaning.
+    """
+    rules = rules or TradeRules()
+    bars = market.bars.slice(first_row, first_row + len(sides))
+    lowest = np.min(bars.low, initial=np.inf)
+    if not 0 < len(sides) == len(bars) or not lowest > 0:
+        raise DataError(
+            f"{bars.symbol}: a simulation needs a bar with prices above 0 for each of its {len(sides)} sides, "
+            f"got {len(bars)} bars from row {first_row}, lowest price {lowest}.",
+            help="trade a range inside the data",
+        )
+    session_day = market.session_day[first_row : first_row + len(sides)]
+    gross, position, trades = _run(sides, market, first_row, _closing_bars(session_day, rules), rules)
+    net = _charge(trades, gross, market.instrument if rules.costs else None, first_row)
+    days, daily = _sum_runs(session_day, net)
+    per_year = market.instrument.sessions.sessions_per_year
+    return TradeResult(bars.symbol, first_row, bars.time_ns, gross, net, position, trades, days, daily, per_year)
+
+
+def _closing_bars(session_day: np.ndarray, rules: TradeRules) -> np.ndarray:
+    """Bars at whose close every position ends: the last one, and by option the last one of each session."""
+    closing = np.zeros(len(session_day), np.bool_)
+    if rules.exit_at_session_end:
+        closing[:-1] = session_day[1:] != session_day[:-1]
+    closing[-1:] = True
+    return closing
+
+
+def _run(
+    sides: np.ndarray, market: SymbolMarket, first_row: int, closing: np.ndarray, rules: TradeRules
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gross P&L and position by bar, and the trades without their costs, rows counted from the symbol's first bar."""
+    count = len(sides)
+    bars = market.bars.slice(first_row, first_row + count)
+    if rules.barriers:
+        atr, rule = market.atr[first_row : first_row + count], market.rule
+        distances = (float(rule.k_up), float(rule.k_down), int(rule.max_bars))
+    else:
+        atr, distances = np.ones(count), (math.inf, math.inf, count)
+    gross, position = np.zeros(count), np.zeros(count, np.int8)
+    trades = np.zeros(count, TRADE_DTYPE)
+    prices = (bars.open, bars.high, bars.low, bars.close)
+    used = _walk(sides, *prices, atr, closing, *distances, gross, position, trades)
+    trades = trades[:used].copy()
+    trades["entry_row"] += first_row
+    trades["exit_row"] += first_row
+    return gross, position, trades
+
+
+@njit(cache=True, nogil=True)
+def _walk(  # type: ignore[no-untyped-def]
+    sides, open_, high, low, close, atr, closing, k_up, k_down, max_bars, gross, position, trades
+):
+    """One pass over the bars; fills `gross`, `position` and `trades`, returns the number of trades.
+
+    `mark` is the price at which the open position was last valued.
+    """
+    side, count, deadline = 0, 0, 0
+    quantity, stop, target, mark = 0.0, 0.0, 0.0, 0.0
+    for bar in range(len(sides)):
+        signal = sides[bar - 1] if bar > 0 and atr[bar - 1] > 0 else 0
+        if signal not in (0, side):
+            price = open_[bar]
+            if side != 0:
+                gross[bar] += quantity * (price - mark)
+                _leave(trades[count - 1], bar, price, _FLIP)
+            side, quantity, mark = signal, signal / price, price
+            stop = price - k_down * atr[bar - 1] if side > 0 else price + k_up * atr[bar - 1]
+            target = price + k_up * atr[bar - 1] if side > 0 else price - k_down * atr[bar - 1]
+            deadline = bar - 1 + max_bars
+            trades[count].entry_row, trades[count].entry_price, trades[count].side = bar, price, side
+            count += 1
+        if side == 0:
+            continue
+        reason, price = _ending(side, stop, target, open_[bar], high[bar], low[bar])
+        if reason == 0:
+            price = close[bar]
+            reason = _END if closing[bar] else (_TIMEOUT if bar >= deadline else 0)
+        gross[bar] += quantity * (price - mark)
+        mark = price
+        if reason != 0:
+            _leave(trades[count - 1], bar, price, reason)
+            side = 0
+        position[bar] = side
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _leave(trade, bar, price, reason):  # type: ignore[no-untyped-def]
+    """Write down where a trade ended, and its P&L before costs."""
+    trade.exit_row, trade.exit_price, trade.reason = bar, price, reason
+    trade.gross = trade.side * (price - trade.entry_price) / trade.entry_price
+
+
+@njit(cache=True, nogil=True)
+def _ending(side, stop, target, open_, high, low):  # type: ignore[no-untyped-def]
+    """Reason and price of a barrier exit in this bar, reason 0 when neither barrier is met."""
+    worst, best = (low, high) if side > 0 else (high, low)
+    if side * (open_ - stop) <= 0:
+        return _STOP_GAP, open_
+    if side * (open_ - target) >= 0:
+        return _TARGET_GAP, open_
+    if side * (worst - stop) <= 0:
+        return _STOP, stop
+    if side * (best - target) >= 0:
+        return _TARGET, target
+    return 0, 0.0
+
+
+def _charge(trades: np.ndarray, gross: np.ndarray, instrument: Any, first_row: int) -> np.ndarray:
+    """Fill cost and net of the trades; return the net P&L of each bar, costs booked on the bars of the fills."""
+    net = gross.copy()
+    if instrument is not None:
+        quantity = 1 / trades["entry_price"]
+        entry_cost = quantity * instrument.cost_per_unit(trades["entry_price"])
+        exit_cost = quantity * instrument.cost_per_unit(trades["exit_price"])
+        trades["cost"] = entry_cost + exit_cost
+        net[trades["entry_row"] - first_row] -= entry_cost  # at most one entry per bar
+        np.subtract.at(net, trades["exit_row"] - first_row, exit_cost)
+    trades["net"] = trades["gross"] - trades["cost"]
+    return net
+
+
+def _sum_runs(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct keys of ascending `keys`, and the sum of the values of each."""
+    starts = np.concatenate([[0], 1 + np.flatnonzero(keys[1:] != keys[:-1])])
+    return keys[starts], np.add.reduceat(values, starts)
+
+
+def _sum_by(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same for keys in any order."""
+    order = np.argsort(keys, kind="stable")
+    return _sum_runs(keys[order], values[order])
+
+
+@dataclass(frozen=True)
+class TradedPath:
+    """What the trading metrics are computed from, for one symbol or several together."""
+
+    daily: np.ndarray
+    """`(S,)` net P&L per session."""
+    sessions_per_year: float
+    net: np.ndarray
+    """Net P&L between successive closes."""
+    trades: np.ndarray
+    """`(k,)` of TRADE_DTYPE."""
+    bars: int
+    """Simulated bars of all symbols."""
+    symbols: int = 1
+
+
+def trading_metrics(path: TradedPath, *, intervals: bool = True, seed: int = 0) -> dict[str, Any]:
+    """The trading block of the metrics schema, JSON-ready; None where a number is undefined.
+
+    Returns, drawdown and cost are shares of one notional (per symbol), turnover is sides of notional per session and
+    symbol, exposure the share of bars in a position, holding in bars.
+    """
+    net, sessions = np.ascontiguousarray(path.trades["net"]), len(path.daily)
+    held = holding_bars(path.trades)
+    return {
+        "sharpe_ratio": sharpe_ratio(path.daily, path.sessions_per_year),
+        "sharpe_interval": sharpe_interval(path.daily, path.sessions_per_year, seed=seed) if intervals else None,
+        "annualized_return": float(path.daily.mean() * path.sessions_per_year) if sessions else None,
+        "max_drawdown": max_drawdown(path.net),
+        "win_rate": float((net > 0).mean()) if len(net) else None,
+        "profit_factor": profit_factor(net),
+        "num_trades": len(net),
+        "turnover": 2 * len(net) / path.symbols / sessions if sessions else None,
+        "exposure": float(held.sum() / path.bars) if path.bars else None,
+        "average_holding_bars": float(held.mean()) if len(held) else None,
+        "total_return": float(path.daily.sum()),
+        "total_cost": float(path.trades["cost"].sum() / path.symbols),
+        "sessions": sessions,
+        "sessions_per_year": path.sessions_per_year,
+    }
+
+
+def sharpe_ratio(daily: np.ndarray, sessions_per_year: float) -> float | None:
+    """Annualised Sharpe ratio of daily net P&L `(S,)`; None under 2 sessions or without variation (Lo 2002)."""
+    if len(daily) < MIN_SHARPE_SESSIONS or np.ptp(daily) == 0:
+        return None
+    return float(daily.mean() / daily.std(ddof=1) * math.sqrt(sessions_per_year))
+
+
+def sharpe_interval(daily: np.ndarray, sessions_per_year: float, *, seed: int = 0) -> Interval | None:
+    """90 % interval of the annualised Sharpe ratio by stationary block bootstrap of sessions."""
+    if sharpe_ratio(daily, sessions_per_year) is None:
+        return None
+    count, centre = len(daily), daily.mean()
+    columns = np.stack([daily - centre, (daily - centre) ** 2], axis=1)
+
+    def annualised(means: np.ndarray) -> np.ndarray:
+        variance = (means[:, 1] - means[:, 0] ** 2) * count / (count - 1)
+        tiny = 1e-12 * columns[:, 1].mean()
+        deviation = np.sqrt(np.where(variance > tiny, variance, np.nan))
+        return np.asarray((centre + means[:, 0]) / deviation * math.sqrt(sessions_per_year))
+
+    return bootstrap_interval(columns, annualised, seed=seed)
+
+
+@njit(cache=True, nogil=True)
+def max_drawdown(net: np.ndarray) -> float:
+    """Deepest fall of the additive equity of `net` `(m,)` below its earlier peak, from a start at 0; never above 0."""
+    equity, peak, deepest = 0.0, 0.0, 0.0
+    for change in net:
+        equity += change
+        peak = max(peak, equity)
+        deepest = min(deepest, equity - peak)
+    return deepest
+
+
+def profit_factor(net: np.ndarray) -> float | None:
+    """Sum of winning trades over the sum of losing ones; None when no trade lost."""
+    loss = -net[net < 0].sum()
+    return float(net[net > 0].sum() / loss) if loss > 0 else None
+
+
+def holding_bars(trades: np.ndarray) -> np.ndarray:
+    """Bars in which each trade was held, `(k,)`; a bar at whose open it ended does not count."""
+    bars = trades["exit_row"] - trades["entry_row"] + _HELD_IN_LAST_BAR[trades["reason"]]
+    return np.asarray(bars, dtype=np.int64)

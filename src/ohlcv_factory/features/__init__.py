@@ -1,0 +1,1 @@
+"""Bars to what was known at each bar."""

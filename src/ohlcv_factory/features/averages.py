@@ -1,0 +1,39 @@
+"""Moving averages, and how far the close is from them."""
+
+from __future__ import annotations
+
+import numpy as np
+import talib
+
+from ohlcv_factory.features.feature import Category, FeatureInputs, ema_lookback, shared, window
+from ohlcv_factory.features.kernels import Floats
+
+AVERAGES = Category("averages")
+
+
+@AVERAGES.feature(
+    "sma_{}", over=(50,), formula="mean of close over {} bars", lookback=window(), unit="price", scale_free=False
+)
+@shared
+def simple_average(inputs: FeatureInputs, bars: int) -> Floats:
+    """Simple moving average of the close."""
+    return np.asarray(talib.SMA(inputs.close, bars))
+
+
+@AVERAGES.feature("ema_{}", over=(21,), formula="EMA(close, {})", lookback=ema_lookback, unit="price", scale_free=False)
+@shared
+def exponential_average(inputs: FeatureInputs, period: int) -> Floats:
+    """Exponential moving average of the close, started by a simple one."""
+    return np.asarray(talib.EMA(inputs.close, period))
+
+
+@AVERAGES.feature("close_to_sma_{}", over=(10, 20, 50, 100, 200), formula="close / sma_{} - 1", lookback=window())
+def close_to_sma(inputs: FeatureInputs, bars: int) -> Floats:
+    """Distance of the close from its simple average."""
+    return inputs.close / simple_average(inputs, bars) - 1.0
+
+
+@AVERAGES.feature("close_to_ema_{}", over=(9, 21, 50), formula="close / ema_{} - 1", lookback=ema_lookback)
+def close_to_ema(inputs: FeatureInputs, period: int) -> Floats:
+    """Distance of the close from its exponential average."""
+    return inputs.close / exponential_average(inputs, period) - 1.0

@@ -1,0 +1,178 @@
+"""What a feature is, how one is declared, and what it reads."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
+
+import numpy as np
+
+from ohlcv_factory.bars.schema import Bars
+from ohlcv_factory.bars.sessions import SessionCalendar, local_seconds
+from ohlcv_factory.features.kernels import Floats, Integers
+
+Role = Literal["observed", "known"]
+"""`known`: also for bars to come, because only the clock decides it."""
+
+Column = Callable[..., Floats]
+Inputs = ParamSpec("Inputs")
+Result = TypeVar("Result")
+
+MEMORY = 4
+"""Shared intermediates that are kept; bounds the memory of `catalogue.compute`."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column: what was known at the close of bar t."""
+
+    name: str
+    category: str
+    formula: str
+    """In words of the market; `x[k]` is x of k bars ago."""
+    lookback: int
+    """Bars after which the value no longer depends on where the series started, to 1e-5 relative."""
+    lookback_seconds: int
+    """The same in time, for sessions and higher timeframes; the two add up."""
+    unit: str
+    scale_free: bool
+    """Whether the column stays the same when prices or volumes are quoted in another unit."""
+    source: str
+    needs_volume: bool
+    role: Role
+    column: Callable[[FeatureInputs], Floats]
+
+    def lookback_bars(self, bar_seconds: int) -> int:
+        """The declared warm-up in bars of `bar_seconds`: the position of the first bar whose value counts."""
+        return self.lookback + -(-self.lookback_seconds // bar_seconds)
+
+
+class FeatureInputs:
+    """The bars of one symbol, its calendar, and the intermediates that several features share."""
+
+    def __init__(self, bars: Bars, calendar: SessionCalendar) -> None:
+        self.bars, self.calendar = bars, calendar
+        self.open, self.high, self.low = (_column(values) for values in (bars.open, bars.high, bars.low))
+        self.close, self.volume = _column(bars.close), _column(bars.volume)
+        self.memory: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.bars)
+
+    @cached_property
+    def log_return(self) -> Floats:
+        """log(close / close[1]), shape `(n,)`; the first is NaN."""
+        out = np.full(len(self), np.nan)
+        out[1:] = np.log(self.close[1:] / self.close[:-1])
+        return out
+
+    def local_seconds(self, time_zone: str) -> Integers:
+        """Wall-clock seconds of each bar's open, int64 `(n,)`."""
+        return local_seconds(self.bars.time_ns, time_zone)
+
+    @cached_property
+    def session_day(self) -> Integers:
+        """The session that each bar belongs to, int64 `(n,)`."""
+        return self.calendar.session_day(self.bars.time_ns)
+
+
+def shared(
+    function: Callable[Concatenate[FeatureInputs, Inputs], Result],
+) -> Callable[Concatenate[FeatureInputs, Inputs], Result]:
+    """Compute an intermediate once per inputs and arguments; the least recently used ones are forgotten."""
+
+    @wraps(function)
+    def remembered(inputs: FeatureInputs, *args: Inputs.args, **kwargs: Inputs.kwargs) -> Result:
+        key = (function, *args, *kwargs.items())
+        if key not in inputs.memory:
+            inputs.memory[key] = function(inputs, *args, **kwargs)
+        inputs.memory.move_to_end(key)
+        while len(inputs.memory) > MEMORY:
+            inputs.memory.popitem(last=False)
+        result: Result = inputs.memory[key]
+        return result
+
+    return cast(Callable[Concatenate[FeatureInputs, Inputs], Result], remembered)
+
+
+class Category:
+    """A named group of features, in the order of their declaration."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.features: list[Feature] = []
+
+    def feature(
+        self,
+        name: str,
+        *,
+        formula: str,
+        lookback: int | Callable[[Any], int] = 0,
+        lookback_seconds: int | Callable[[Any], int] = 0,
+        over: Sequence[Any] = (),
+        unit: str = "ratio",
+        scale_free: bool = True,
+        source: str = "",
+        needs_volume: bool = False,
+        role: Role = "observed",
+    ) -> Callable[[Column], Column]:
+        """Declare `column(inputs)`, or a family `column(inputs, member)` with one column for each member of `over`.
+
+        `{}` in name and formula stands for the member; a look-back may be a function of it.
+        """
+
+        def declare(column: Column) -> Column:
+            members: list[tuple[Any, ...]] = [(value,) for value in over] or [()]
+            for member in members:
+                declared = Feature(
+                    name=_named(name, member),
+                    category=self.name,
+                    formula=_named(formula, member),
+                    lookback=_at(lookback, member),
+                    lookback_seconds=_at(lookback_seconds, member),
+                    unit=unit,
+                    scale_free=scale_free,
+                    source=source,
+                    needs_volume=needs_volume,
+                    role=role,
+                    column=_bound(column, member),
+                )
+                self.features.append(declared)
+            return column
+
+        return declare
+
+
+def window(extra: int = 0) -> Callable[[int], int]:
+    """Look-back of a window: its bars, less the newest, and `extra` bars that its values reach further back."""
+    return lambda bars: bars - 1 + extra
+
+
+def ema_lookback(period: int) -> int:
+    """Bars after which an EMA of that period has forgotten its start: exp(-12) is left."""
+    return 6 * period
+
+
+def wilder_lookback(period: int) -> int:
+    """Bars after which a Wilder average of that period has forgotten its start: exp(-12) is left."""
+    return 12 * period
+
+
+def _named(text: str, member: tuple[Any, ...]) -> str:
+    return text.replace("{}", str(member[0])) if member else text
+
+
+def _at(rule: int | Callable[[Any], int], member: tuple[Any, ...]) -> int:
+    return rule(*member) if callable(rule) else rule
+
+
+def _bound(column: Column, member: tuple[Any, ...]) -> Callable[[FeatureInputs], Floats]:
+    return lambda inputs: column(inputs, *member)
+
+
+def _column(values: Floats) -> Floats:
+    """float64 and contiguous: what TA-Lib takes, and one code path for every length."""
+    return np.ascontiguousarray(values, dtype=np.float64)

@@ -1,0 +1,1 @@
+"""Bars to what happened next, and until when."""

@@ -1,0 +1,443 @@
+"""The contract of every model: `fit` and `predict` check once, authors write `_fit` and `_predict_proba`.
+
+Authors get clean `Samples`: finite float32, class codes 0 .. k-1 with every class present, positive weights. They never
+meet a missing class, a bad weight or a block size; the base translates, so all models behave alike.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, final
+
+import numpy as np
+
+from ohlcv_factory.config import Settings
+from ohlcv_factory.dataset.samples import INDEX_DTYPE, InputSpec, Samples
+from ohlcv_factory.errors import DataError, UsageError
+from ohlcv_factory.evaluation.classification import class_scores, confusion_matrix, log_loss
+from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES, class_codes
+from ohlcv_factory.runtime.threads import thread_count
+from ohlcv_factory.storage.formats import read_json, write_json
+
+BLOCK_ROWS = 256
+"""Rows per prediction block: BLAS gives other bits for one row than for many, so every block has this size, padded."""
+DEFAULT_SEED = 42
+
+
+class ModelConfig(Settings):
+    """Base of a model's settings: its fields are the model's hyper-parameters, and their only owner."""
+
+    trainer_aliases: ClassVar[Mapping[str, str]] = {}
+    """Trainer settings that this model understands, and the field that each of them sets."""
+    refused: ClassVar[Mapping[str, str]] = {}
+    """Keys known from elsewhere that cannot act here, and why: refused by name instead of silently ignored."""
+    refused_everywhere: ClassVar[Mapping[str, str]] = {
+        "n_jobs": "threads belong to the machine, not to the model: use --threads (or `threads=`)",
+        "random_state": "the run's seed decides: use --seed (or `seed=`)",
+    }
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], *, where: str = "", lines: Mapping[str, int] | None = None) -> Self:
+        """Settings from plain values. Raises UsageError (2) for a refused key with its reason, or any broken rule."""
+        reasons = {**cls.refused_everywhere, **cls.refused}
+        named = [f"{key} cannot act here: {reasons[key]}" for key in values if key in reasons]
+        if named:
+            raise UsageError("; ".join(named) + ".", where=where, help="leave the key out")
+        return super().parse(values, where=where, lines=lines)
+
+
+class MissingClassWarning(UserWarning):
+    """A class does not occur in the rows of a fit; its probability is 0."""
+
+
+@dataclass(frozen=True)
+class PredictionOutput:
+    """Class, probabilities `(n, 3)` in the order short, neutral, long, and the largest of them."""
+
+    class_predictions: np.ndarray
+    class_probabilities: np.ndarray
+    confidence: np.ndarray
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_probabilities(cls, probabilities: np.ndarray, metadata: dict[str, Any] | None = None) -> PredictionOutput:
+        """The output that belongs to `(n, 3)` probabilities; ties go to the lower class code."""
+        chosen = probabilities.argmax(axis=1).astype(np.int8)
+        return cls(chosen, probabilities, probabilities.max(axis=1), metadata or {})
+
+
+@dataclass(frozen=True)
+class TrainingMetrics:
+    """How a fit went. `train_*` are on the fit rows, `val_*` on the stop rows (NaN without them), unweighted."""
+
+    train_loss: float
+    val_loss: float
+    train_accuracy: float
+    val_accuracy: float
+    train_f1: float
+    val_f1: float
+    epochs_trained: int
+    training_time_seconds: float
+    early_stopped: bool
+    best_epoch: int | None
+    history: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What an author's `_fit` tells: rounds or epochs trained, the best of them, curves per round."""
+
+    epochs_trained: int = 1
+    best_epoch: int | None = None
+    early_stopped: bool = False
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+
+class EpochSink(Protocol):
+    """What a training loop reports to; the Trainer turns it into checkpoints, logs and a progress bar."""
+
+    def on_epoch(self, epoch: int, total: int, metrics: Mapping[str, float]) -> None:
+        """Epoch (or boosting round) `epoch` of at most `total` is done."""
+
+    def on_checkpoint(self, epoch: int, metric: float, save: Callable[[Path], None]) -> None:
+        """The state after `epoch` can be saved by calling `save(folder)`; lower `metric` is better."""
+
+
+class SilentSink:
+    """A sink that keeps nothing."""
+
+    def on_epoch(self, epoch: int, total: int, metrics: Mapping[str, float]) -> None:
+        """Ignore the epoch."""
+
+    def on_checkpoint(self, epoch: int, metric: float, save: Callable[[Path], None]) -> None:
+        """Ignore the checkpoint."""
+
+
+class BaseModel(ABC):
+    """Base of all models. See `CONTRIBUTING.md` for how to add one in a single file."""
+
+    input_spec: ClassVar[InputSpec] = InputSpec()
+    Config: ClassVar[type[ModelConfig]] = ModelConfig
+    native_suffix: ClassVar[str]
+    """Suffix of the file that `_save` writes, for example `.ubj`."""
+    name: ClassVar[str] = ""
+    family: ClassVar[str] = ""
+    trains: ClassVar[bool] = True
+    seeded: ClassVar[bool] = True
+    """Whether the seed changes the fitted model; False for a fit that draws nothing."""
+    rounds_field: ClassVar[str | None] = None
+    """The hyper-parameter that says how many rounds a fit without stop rows trains; None where there are none."""
+
+    def __init__(
+        self,
+        config: Mapping[str, Any] | ModelConfig | None = None,
+        *,
+        seed: int = DEFAULT_SEED,
+        threads: int | None = None,
+    ) -> None:
+        self.config: Any = config if isinstance(config, ModelConfig) else self.Config.parse(config or {}, where="model")
+        self.seed = seed
+        self.threads = threads or thread_count()
+        self.classes: tuple[int, ...] = ()
+        self.feature_names: tuple[str, ...] = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in ("fit", "predict", "save", "load"):
+            if name in cls.__dict__:
+                raise TypeError(f"{cls.__name__} must not override {name}: write _{name} (or _predict_proba) instead.")
+
+    @property
+    def model_family(self) -> str:
+        """The family: boosting, classical, neural, …"""
+        return self.family
+
+    @property
+    def requires_scaling(self) -> bool:
+        """Whether the Trainer scales the features first."""
+        return self.input_spec.scaling != "none"
+
+    @property
+    def requires_sequences(self) -> bool:
+        """Whether X has a time axis."""
+        return self.input_spec.is_sequence
+
+    @classmethod
+    def get_default_config(cls) -> dict[str, Any]:
+        """The default of every hyper-parameter."""
+        return cls.Config().plain()
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the model can predict."""
+        return bool(self.classes)
+
+    @final
+    def fit(
+        self,
+        X_train: Samples | np.ndarray,
+        y_train: Samples | np.ndarray | None = None,
+        X_val: np.ndarray | None = None,
+        y_val: np.ndarray | None = None,
+        sample_weights: np.ndarray | None = None,
+        config: Mapping[str, Any] | None = None,
+        *,
+        sample_weights_val: np.ndarray | None = None,
+        sink: EpochSink | None = None,
+    ) -> TrainingMetrics:
+        """Fit on `fit(train, val)` with two `Samples`, or on the specification's arrays.
+
+        `X_train` has shape `(n, F)`; labels are 0 / 1 / 2 or -1 / 0 / +1. The validation rows stop the training early
+        where the model can do that; without them it trains its fixed number of rounds. `config` overrides
+        hyper-parameters for this fit and stays on the model. Weights count in the fit and in early stopping.
+
+        Raises DataError (65) for bad X, y or weights, UsageError (2) for a bad config or arguments that contradict.
+        """
+        given = (X_train, y_train, X_val, y_val, sample_weights, sample_weights_val)
+        train, val = samples_from_arguments(self.name, self.input_spec, *given)
+        if config:
+            self.config = self.Config.parse({**self.config.model_dump(), **config}, where="config")
+        _check_samples(train, "the training rows")
+        self.classes = tuple(int(code) for code in np.flatnonzero(train.class_counts()))
+        _refuse_single_class(train)
+        self.feature_names = train.feature_names
+        started = time.perf_counter()
+        report = self._fit(self._encoded(train), self._stop_rows(val), sink or SilentSink())
+        seconds = time.perf_counter() - started
+        return self._metrics(train, val, report, seconds)
+
+    @final
+    def predict(self, X: Samples | np.ndarray) -> PredictionOutput:
+        """Probabilities of n rows, `(n, 3)` in the order short, neutral, long; a class never seen has probability 0.
+
+        Rows are computed in padded blocks of 256, so that a row's bytes do not depend on its neighbours.
+        Raises UsageError (2) before `fit`, DataError (65) when the features are not those of the fit.
+        """
+        if not self.is_fitted:
+            raise UsageError(f"model {self.name!r} is not fitted.", help="call fit or load first")
+        values = self._checked_features(X)
+        blocks = [self._block(values[start : start + BLOCK_ROWS]) for start in range(0, len(values), BLOCK_ROWS)]
+        probabilities = np.concatenate(blocks) if blocks else np.empty((0, len(self.classes)))
+        return PredictionOutput.from_probabilities(self._all_classes(probabilities))
+
+    @final
+    def save(self, path: Path) -> None:
+        """Write `<path><native_suffix>` and `<path>.meta.json`; nothing that runs code when it is read."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._save(path.with_name(path.name + self.native_suffix))
+        meta = {
+            "model": self.name,
+            "classes": [CLASS_NAMES[code] for code in self.classes],
+            "feature_names": list(self.feature_names),
+            "seed": self.seed,
+            "config": self.config.plain(),
+        }
+        write_json(path.with_name(path.name + ".meta.json"), meta)
+
+    @final
+    def load(self, path: Path) -> None:
+        """Read what `save(path)` wrote. Raises DataError (65) when it belongs to another model."""
+        path = Path(path)
+        meta = read_json(path.with_name(path.name + ".meta.json"))
+        if meta["model"] != self.name:
+            raise DataError(
+                f"{path} holds a {meta['model']!r}, not a {self.name!r}.", where=str(path), help="check the path"
+            )
+        self.config = self.Config.parse(meta["config"], where=str(path))
+        self.seed = int(meta["seed"])
+        self.classes = tuple(CLASS_NAMES.index(word) for word in meta["classes"])
+        self.feature_names = tuple(meta["feature_names"])
+        self._load(path.with_name(path.name + self.native_suffix))
+
+    def refit_schedule(self, metrics: TrainingMetrics) -> dict[str, int]:
+        """Hyper-parameters that make a fit without stop rows end at the best round of an earlier one."""
+        if self.rounds_field is None:
+            return {}
+        return {self.rounds_field: metrics.best_epoch or metrics.epochs_trained}
+
+    def get_feature_importance(self) -> dict[str, float] | None:
+        """Importance by feature name, or None where the model has none."""
+        return None
+
+    @abstractmethod
+    def _fit(self, train: Samples, val: Samples | None, sink: EpochSink) -> FitReport:
+        """Fit on rows with class codes 0 .. k-1 (`self.class_count`), stop early on `val` where that is possible."""
+
+    @abstractmethod
+    def _predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities `(m, k)` of the k classes seen, for float32 `X` of any number of rows m."""
+
+    @abstractmethod
+    def _save(self, path: Path) -> None:
+        """Write the fitted state to one file in the family's safe format."""
+
+    @abstractmethod
+    def _load(self, path: Path) -> None:
+        """Read what `_save` wrote."""
+
+    @property
+    def class_count(self) -> int:
+        """How many classes the training rows held."""
+        return len(self.classes)
+
+    def threads_for(self, rows: int) -> int:
+        """Threads worth waking for a prediction of so many rows: one for a single block."""
+        return 1 if rows <= BLOCK_ROWS else self.threads
+
+    def _encoded(self, samples: Samples) -> Samples:
+        """The same rows with class codes counted among the classes seen: `[0, 2]` becomes `[0, 1]`."""
+        if self.class_count == CLASS_COUNT:
+            return samples
+        return replace(samples, y=np.searchsorted(self.classes, samples.y).astype(np.int8))
+
+    def _stop_rows(self, val: Samples | None) -> Samples | None:
+        """Validation rows of the classes seen: a library cannot score a class that it does not know."""
+        if val is None or not len(val):
+            return None
+        _check_samples(val, "the validation rows")
+        known = np.isin(val.y, self.classes)
+        if not known.any():
+            return None
+        return self._encoded(val if known.all() else val.take(np.flatnonzero(known)))
+
+    def _checked_features(self, X: Samples | np.ndarray) -> np.ndarray:
+        if isinstance(X, Samples):
+            return _finite(_ordered(X, self.feature_names), self.feature_names)
+        values = np.ascontiguousarray(X, dtype=np.float32)
+        if values.ndim != 2 or values.shape[1] != len(self.feature_names):
+            raise DataError(
+                f"X has shape {values.shape}, model {self.name!r} was fitted on {len(self.feature_names)} features.",
+                help="give the same columns in the same order",
+            )
+        return _finite(values, self.feature_names)
+
+    def _block(self, rows: np.ndarray) -> np.ndarray:
+        padded = rows
+        if len(rows) < BLOCK_ROWS:
+            padded = np.zeros((BLOCK_ROWS, *rows.shape[1:]), dtype=rows.dtype)
+            padded[: len(rows)] = rows
+        return np.asarray(self._predict_proba(padded), dtype=np.float64)[: len(rows)]
+
+    def _all_classes(self, probabilities: np.ndarray) -> np.ndarray:
+        if self.class_count == CLASS_COUNT:
+            return probabilities
+        full = np.zeros((len(probabilities), CLASS_COUNT))
+        full[:, list(self.classes)] = probabilities
+        return full
+
+    def _metrics(self, train: Samples, val: Samples | None, report: FitReport, seconds: float) -> TrainingMetrics:
+        scores = {"train": self._scores(train), "val": self._scores(val)}
+        return TrainingMetrics(
+            **{f"{part}_{name}": value for part, values in scores.items() for name, value in values.items()},
+            epochs_trained=report.epochs_trained,
+            training_time_seconds=seconds,
+            early_stopped=report.early_stopped,
+            best_epoch=report.best_epoch,
+            history=report.history,
+        )
+
+    def _scores(self, samples: Samples | None) -> dict[str, float]:
+        if samples is None or not len(samples):
+            return {"loss": math.nan, "accuracy": math.nan, "f1": math.nan}
+        probabilities = self._all_classes(np.asarray(self._predict_proba(samples.X), dtype=np.float64))
+        scores = class_scores(confusion_matrix(samples.y, probabilities.argmax(axis=1)))
+        loss = log_loss(samples.y, probabilities)
+        return {"loss": loss, "accuracy": scores["accuracy"], "f1": scores["macro_f1"]}
+
+
+def importance_shares(names: tuple[str, ...], gains: np.ndarray) -> dict[str, float] | None:
+    """Importances that sum to 1, by feature name; None when nothing was gained anywhere."""
+    values = np.asarray(gains, dtype=np.float64)
+    if not values.sum() > 0:
+        return None
+    return dict(zip(names, (values / values.sum()).tolist(), strict=True))
+
+
+def samples_from_arguments(
+    name: str,
+    spec: InputSpec,
+    X_train: Samples | np.ndarray,
+    y_train: Samples | np.ndarray | None,
+    X_val: np.ndarray | None,
+    y_val: np.ndarray | None,
+    sample_weights: np.ndarray | None,
+    sample_weights_val: np.ndarray | None,
+) -> tuple[Samples, Samples | None]:
+    """Training and validation rows from either form of `fit`'s arguments."""
+    if isinstance(X_train, Samples):
+        if isinstance(y_train, np.ndarray) or any(
+            a is not None for a in (X_val, y_val, sample_weights, sample_weights_val)
+        ):
+            raise UsageError(
+                "Samples carry their own labels and weights.", help="call fit(train, val) with two Samples"
+            )
+        return X_train, y_train
+    if spec.needs_market:
+        raise UsageError(f"model {name!r} needs market data, which plain arrays lack.", help="pass Samples")
+    if y_train is None or isinstance(y_train, Samples):
+        raise UsageError("fit needs y_train beside X_train.", help="fit(X_train, y_train, X_val, y_val)")
+    if (X_val is None) != (y_val is None):
+        raise UsageError("X_val and y_val come together.", help="give both, or neither")
+    train = array_samples(X_train, y_train, sample_weights)
+    if X_val is None or y_val is None:
+        return train, None
+    return train, array_samples(X_val, y_val, sample_weights_val)
+
+
+def array_samples(X: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> Samples:
+    """Samples from plain arrays: features f0, f1, …, weight 1, rows numbered as they come."""
+    values = np.ascontiguousarray(X, dtype=np.float32)
+    if values.ndim != 2:
+        raise DataError(f"X must have shape (n, features), got {values.shape}.", help="one row per sample")
+    index = np.zeros(len(values), dtype=INDEX_DTYPE)
+    index["row"] = index["time_ns"] = np.arange(len(values))
+    weights = np.ones(len(values)) if weight is None else np.asarray(weight, dtype=np.float64)
+    names = tuple(f"f{column}" for column in range(values.shape[1]))
+    return Samples(values, class_codes(np.asarray(y)), weights, index, index["time_ns"].copy(), names)
+
+
+def _check_samples(samples: Samples, what: str) -> None:
+    if not len(samples):
+        raise DataError(f"{what} are empty.", help="give at least one row per class")
+    _finite(samples.X, samples.feature_names)
+    if not (np.isfinite(samples.weight).all() and (samples.weight > 0).all()):
+        worst = samples.weight[~(samples.weight > 0)][:1]
+        raise DataError(f"weights of {what} must be positive, got {worst.tolist()}.", help="leave rows out instead")
+
+
+def _finite(values: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    if np.isfinite(values).all():
+        return values
+    row, *_, column = np.argwhere(~np.isfinite(values))[0].tolist()
+    raise DataError(f"feature {names[column]!r}, row {row}, is {values[row, column]}.", help="features must be finite")
+
+
+def _ordered(samples: Samples, names: tuple[str, ...]) -> np.ndarray:
+    """X with its columns in the order of the fit. Raises DataError (65) that names missing and extra columns."""
+    if samples.feature_names == names:
+        return samples.X
+    missing = [name for name in names if name not in samples.feature_names]
+    extra = [name for name in samples.feature_names if name not in names]
+    if missing or extra:
+        raise DataError(
+            f"features differ from the fit: missing {missing[:5]}, extra {extra[:5]}.", help="use the same set"
+        )
+    return np.ascontiguousarray(samples.X[:, [samples.feature_names.index(name) for name in names]])
+
+
+def _refuse_single_class(train: Samples) -> None:
+    counts = dict(zip(CLASS_NAMES, train.class_counts().tolist(), strict=True))
+    present = [name for name, count in counts.items() if count]
+    if len(present) < 2:
+        raise DataError(f"the training rows hold one class only: {counts}.", help="check barriers and horizon")
+    if len(present) < CLASS_COUNT:
+        warnings.warn(
+            f"class missing in the training rows: {counts}; its probability is 0.", MissingClassWarning, stacklevel=3
+        )

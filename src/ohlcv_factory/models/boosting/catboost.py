@@ -1,0 +1,150 @@
+"""CatBoost: gradient boosted symmetric trees with ordered statistics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ohlcv_factory.config import Search, setting
+from ohlcv_factory.dataset.samples import InputSpec, Samples
+from ohlcv_factory.models._trees import BoostingConfig, RoundLog, chosen_device, planned_rounds
+from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, importance_shares
+from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.runtime.packages import import_extra
+from ohlcv_factory.runtime.seeding import component_seed
+from ohlcv_factory.storage.atomic import write_with
+
+REQUIRES = ("catboost",)
+LOSS = "MultiClass"
+
+
+class CatBoostConfig(BoostingConfig):
+    """Settings of CatBoost."""
+
+    iterations: int = setting(500, "most rounds to train", ge=1, le=20_000, source="specification")
+    depth: int = setting(6, "depth of each symmetric tree", ge=1, le=16, search=Search(3, 10), source="specification")
+    l2_leaf_reg: float = setting(
+        3.0, "L2 penalty on leaf values", ge=0, search=Search(0.1, 30.0, log=True), source="specification"
+    )
+    random_strength: float = setting(
+        1.0, "noise added to the score of each split", ge=0, search=Search(0.0, 10.0), source="specification"
+    )
+    bagging_temperature: float = setting(
+        1.0,
+        "spread of the Bayesian bootstrap's weights; 0 gives all rows weight 1",
+        ge=0,
+        search=Search(0.0, 2.0),
+        source="specification",
+    )
+    use_best_model: bool = setting(
+        True,
+        "cut at the best round; false keeps every round trained; acts where there are stop rows",
+        source="specification",
+    )
+
+    refused: ClassVar[dict[str, str]] = {
+        **BoostingConfig.refused,
+        "cat_features": "all features are numbers",
+        "subsample": "rows are drawn by the Bayesian bootstrap: use bagging_temperature",
+    }
+    trainer_aliases: ClassVar[dict[str, str]] = {
+        "max_epochs": "iterations",
+        "early_stopping_patience": "early_stopping_rounds",
+    }
+
+
+@ModelRegistry.register()
+class CatBoost(BaseModel):
+    """CatBoost (Prokhorenkova et al. 2018), trained in one call with its own stopping rule."""
+
+    input_spec: ClassVar[InputSpec] = InputSpec(feature_set="boosting_optimal")
+    Config = CatBoostConfig
+    native_suffix = ".cbm"
+    rounds_field = "fixed_rounds"
+
+    _booster: Any = None
+
+    def get_feature_importance(self) -> dict[str, float] | None:
+        """How much predictions change with each feature (CatBoost's PredictionValuesChange), as a share."""
+        return importance_shares(self.feature_names, np.asarray(self._booster.get_feature_importance()))
+
+    def _fit(self, train: Samples, val: Samples | None, sink: EpochSink) -> FitReport:
+        catboost = import_extra("catboost", "boosting")
+        config: CatBoostConfig = self.config
+        rounds = planned_rounds(config.iterations, config.fixed_rounds, val is not None)
+        log = RoundLog(rounds, config.early_stopping_rounds, sink)
+        parameters = self._parameters(catboost, rounds)
+        if val is not None:
+            parameters |= {
+                "use_best_model": config.use_best_model,
+                "od_type": "Iter",
+                "od_wait": config.early_stopping_rounds,
+            }
+        self._booster = catboost.CatBoost(parameters)
+        on_cpu = parameters["task_type"] == "CPU"
+        self._booster.fit(
+            _pool(catboost, train),
+            eval_set=None if val is None else _pool(catboost, val),
+            callbacks=[_RoundCallback(log)] if on_cpu else None,
+        )
+        if not on_cpu:  # CatBoost calls nobody back from a GPU
+            _read_rounds(self._booster.get_evals_result(), log)
+        return log.report()
+
+    def _parameters(self, catboost: ModuleType, rounds: int) -> dict[str, Any]:
+        config: CatBoostConfig = self.config
+        device = chosen_device(config.device, self.name, lambda: catboost.utils.get_gpu_device_count() > 0)
+        return {
+            "loss_function": LOSS,
+            "classes_count": self.class_count,
+            "task_type": {"cpu": "CPU", "cuda": "GPU"}[device],
+            "thread_count": self.threads,
+            "random_seed": component_seed(self.seed, self.name),
+            "allow_writing_files": False,
+            "logging_level": "Silent",
+            "iterations": rounds,
+            "learning_rate": config.learning_rate,
+            "depth": config.depth,
+            "l2_leaf_reg": config.l2_leaf_reg,
+            "random_strength": config.random_strength,
+            "bootstrap_type": "Bayesian",
+            "bagging_temperature": config.bagging_temperature,
+        }
+
+    def _predict_proba(self, X: np.ndarray) -> np.ndarray:
+        threads = self.threads_for(len(X))
+        return np.asarray(self._booster.predict(X, prediction_type="Probability", thread_count=threads))
+
+    def _save(self, path: Path) -> None:
+        write_with(path, lambda temporary: self._booster.save_model(str(temporary), format="cbm"))
+
+    def _load(self, path: Path) -> None:
+        catboost = import_extra("catboost", "boosting")
+        self._booster = catboost.CatBoost()
+        self._booster.load_model(str(path), format="cbm")
+
+
+class _RoundCallback:
+    """Hands each round's stop loss to the log; CatBoost itself decides when to stop."""
+
+    def __init__(self, log: RoundLog) -> None:
+        self.log = log
+
+    def after_iteration(self, info: Any) -> bool:
+        """Called by CatBoost after each round; True means go on."""
+        stop = info.metrics.get("validation")
+        self.log.add(stop[LOSS][-1] if stop else None)
+        return True
+
+
+def _pool(catboost: ModuleType, samples: Samples) -> Any:
+    return catboost.Pool(samples.X, samples.y.astype(np.int32), weight=samples.weight)
+
+
+def _read_rounds(results: dict[str, Any], log: RoundLog) -> None:
+    stop = results.get("validation", {}).get(LOSS)
+    for loss in stop or [None] * len(results["learn"][LOSS]):
+        log.add(loss)

@@ -1,0 +1,1 @@
+"""Classical models: forest, linear, kernel."""

@@ -1,0 +1,1 @@
+"""Runs to figures, tables and one HTML page."""

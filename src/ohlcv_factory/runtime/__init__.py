@@ -1,0 +1,1 @@
+"""Seeding, threads, clock, memory and progress."""

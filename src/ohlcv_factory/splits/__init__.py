@@ -1,0 +1,1 @@
+"""Label spans to rows to learn from."""

@@ -1,0 +1,1 @@
+"""Atomic writing, digests, safe formats, checkpoint store and the trial ledger."""

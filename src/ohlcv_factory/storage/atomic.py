@@ -1,0 +1,99 @@
+"""Files that are whole or absent: temporary name in the same folder, fsync, rename, fsync of the folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ohlcv_factory.errors import AccessError, FactoryError, OutputError, StorageError
+
+TEMPORARY_PREFIX = ".partial-"
+
+
+def write_bytes(path: Path, payload: bytes) -> None:
+    """Put `payload` at `path` in one step; an interruption leaves the old file or the new one."""
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(payload)
+
+    write_with(path, write)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put UTF-8 text at `path` in one step."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_with(path: Path, write: Callable[[Path], None]) -> None:
+    """Let a library write its own file under a temporary name of the same suffix, then put it at `path`.
+
+    Raises StorageError (74) with the path when the disk refuses.
+    """
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}")
+    with storage_errors(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(temporary)
+            sync_file(temporary)
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def sync_file(path: Path) -> None:
+    """Flush a written file to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Flush a folder's entries to the disk, so that a rename survives a power cut."""
+    sync_file(path)
+
+
+def create_folder(path: Path, *, must_be_new: bool = False) -> None:
+    """Make an output folder and prove that it can be written, before any work is spent.
+
+    Raises OutputError (73) when it cannot be created or is not empty, AccessError (77) when it cannot be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if must_be_new and any(path.iterdir()):
+            raise OutputError(f"{path} is not empty.", where=str(path), help="choose a new folder, or remove this one")
+        probe = path / f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except PermissionError as error:
+        if isinstance(error, FactoryError):
+            raise
+        raise AccessError(f"{path} cannot be written.", where=str(path), help="choose another folder") from None
+    except OSError as error:
+        if isinstance(error, FactoryError):
+            raise
+        raise OutputError(
+            f"{path} cannot be created: {error.strerror}.", where=str(path), help="choose another folder"
+        ) from None
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's errors into ours, with the path and what to do."""
+    try:
+        yield
+    except PermissionError as error:
+        if isinstance(error, FactoryError):
+            raise
+        raise AccessError(f"{path}: {error.strerror}.", where=str(path), help="check owner and mode") from None
+    except OSError as error:
+        if isinstance(error, FactoryError):
+            raise
+        advice = "make room and start again" if error.errno == errno.ENOSPC else "check the disk"
+        raise StorageError(f"{path}: {error.strerror}.", where=str(path), help=advice) from None

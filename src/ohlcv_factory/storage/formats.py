@@ -1,0 +1,76 @@
+"""Formats that run nothing when they are read: JSON, NumPy arrays without pickle, Parquet, YAML."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ohlcv_factory.config import write_yaml
+from ohlcv_factory.errors import DataError, InputMissingError
+from ohlcv_factory.storage import atomic
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Indented JSON; numbers that JSON cannot hold (NaN, infinities) become null."""
+    atomic.write_text(path, json.dumps(jsonable(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON. Raises InputMissingError (66) or DataError (65)."""
+    if not path.is_file():
+        raise InputMissingError(f"{path} does not exist.", where=str(path), help="is this the right folder?")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path.name} is not valid JSON: {error}.", where=str(path), help="the file is damaged"
+        ) from None
+
+
+def jsonable(value: Any) -> Any:
+    """Plain JSON values: NumPy scalars and arrays, tuples, paths and non-finite numbers are translated."""
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [jsonable(inner) for inner in value]
+    if isinstance(value, np.ndarray):
+        return jsonable(value.tolist())
+    if isinstance(value, np.generic):
+        return jsonable(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int | bool) else str(value)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """One `.npz` file; object arrays are refused, so reading it can run nothing."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **dict(arrays))  # type: ignore[arg-type]
+    atomic.write_bytes(path, buffer.getvalue())
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of one `.npz` file. Raises DataError (65) when it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path.name} cannot be read: {error}.", where=str(path), help="the file is damaged") from None
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """One `.npy` file without pickle."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    atomic.write_bytes(path, buffer.getvalue())
+
+
+def write_settings(path: Path, values: Mapping[str, Any]) -> None:
+    """YAML that `config.read_yaml` reads back unchanged."""
+    atomic.write_text(path, write_yaml(values))

@@ -1,0 +1,79 @@
+"""Runs side by side: one row per run, only where they were scored on the very same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ohlcv_factory.errors import DataError, InputMissingError, UsageError
+from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.training.bundle import MANIFEST, read_run_manifest
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run folder's manifest and scores."""
+
+    path: Path
+    manifest: dict[str, Any]
+    evaluation: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> FinishedRun:
+        """Read a finished run. Raises InputMissingError (66) for anything else."""
+        manifest = read_run_manifest(path)
+        return cls(path, manifest, read_json(path / "metrics" / "evaluation_metrics.json")["evaluation_metrics"])
+
+
+def find_runs(paths: Sequence[Path], *, experiment: str | None = None) -> list[FinishedRun]:
+    """Finished runs among run folders and folders of runs, oldest first; unfinished ones are passed over.
+
+    Raises InputMissingError (66) when there is none.
+    """
+    folders = [folder for path in paths for folder in _run_folders(path)]
+    runs = [FinishedRun.read(folder) for folder in sorted(set(folders), key=lambda folder: folder.name)]
+    chosen = [run for run in runs if experiment in (None, run.manifest["experiment_name"])]
+    if not chosen:
+        where = ", ".join(map(str, paths))
+        raise InputMissingError(f"no finished run in {where}.", where=where, help="ohlcv-factory train … makes one")
+    return sorted(chosen, key=lambda run: run.evaluation["timestamp"])
+
+
+def comparable_groups(runs: Sequence[FinishedRun]) -> dict[int, list[FinishedRun]]:
+    """Runs by horizon. Raises DataError (65) when two runs were scored on different rows."""
+    digests = {run.manifest["row_digest"]: run for run in runs}
+    if len(digests) > 1:
+        names = ", ".join(run.path.name for run in digests.values())
+        raise DataError(
+            f"these runs were scored on different rows, so their scores cannot be compared: {names}.",
+            help="compare runs of one dataset, or give --experiment",
+        )
+    groups: dict[int, list[FinishedRun]] = {}
+    for run in runs:
+        groups.setdefault(run.manifest["horizon"], []).append(run)
+    return dict(sorted(groups.items()))
+
+
+def ranked(runs: Sequence[FinishedRun], by: str = "sharpe_ratio") -> list[FinishedRun]:
+    """Runs of one horizon, best first by one score; undefined scores come last. Raises UsageError (2)."""
+    return sorted(runs, key=lambda run: (score(run, by) is None, -(score(run, by) or 0.0), run.path.name))
+
+
+def score(run: FinishedRun, name: str) -> float | None:
+    """One number of a run's classification or trading block."""
+    for block in ("trading", "classification"):
+        if name in run.evaluation[block]:
+            value = run.evaluation[block][name]
+            if value is None or isinstance(value, int | float):
+                return value
+    raise UsageError(f"unknown score {name!r}.", help="for example: sharpe_ratio, macro_f1, log_loss")
+
+
+def _run_folders(path: Path) -> list[Path]:
+    if (path / MANIFEST).is_file():
+        return [path]
+    if not path.is_dir():
+        raise InputMissingError(f"{path} does not exist.", where=str(path), help="a run folder, or a folder of runs")
+    return [folder for folder in path.iterdir() if (folder / MANIFEST).is_file()]

@@ -1,0 +1,1 @@
+"""Contract kits for authors of models and features."""

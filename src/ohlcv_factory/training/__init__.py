@@ -1,0 +1,1 @@
+"""One run: a fitted model with everything that belongs to it."""

@@ -1,0 +1,179 @@
+"""What a run folder holds, and how each file is written: the specification's layout, safe formats only."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ohlcv_factory import __version__
+from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.evaluation.predictions import Predictions
+from ohlcv_factory.models.base import BaseModel
+from ohlcv_factory.runtime.clock import Clock, utc_text
+from ohlcv_factory.runtime.packages import package_versions
+from ohlcv_factory.runtime.threads import thread_count
+from ohlcv_factory.storage import atomic
+from ohlcv_factory.storage.digests import folder_digests
+from ohlcv_factory.storage.formats import write_array, write_json, write_settings
+from ohlcv_factory.training.bundle import BEST_MODEL, CALIBRATOR, FEATURE_CONFIG, MANIFEST, SCALER
+from ohlcv_factory.training.fitting import Fit
+from ohlcv_factory.training.importance import importance_frame
+from ohlcv_factory.training.pipeline import FittedPipeline
+from ohlcv_factory.training.plots import plot_confusion_matrix, plot_feature_importance, plot_training_curves
+from ohlcv_factory.training.scoring import Scores
+from ohlcv_factory.training.settings import TrainerConfig
+
+RUN_SCHEMA_VERSION = 1
+STATE = "state.json"
+PACKAGES = (
+    "numpy", "scipy", "numba", "polars", "TA-Lib", "scikit-learn", "skops", "xgboost-cpu", "xgboost", "lightgbm", "catboost",
+    "torch",
+)  # fmt: skip
+
+
+class RunLog:
+    """`logs/training.log`: one line per event, with its UTC time."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path, self.clock = path, clock
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def write(self, text: str) -> None:
+        """Append one line."""
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(f"{utc_text(self.clock())} {text}\n")
+
+
+def write_state(folder: Path, state: str, now: datetime, *, error: Mapping[str, str] | None = None) -> None:
+    """`state.json`: RUNNING, FINISHED, FAILED or INTERRUPTED."""
+    write_json(folder / STATE, {"state": state, "attempt": 1, "updated": utc_text(now), "error": error})
+
+
+def repeatable_config(config: TrainerConfig, model: BaseModel) -> dict[str, Any]:
+    """The settings of a run with every hyper-parameter spelled out: training from them repeats the run."""
+    from ohlcv_factory.training.settings import MODEL_SETTINGS
+
+    plain = config.plain()
+    for name in MODEL_SETTINGS:
+        plain[name] = None
+    return {**plain, "model": model.config.plain()}
+
+
+def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer) -> None:
+    """`training_config.yaml` (a recipe that repeats the run) and `model_config.yaml`."""
+    recipe = {**repeatable_config(config, model), "dataset": container.origin, "threads": model.threads}
+    write_settings(folder / "config" / "training_config.yaml", recipe)
+    facts = {"model_name": model.name, "model_family": model.family, "seed": model.seed, **model.config.plain()}
+    write_settings(folder / "config" / "model_config.yaml", facts)
+
+
+def write_feature_config(
+    folder: Path, config: TrainerConfig, pipeline: FittedPipeline, container: TimeSeriesDataContainer
+) -> None:
+    """`feature_config.yaml`: the columns in order, their scaling, and what computing them from raw bars needs."""
+    spec = pipeline.model.input_spec
+    facts = {
+        "feature_set": config.feature_set or spec.feature_set,
+        "columns": list(pipeline.columns),
+        "scaling": spec.scaling,
+        "layout": spec.layout,
+        "data": container.data_spec,
+    }
+    write_settings(folder / FEATURE_CONFIG, facts)
+
+
+def write_model(folder: Path, pipeline: FittedPipeline) -> None:
+    """`checkpoints/best_model.*`, scaler and calibrator."""
+    pipeline.model.save(folder / BEST_MODEL)
+    write_json(folder / SCALER, pipeline.scaler.plain())
+    write_json(folder / CALIBRATOR, pipeline.calibrator.plain())
+
+
+def write_predictions(folder: Path, part: str, predictions: Predictions, scores: Scores) -> None:
+    """Predictions, probabilities, trades and the marked-to-market path of one part."""
+    target = folder / "predictions"
+    frame = predictions.frame
+    atomic.write_with(target / f"{part}_predictions.parquet", frame.write_parquet)
+    write_array(target / f"{part}_probabilities.npy", predictions.probabilities)
+    path_frame, trades = scores.path_frame, scores.trades_frame
+    atomic.write_with(target / f"{part}_path.parquet", path_frame.write_parquet)
+    atomic.write_with(target / f"{part}_trades.parquet", trades.write_parquet)
+
+
+def write_training_metrics(folder: Path, fit: Fit) -> None:
+    """`training_metrics.json`: the fit's metrics and curves, rows of each inner part, notes."""
+    facts = {
+        **asdict(fit.metrics),
+        "rows": fit.row_counts,
+        "notes": list(fit.notes),
+        "calibrator": fit.pipeline.calibrator.plain(),
+    }
+    write_json(folder / "metrics" / "training_metrics.json", facts)
+
+
+def evaluation_block(config: TrainerConfig, now: datetime, fit: Fit, scores: Scores) -> dict[str, Any]:
+    """The `evaluation_metrics` block of the specification's schema, with baselines, thresholds and verdict beside it."""
+    return {
+        "horizon": config.horizon,
+        "model_name": config.model_name,
+        "timestamp": utc_text(now),
+        "part": scores.part,
+        "rows": scores.rows,
+        **scores.block,
+        "training": {
+            "epochs_trained": fit.metrics.epochs_trained,
+            "best_epoch": fit.metrics.best_epoch,
+            "training_time_seconds": fit.metrics.training_time_seconds,
+            "early_stopped": fit.metrics.early_stopped,
+        },
+    }
+
+
+def write_evaluation_metrics(folder: Path, evaluation: Mapping[str, Any]) -> None:
+    """`evaluation_metrics.json`."""
+    write_json(folder / "metrics" / "evaluation_metrics.json", {"evaluation_metrics": evaluation})
+
+
+def write_importance(folder: Path, model: BaseModel) -> None:
+    """`feature_importance.json`, where the model has one."""
+    frame = importance_frame(model)
+    if frame is not None:
+        write_json(folder / "metrics" / "feature_importance.json", frame.to_dicts())
+
+
+def write_plots(folder: Path, fit: Fit, evaluation: Mapping[str, Any]) -> None:
+    """The three pictures; importance only where the model has one."""
+    plots = folder / "plots"
+    plot_training_curves(plots / "training_curves.png", fit.metrics)
+    plot_confusion_matrix(plots / "confusion_matrix.png", evaluation["classification"]["confusion_matrix"])
+    frame = importance_frame(fit.pipeline.model)
+    if frame is not None:
+        plot_feature_importance(plots / "feature_importance.png", frame)
+
+
+def write_manifest(folder: Path, config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer) -> None:
+    """`manifest.json`, written last: its presence means that the run is complete."""
+    manifest = {
+        "format": RUN_SCHEMA_VERSION,
+        "kind": "run",
+        "created_by": f"ohlcv-model-factory {__version__}",
+        "run_id": folder.name,
+        "model": config.model_name,
+        "family": model.family,
+        "horizon": config.horizon,
+        "experiment_name": config.experiment_name,
+        "symbols": list(container.symbols),
+        "data_fingerprint": container.fingerprint,
+        "row_digest": container.row_digest(),
+        "seed": config.random_seed,
+        "threads": thread_count(),
+        "device": "cpu",
+        "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
+        "packages": package_versions(PACKAGES),
+        "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE})),
+    }
+    write_json(folder / MANIFEST, manifest)

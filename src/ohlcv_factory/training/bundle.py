@@ -1,0 +1,179 @@
+"""A run as something that predicts: raw bars in, predictions of every eligible bar out, the newest included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from ohlcv_factory.bars.instruments import GENERIC, Instrument, instrument_table
+from ohlcv_factory.bars.load import ReadOptions
+from ohlcv_factory.bars.resample import resample
+from ohlcv_factory.bars.schema import COLUMNS, Bars
+from ohlcv_factory.bars.sizes import size_text
+from ohlcv_factory.config import read_yaml
+from ohlcv_factory.dataset.samples import INDEX_DTYPE
+from ohlcv_factory.dataset.scaling import Scaler
+from ohlcv_factory.errors import DataError, InputMissingError, VerificationError
+from ohlcv_factory.evaluation.calibration import Calibrator
+from ohlcv_factory.evaluation.predictions import Predictions
+from ohlcv_factory.features import catalogue
+from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.storage.digests import file_digest
+from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.training.pipeline import FittedPipeline
+
+MANIFEST = "manifest.json"
+BEST_MODEL = Path("checkpoints") / "best_model"
+SCALER = Path("checkpoints") / "scaler.json"
+CALIBRATOR = Path("checkpoints") / "calibrator.json"
+FEATURE_CONFIG = Path("config") / "feature_config.yaml"
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """Features, scaler, model and calibrator of one run."""
+
+    pipeline: FittedPipeline
+    horizon: int
+    bar_seconds: int
+    first_eligible: int
+    """Bars that must lie before the first prediction: warm-up + history of the dataset."""
+    instruments: tuple[Instrument, ...]
+    read_options: ReadOptions
+    """How the training file was read; what `predict` assumes unless told otherwise."""
+
+    @classmethod
+    def from_run(cls, folder: Path | str) -> Self:
+        """Load a finished run, digests first.
+
+        Raises InputMissingError (66) when it is not a finished run, VerificationError (76) for a changed file.
+        """
+        folder = Path(folder)
+        manifest = read_run_manifest(folder)
+        verify_files(folder, manifest)
+        features = read_yaml(folder / FEATURE_CONFIG).values
+        model = ModelRegistry.create(manifest["model"])
+        model.load(folder / BEST_MODEL)
+        pipeline = FittedPipeline(
+            model=model,
+            columns=tuple(features["columns"]),
+            scaler=Scaler.from_plain(read_json(folder / SCALER)),
+            calibrator=Calibrator.from_plain(read_json(folder / CALIBRATOR)),
+        )
+        data = features["data"]
+        return cls(
+            pipeline=pipeline,
+            horizon=manifest["horizon"],
+            bar_seconds=data["bar_seconds"],
+            first_eligible=data["warm_up_bars"] + data["history_bars"],
+            instruments=tuple(Instrument.parse(row, where=FEATURE_CONFIG.name) for row in data["instruments"]),
+            read_options=ReadOptions.parse(data["read"], where=FEATURE_CONFIG.name),
+        )
+
+    def predict(self, bars: Bars) -> Predictions:
+        """Predictions of every eligible bar of one symbol, from the first bar given on; nothing is scored.
+
+        Finer bars are resampled to the run's bar size. Raises DataError (65) when the bars are coarser or too few.
+        """
+        sized = self._sized(bars)
+        if len(sized) <= self.first_eligible:
+            raise DataError(
+                f"{bars.symbol}: have {len(sized)} bars, need more than {self.first_eligible} (warm-up and history).",
+                where=bars.symbol,
+                help="start the file earlier",
+            )
+        features = catalogue.compute(sized, self.instrument(bars.symbol).sessions, self.pipeline.columns)
+        return self.predict_rows(sized, features[self.first_eligible :], self.first_eligible)
+
+    def live(self, bars: Bars) -> LiveSession:
+        """A session that starts from these bars and then gets one bar at a time."""
+        return LiveSession(self, self._sized(bars))
+
+    def instrument(self, symbol: str) -> Instrument:
+        """The instrument of a symbol as the run knew it; a symbol that it did not know gets the shipped row."""
+        known = {instrument.symbol: instrument for instrument in self.instruments}
+        shipped = instrument_table()
+        return known.get(symbol) or shipped.get(symbol) or shipped[GENERIC]
+
+    def _sized(self, bars: Bars) -> Bars:
+        if bars.bar_seconds == self.bar_seconds:
+            return bars
+        if bars.bar_seconds > self.bar_seconds:
+            raise DataError(
+                f"the run was trained on {size_text(self.bar_seconds)} bars, got {size_text(bars.bar_seconds)} bars.",
+                where=bars.symbol,
+                help=f"give bars of {size_text(self.bar_seconds)} or finer",
+            )
+        return resample(bars, self.bar_seconds)
+
+    def predict_rows(self, bars: Bars, features: np.ndarray, first_row: int) -> Predictions:
+        """Predictions of the bars from `first_row` on; `features` holds their rows only."""
+        raw, calibrated, decision = self.pipeline.probabilities(features)
+        count = len(features)
+        index = np.zeros(count, dtype=INDEX_DTYPE)
+        index["time_ns"], index["row"] = bars.time_ns[first_row:], np.arange(first_row, len(bars))
+        unknown = np.zeros(count, dtype=bool)
+        truth = np.zeros(count, dtype=np.int8)
+        return Predictions(index, (bars.symbol,), raw, calibrated, decision, truth, unknown, unknown, self.horizon)
+
+
+@dataclass
+class LiveSession:
+    """Bars one by one; each prediction has the bytes that `ModelBundle.predict` gives for the same first bar."""
+
+    bundle: ModelBundle
+    bars: Bars
+
+    def update(self, bar: Bars) -> Predictions:
+        """Take the next bar (a series of one, of the run's bar size) and predict it.
+
+        Raises DataError (65) when it does not follow, or when the session is not warm yet.
+        """
+        self.bars = _append(self.bars, bar)
+        if len(self.bars) <= self.bundle.first_eligible:
+            raise DataError(
+                f"{bar.symbol}: the session is not warm yet.", help=f"needs {self.bundle.first_eligible} bars before"
+            )
+        instrument = self.bundle.instrument(bar.symbol)
+        features = catalogue.compute(self.bars, instrument.sessions, self.bundle.pipeline.columns)
+        return self.bundle.predict_rows(self.bars, features[-1:], len(self.bars) - 1)
+
+
+def read_run_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished run. Raises InputMissingError (66) for anything else."""
+    if not (folder / MANIFEST).is_file():
+        raise InputMissingError(
+            f"{folder} is not a finished run: it holds no {MANIFEST}.",
+            where=str(folder),
+            help="ohlcv-factory train … makes one",
+        )
+    manifest: dict[str, Any] = read_json(folder / MANIFEST)
+    return manifest
+
+
+def verify_files(folder: Path, manifest: dict[str, Any]) -> None:
+    """Compare every file of a run with its recorded digest, before any of them is parsed."""
+    for stored in manifest["files"]:
+        path = folder / stored["path"]
+        if not path.is_file():
+            raise VerificationError(f"{stored['path']} is missing.", where=str(folder), help="restore the run folder")
+        if file_digest(path) != stored["sha256"]:
+            raise VerificationError(
+                f"{stored['path']} is not the file that was written.", where=str(folder), help="restore it"
+            )
+
+
+def _append(bars: Bars, bar: Bars) -> Bars:
+    if bar.bar_seconds != bars.bar_seconds or bar.symbol != bars.symbol:
+        raise DataError(
+            f"a {bar.bar_seconds} s bar of {bar.symbol} does not continue {bars.symbol}.", help="same symbol and size"
+        )
+    if len(bar) != 1 or bar.time_ns[0] <= bars.time_ns[-1]:
+        raise DataError(
+            f"{bar.symbol}: the next bar must be one bar later than the last.", help="send bars in time order"
+        )
+    arrays = {name: np.append(getattr(bars, name), getattr(bar, name)) for name in ("time_ns", *COLUMNS)}
+    return Bars(bars.symbol, bar_seconds=bars.bar_seconds, **arrays)

@@ -1,0 +1,101 @@
+"""Scoring a finished run on a part of its dataset, as an addendum to the run; every look at the test part is counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ohlcv_factory.config import read_yaml
+from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.errors import DataError, UsageError, unknown_name
+from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
+from ohlcv_factory.storage.digests import folder_digests, value_digest
+from ohlcv_factory.storage.formats import write_json
+from ohlcv_factory.storage.ledger import Ledger
+from ohlcv_factory.training import artifacts
+from ohlcv_factory.training.bundle import ModelBundle, read_run_manifest
+from ohlcv_factory.training.scoring import score_part
+from ohlcv_factory.training.settings import RUNS_FOLDER
+
+SCORED_PARTS = ("val", "test")
+
+
+@dataclass(frozen=True)
+class PartEvaluation:
+    """Scores of one part, where they were written, and how often this test part has been looked at."""
+
+    evaluation: dict[str, Any]
+    folder: Path
+    looks: int
+
+
+def evaluate_run(run: Path, part: str, dataset: Path | None = None, *, clock: Clock = system_clock) -> PartEvaluation:
+    """Score one part and write it to `addenda/NNN/`.
+
+    Raises UnknownNameError (2) for another part, DataError (65) when the dataset is not the one of the run.
+    """
+    if part not in SCORED_PARTS:
+        raise unknown_name("part", part, SCORED_PARTS)
+    manifest = read_run_manifest(run)
+    bundle = ModelBundle.from_run(run)
+    container = _container(run, manifest, dataset)
+    if not len(container.rows(part, scored=True)):
+        raise UsageError(
+            f"this dataset has no {part} part.", where=str(run), help="build it with parts.train + parts.val < 1"
+        )
+    looks = _look(run, manifest, container, clock) if part == "test" else 0
+    predictions = bundle.pipeline.predict(container, container.rows(part))
+    scores = score_part(part, predictions, container, seed=manifest["seed"])
+    evaluation = {
+        "horizon": manifest["horizon"],
+        "model_name": manifest["model"],
+        "timestamp": utc_text(clock()),
+        "part": part,
+        "rows": scores.rows,
+        "test_looks": looks,
+        **scores.block,
+    }
+    folder = _new_addendum(run)
+    artifacts.write_predictions(folder, part, predictions, scores)
+    artifacts.write_evaluation_metrics(folder, evaluation)
+    write_json(folder / "manifest.json", {"created": utc_text(clock()), "part": part, "files": folder_digests(folder)})
+    return PartEvaluation(evaluation, folder, looks)
+
+
+def _container(run: Path, manifest: dict[str, Any], dataset: Path | None) -> TimeSeriesDataContainer:
+    origin = dataset or read_yaml(run / "config" / "training_config.yaml").values.get("dataset")
+    if origin is None:
+        raise UsageError(
+            "the run was trained in memory; its dataset is not on disk.", where=str(run), help="give --dataset DIR"
+        )
+    container = TimeSeriesDataContainer.from_dataset(Path(origin), manifest["horizon"])
+    if container.fingerprint != manifest["data_fingerprint"]:
+        raise DataError(
+            f"{origin} is not the dataset that the run was trained on.",
+            where=str(origin),
+            help="build it again from the same bars",
+        )
+    return container
+
+
+def _look(run: Path, manifest: dict[str, Any], container: TimeSeriesDataContainer, clock: Clock) -> int:
+    """Record a look at the test part before it is taken, and count all looks at this data."""
+    folder = run.resolve().parent
+    ledger = Ledger.in_folder(folder.parent if folder.name == RUNS_FOLDER else folder, clock)
+    ledger.record(
+        "test_look",
+        run_id=manifest["run_id"],
+        model=manifest["model"],
+        horizon=manifest["horizon"],
+        config_digest=value_digest(read_yaml(run / "config" / "model_config.yaml").values),
+        data_digest=container.fingerprint,
+    )
+    return ledger.count("test_look", data_digest=container.fingerprint)
+
+
+def _new_addendum(run: Path) -> Path:
+    number = 1 + sum(1 for path in (run / "addenda").glob("*") if path.is_dir())
+    folder = run / "addenda" / f"{number:03d}"
+    folder.mkdir(parents=True)
+    return folder

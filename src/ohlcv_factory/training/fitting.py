@@ -1,0 +1,122 @@
+"""One fit: columns, inner rows, weights, scaler, model, calibrator. Nothing here touches a disk or a later part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.dataset.samples import Samples
+from ohlcv_factory.dataset.scaling import Scaler
+from ohlcv_factory.dataset.summary import sample_to_feature_note
+from ohlcv_factory.errors import DataError
+from ohlcv_factory.evaluation.calibration import IDENTITY, Calibrator, fit_calibrator
+from ohlcv_factory.features.sets import resolve
+from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
+from ohlcv_factory.models.base import BaseModel, EpochSink, TrainingMetrics
+from ohlcv_factory.splits.inner import InnerRows, inner_rows
+from ohlcv_factory.training.pipeline import FittedPipeline
+from ohlcv_factory.training.settings import TrainerConfig
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted pipeline and how it came about."""
+
+    pipeline: FittedPipeline
+    metrics: TrainingMetrics
+    row_counts: dict[str, int]
+    """Scored rows of train, fit, stop and calibrate."""
+    notes: tuple[str, ...]
+
+
+def fit_pipeline(config: TrainerConfig, container: TimeSeriesDataContainer, sink: EpochSink | None = None) -> Fit:
+    """Fit on the container's train part and on nothing else.
+
+    Raises UsageError (2) for a config that the model or the dataset cannot obey, DataError (65) for training rows that
+    lack a class.
+    """
+    model = config.create_model()
+    columns = resolve(config.feature_set or model.input_spec.feature_set, container.feature_names)
+    rows = container.rows("train", scored=True)
+    _refuse_missing_class(container, rows, config)
+    inner = _inner(container, rows)
+    scaler = Scaler.fit(model.input_spec.scaling, container.matrix(rows[inner.fit], columns))
+    fit_rows, stop_rows = (
+        _scaled(container, rows[part], columns, scaler, config, model) for part in (inner.fit, inner.stop)
+    )
+    metrics = model.fit(fit_rows, stop_rows, sink=sink)
+    calibrator, notes = _calibrator(
+        config, container, rows[inner.calibrate], FittedPipeline(model, columns, scaler, IDENTITY)
+    )
+    pipeline = FittedPipeline(model, columns, scaler, calibrator)
+    if config.refit == "all":
+        pipeline = _refit(config, container, rows, pipeline, metrics)
+    advice = sample_to_feature_note(len(inner.fit), len(columns))
+    return Fit(pipeline, metrics, _row_counts(rows, inner), (*inner.notes, *notes, *([advice] if advice else [])))
+
+
+def _refuse_missing_class(container: TimeSeriesDataContainer, rows: np.ndarray, config: TrainerConfig) -> None:
+    counts = dict(
+        zip(CLASS_NAMES, np.bincount(container.labels.label[rows], minlength=CLASS_COUNT).tolist(), strict=True)
+    )
+    if min(counts.values()) == 0 and not config.allow_missing_class:
+        raise DataError(
+            f"a class is missing in the training rows of horizon {container.horizon}: {counts}.",
+            help="choose other barriers, more bars, or set allow_missing_class: true",
+        )
+
+
+def _inner(container: TimeSeriesDataContainer, rows: np.ndarray) -> InnerRows:
+    labels = container.labels
+    return inner_rows(container.index["time_ns"][rows], labels.scheduled_end_ns[rows], labels.uniqueness[rows])
+
+
+def _scaled(
+    container: TimeSeriesDataContainer,
+    rows: np.ndarray,
+    columns: tuple[str, ...],
+    scaler: Scaler,
+    config: TrainerConfig,
+    model: BaseModel,
+) -> Samples:
+    samples = container.samples(
+        rows,
+        columns=columns,
+        weighting=config.weighting,
+        balanced=config.balanced,
+        with_market=model.input_spec.needs_market,
+    )
+    return replace(samples, X=scaler.apply(samples.X))
+
+
+def _calibrator(
+    config: TrainerConfig, container: TimeSeriesDataContainer, rows: np.ndarray, pipeline: FittedPipeline
+) -> tuple[Calibrator, tuple[str, ...]]:
+    """The calibrator fitted on rows that the model never saw, or the identity with the reason."""
+    if not config.calibrate:
+        return IDENTITY, ("calibration is off",)
+    if not len(rows):
+        return IDENTITY, ()
+    raw, _, _ = pipeline.probabilities(container.matrix(rows, pipeline.columns))
+    return fit_calibrator(raw, container.labels.label[rows]), ()
+
+
+def _refit(
+    config: TrainerConfig,
+    container: TimeSeriesDataContainer,
+    rows: np.ndarray,
+    first: FittedPipeline,
+    metrics: TrainingMetrics,
+) -> FittedPipeline:
+    """A new model on all training rows, stopped at the best round of the first; the calibrator stays from the first."""
+    schedule = first.model.refit_schedule(metrics)
+    model = config.create_model(**schedule)
+    scaler = Scaler.fit(model.input_spec.scaling, container.matrix(rows, first.columns))
+    model.fit(_scaled(container, rows, first.columns, scaler, config, model))
+    return FittedPipeline(model, first.columns, scaler, first.calibrator)
+
+
+def _row_counts(rows: np.ndarray, inner: InnerRows) -> dict[str, int]:
+    return {"train": len(rows), "fit": len(inner.fit), "stop": len(inner.stop), "calibrate": len(inner.calibrate)}

@@ -1,0 +1,75 @@
+"""What a run would take, without running it: rows, columns, memory, time measured on a sliver of the rows."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.features.sets import resolve
+from ohlcv_factory.models.base import BaseModel
+from ohlcv_factory.splits.inner import inner_rows
+from ohlcv_factory.training.memory_estimate import estimate_memory_requirements
+from ohlcv_factory.training.settings import TrainerConfig
+
+PROBE_ROWS = (500, 1000)
+PROBE_ROUNDS = 20
+
+
+def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[str, Any]:
+    """Rows of every inner part, features, memory and estimated seconds; nothing is written.
+
+    The time comes from two short fits and grows with the rows as those two did; it is an upper bound for models that
+    stop early.
+    """
+    model = config.create_model()
+    columns = resolve(config.feature_set or model.input_spec.feature_set, container.feature_names)
+    rows = container.rows("train", scored=True)
+    labels = container.labels
+    inner = inner_rows(container.index["time_ns"][rows], labels.scheduled_end_ns[rows], labels.uniqueness[rows])
+    memory = estimate_memory_requirements(model.family, len(inner.fit), len(columns))
+    return {
+        "model": config.model_name,
+        "horizon": config.horizon,
+        "features": len(columns),
+        "rows_train": len(rows),
+        "rows_fit": len(inner.fit),
+        "rows_stop": len(inner.stop),
+        "rows_calibrate": len(inner.calibrate),
+        "rows_val": len(container.rows("val")),
+        "memory_gb": round(memory["cpu_memory_gb"], 2),
+        "estimated_seconds": round(_estimated_seconds(config, container, rows[inner.fit], columns), 1),
+        "notes": list(inner.notes),
+    }
+
+
+def _estimated_seconds(
+    config: TrainerConfig, container: TimeSeriesDataContainer, rows: np.ndarray, columns: tuple[str, ...]
+) -> float:
+    """Extrapolated from two probes: seconds grow like rows ** exponent, with 0.5 <= exponent <= 2."""
+    small, large = (_probe_seconds(config, container, rows, columns, count) for count in PROBE_ROWS)
+    exponent = float(np.clip(np.log2(large / small), 0.5, 2.0))
+    return float(large * max(1.0, len(rows) / PROBE_ROWS[1]) ** exponent)
+
+
+def _probe_seconds(
+    config: TrainerConfig, container: TimeSeriesDataContainer, rows: np.ndarray, columns: tuple[str, ...], count: int
+) -> float:
+    """Seconds of one fit on `count` evenly spaced rows, scaled from a few rounds to all of them."""
+    chosen = rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+    full = config.create_model()
+    rounds = _most_rounds(full)
+    model = config.create_model(**({full.rounds_field: PROBE_ROUNDS} if full.rounds_field else {}))
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(container.samples(chosen, columns=columns))
+    return (time.perf_counter() - started) * (rounds / PROBE_ROUNDS if rounds else 1.0)
+
+
+def _most_rounds(model: BaseModel) -> int | None:
+    field = model.Config.trainer_aliases.get("max_epochs")
+    return int(getattr(model.config, field)) if field else None

@@ -1,0 +1,69 @@
+"""Settings of one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from ohlcv_factory.config import PathSetting, Settings, setting
+from ohlcv_factory.errors import UsageError
+from ohlcv_factory.labels.weights import Weighting
+from ohlcv_factory.models.base import DEFAULT_SEED, BaseModel
+from ohlcv_factory.models.registry import ModelRegistry
+
+RUNS_FOLDER = "runs"
+MODEL_SETTINGS = ("sequence_length", "batch_size", "max_epochs", "early_stopping_patience")
+"""Trainer settings that set a field of the model; a model that has no such field refuses them."""
+
+
+class TrainerConfig(Settings):
+    """What one run trains, on what, and where it goes. None means: the model's own value."""
+
+    model_name: str
+    horizon: int = setting(20, "Label horizon in bars; must be one of the dataset's.", ge=1)
+    feature_set: str | None = setting(None, "Named feature set; none takes the model's own.")
+    sequence_length: int | None = setting(None, "Bars per window, for models that read windows.", ge=1)
+    batch_size: int | None = setting(None, "Samples per step, for models trained in batches.", ge=1)
+    max_epochs: int | None = setting(None, "Most epochs or boosting rounds.", ge=1)
+    early_stopping_patience: int | None = setting(None, "Epochs or rounds without progress before stopping.", ge=1)
+    random_seed: int = setting(DEFAULT_SEED, "Every random draw of the run follows from it.", ge=0)
+    experiment_name: str | None = setting(None, "A name to find runs by in `compare --experiment`.")
+    output_dir: PathSetting = setting(Path("experiments") / RUNS_FOLDER, "Folder that run folders are made in.")
+    model: dict[str, Any] = setting({}, "Hyper-parameters that differ from the model's defaults.")
+    weighting: Weighting = setting("both", "Sample weights: both (product) | quality | uniqueness | none.")
+    balanced: bool = setting(False, "Weight the classes to equal shares.")
+    calibrate: bool = setting(True, "Fit a calibrator on rows of its own, where there are enough.")
+    refit: Literal["none", "all"] = setting("none", "all: fit again on all training rows with the same schedule.")
+    allow_missing_class: bool = setting(False, "Train although a class does not occur in the training rows.")
+
+    @property
+    def experiments_folder(self) -> Path:
+        """Where the ledger lies: above `runs/`, or in the output folder itself where that has another name."""
+        return self.output_dir.parent if self.output_dir.name == RUNS_FOLDER else self.output_dir
+
+    def create_model(self, **hyper_parameters: Any) -> BaseModel:
+        """The model with its effective hyper-parameters. Raises UsageError (2) for settings that it cannot obey."""
+        model_class = ModelRegistry.model_class(self.model_name)
+        effective = {**effective_hyper_parameters(self, model_class), **hyper_parameters}
+        return model_class(effective, seed=self.random_seed)
+
+
+def effective_hyper_parameters(config: TrainerConfig, model_class: type[BaseModel]) -> dict[str, Any]:
+    """`model:` and the trainer settings that stand for one of its fields; both at once must agree."""
+    aliases = model_class.Config.trainer_aliases
+    values = dict(config.model)
+    for name in MODEL_SETTINGS:
+        wanted = getattr(config, name)
+        if wanted is None:
+            continue
+        if name not in aliases:
+            raise UsageError(f"{name} does not apply to model {config.model_name!r}.", where=name, help="leave it out")
+        field = aliases[name]
+        if values.get(field, wanted) != wanted:
+            raise UsageError(
+                f"{name}={wanted} and model.{field}={values[field]} contradict each other.",
+                where=name,
+                help="give one of them",
+            )
+        values[field] = wanted
+    return values

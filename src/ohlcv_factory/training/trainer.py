@@ -1,0 +1,162 @@
+"""One run: fit, predict the val part, score it beside the baselines, leave a folder that is complete or says why not."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.errors import FactoryError, UsageError
+from ohlcv_factory.evaluation.predictions import Predictions
+from ohlcv_factory.models.base import TrainingMetrics
+from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
+from ohlcv_factory.runtime.progress import Meter, meter
+from ohlcv_factory.storage import atomic
+from ohlcv_factory.storage.checkpoints import CheckpointManager
+from ohlcv_factory.storage.digests import value_digest
+from ohlcv_factory.storage.ledger import Ledger
+from ohlcv_factory.training import artifacts
+from ohlcv_factory.training.fitting import Fit, fit_pipeline
+from ohlcv_factory.training.scoring import Scores, score_part
+from ohlcv_factory.training.settings import TrainerConfig
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run."""
+
+    run_id: str
+    path: Path
+    training: TrainingMetrics
+    evaluation: dict[str, Any]
+    """The `evaluation_metrics` block of the metrics file: scores, baselines and verdict on the val part."""
+    predictions: Predictions
+    """Predictions of every eligible row of the val part."""
+    notes: tuple[str, ...]
+
+
+class Trainer:
+    """Runs one configuration on one container. The val part chooses among models; the test part is never touched."""
+
+    def __init__(self, config: TrainerConfig, *, clock: Clock = system_clock) -> None:
+        self.config = config
+        self.clock = clock
+        self.model = config.create_model()
+        """An unfitted model with the effective hyper-parameters; making it refuses a bad config before any work."""
+
+    def run(self, container: TimeSeriesDataContainer) -> RunResult:
+        """Train, score and save. Raises what the steps raise; the run folder then says FAILED and why."""
+        if container.horizon != self.config.horizon:
+            raise UsageError(
+                f"the config asks for horizon {self.config.horizon}, the container holds {container.horizon}.",
+                help="give both the same horizon",
+            )
+        folder = self._new_folder()
+        artifacts.write_state(folder, "RUNNING", self.clock())
+        log = artifacts.RunLog(folder / "logs" / "training.log", self.clock)
+        try:
+            result = self._run_in(folder, container, log)
+        except BaseException as error:
+            self._record_failure(folder, error, log)
+            raise
+        artifacts.write_state(folder, "FINISHED", self.clock())
+        return result
+
+    def run_full_pipeline(self, container: TimeSeriesDataContainer) -> dict[str, Any]:
+        """`run` with the specification's keys: run_id, training_metrics, evaluation_metrics, output_path."""
+        result = self.run(container)
+        return {
+            "run_id": result.run_id,
+            "training_metrics": result.training,
+            "evaluation_metrics": result.evaluation,
+            "output_path": str(result.path),
+        }
+
+    def _run_in(self, folder: Path, container: TimeSeriesDataContainer, log: artifacts.RunLog) -> RunResult:
+        log.write(f"{self.config.model_name} at horizon {self.config.horizon} on {', '.join(container.symbols)}")
+        artifacts.write_configs(folder, self.config, self.model, container)
+        self._enter_ledger(folder, container)
+        fit = self._fit(folder, container, log)
+        predictions = fit.pipeline.predict(container, container.rows("val"))
+        scores = score_part("val", predictions, container, seed=self.config.random_seed)
+        evaluation = artifacts.evaluation_block(self.config, self.clock(), fit, scores)
+        self._save(folder, container, fit, predictions, scores, evaluation)
+        log.write(f"finished: {evaluation['verdict']['words']}")
+        artifacts.write_manifest(folder, self.config, self.model, container)
+        return RunResult(folder.name, folder, fit.metrics, evaluation, predictions, fit.notes)
+
+    def _fit(self, folder: Path, container: TimeSeriesDataContainer, log: artifacts.RunLog) -> Fit:
+        started = time.perf_counter()
+        with meter(100, self.config.model_name) as bar:
+            sink = RunSink(CheckpointManager(folder / "checkpoints"), bar)
+            fit = fit_pipeline(self.config, container, sink)
+        log.write(f"fitted in {time.perf_counter() - started:.2f} s on {fit.row_counts['fit']} rows")
+        for note in fit.notes:
+            log.write(f"note: {note}")
+        return fit
+
+    def _save(
+        self,
+        folder: Path,
+        container: TimeSeriesDataContainer,
+        fit: Fit,
+        predictions: Predictions,
+        scores: Scores,
+        evaluation: Mapping[str, Any],
+    ) -> None:
+        artifacts.write_model(folder, fit.pipeline)
+        artifacts.write_feature_config(folder, self.config, fit.pipeline, container)
+        artifacts.write_predictions(folder, "val", predictions, scores)
+        artifacts.write_training_metrics(folder, fit)
+        artifacts.write_evaluation_metrics(folder, evaluation)
+        artifacts.write_importance(folder, fit.pipeline.model)
+        artifacts.write_plots(folder, fit, evaluation)
+
+    def _new_folder(self) -> Path:
+        """`<model>_h<horizon>_<UTC stamp>_<short id>`; the random part keeps two runs of one second apart."""
+        stamp = self.clock().strftime("%Y%m%dT%H%M%SZ")
+        name = f"{self.config.model_name}_h{self.config.horizon}_{stamp}_{secrets.token_hex(3)}"
+        folder = self.config.output_dir / name
+        atomic.create_folder(folder, must_be_new=True)
+        return folder
+
+    def _enter_ledger(self, folder: Path, container: TimeSeriesDataContainer) -> None:
+        Ledger.in_folder(self.config.experiments_folder, self.clock).record(
+            "fit",
+            run_id=folder.name,
+            model=self.config.model_name,
+            horizon=self.config.horizon,
+            config_digest=value_digest(artifacts.repeatable_config(self.config, self.model)),
+            data_digest=container.fingerprint,
+        )
+
+    def _record_failure(self, folder: Path, error: BaseException, log: artifacts.RunLog) -> None:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        facts = {"type": type(error).__name__, "message": str(error)}
+        if isinstance(error, FactoryError):
+            facts = {"type": error.code, "message": error.what, "hint": error.help}
+        log.write(f"stopped at {utc_text(self.clock())}: {facts['type']}: {facts['message']}")
+        artifacts.write_state(folder, "INTERRUPTED" if interrupted else "FAILED", self.clock(), error=facts)
+
+
+@dataclass
+class RunSink:
+    """What a training loop reports to: checkpoints on disk and a progress bar in per cent."""
+
+    checkpoints: CheckpointManager
+    bar: Meter
+    shown: int = 0
+
+    def on_epoch(self, epoch: int, total: int, metrics: Mapping[str, float]) -> None:
+        """Move the bar to epoch / total."""
+        percent = 100 * epoch // max(1, total)
+        self.bar.update(percent - self.shown)
+        self.shown = percent
+
+    def on_checkpoint(self, epoch: int, metric: float, save: Callable[[Path], None]) -> None:
+        """Keep the checkpoint when it is among the best."""
+        self.checkpoints.save_checkpoint(save, epoch, metric)
