@@ -20,7 +20,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from ohlcv_factory.errors import InputMissingError, UsageError, nearest
+from ohlcv_factory.errors import AccessError, InputMissingError, UsageError, nearest
 
 MAX_YAML_BYTES = 1 << 20
 ENVIRONMENT_PREFIX = "FACTORY_"
@@ -68,8 +68,7 @@ def setting(
     notes: dict[str, Any] = {"source": source}
     if search is not None:
         notes["search"] = search.__dict__
-    bounds = {name: value for name, value in (("ge", ge), ("gt", gt), ("le", le), ("lt", lt)) if value is not None}
-    return Field(default, description=help or None, json_schema_extra=notes, **bounds)  # type: ignore[arg-type]
+    return Field(default, description=help or None, json_schema_extra=notes, ge=ge, gt=gt, le=le, lt=lt)
 
 
 class Settings(BaseModel):
@@ -149,13 +148,24 @@ class Document:
 
 
 def read_yaml(path: Path | str) -> Document:
-    """Read one YAML mapping. Raises InputMissingError (66) or UsageError (2) with file and line."""
+    """Read one YAML mapping. Raises InputMissingError (66), AccessError (77) or UsageError (2) with file and line."""
     path = Path(path)
+    try:
+        return parse_yaml(_yaml_text(path), where=str(path))
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{path} is not UTF-8: byte {error.start}.", where=str(path), help="save it as UTF-8"
+        ) from None
+    except PermissionError as error:
+        raise AccessError(f"{path}: {error.strerror}.", where=str(path), help="check owner and mode") from None
+
+
+def _yaml_text(path: Path) -> str:
     if not path.is_file():
         raise InputMissingError(f"{path} does not exist or is not a file.", where=str(path), help="check the path")
     if path.stat().st_size > MAX_YAML_BYTES:
         raise UsageError(f"{path} is larger than 1 MiB.", where=str(path), help="a recipe names only what differs")
-    return parse_yaml(path.read_text(encoding="utf-8"), where=str(path))
+    return path.read_text(encoding="utf-8")
 
 
 def parse_yaml(text: str, *, where: str = "<text>") -> Document:
@@ -168,6 +178,8 @@ def parse_yaml(text: str, *, where: str = "<text>") -> Document:
         raise UsageError(
             f"not valid YAML: {getattr(error, 'problem', error)}", where=place, help="check the line"
         ) from None
+    except RecursionError:
+        raise UsageError("lists or keys are nested too deeply.", where=where, help="write a flatter file") from None
     lines: dict[str, int] = {}
     values = {} if node is None else _build(node, (), lines, where)
     if not isinstance(values, dict):
@@ -176,25 +188,26 @@ def parse_yaml(text: str, *, where: str = "<text>") -> Document:
 
 
 class _CoreLoader(yaml.SafeLoader):
-    """SafeLoader without YAML 1.1's surprises; aliases are refused while composing."""
+    """SafeLoader without YAML 1.1's surprises; aliases and tags are refused while composing."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
             raise yaml.composer.ComposerError(None, None, "aliases are not allowed", event.start_mark)
+        if event.tag is not None:
+            raise yaml.composer.ComposerError(None, None, f"tag {event.tag!r} is not allowed", event.start_mark)
         return super().compose_node(parent, index)
 
 
-_CORE_TAGS = frozenset(
-    f"tag:yaml.org,2002:{name}"
-    for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge", "value")
-)
 _CORE_SCALARS = (
     (re.compile(r"^(?:~|null|Null|NULL|)$"), lambda text: None),
     (re.compile(r"^(?:true|True|TRUE)$"), lambda text: True),
     (re.compile(r"^(?:false|False|FALSE)$"), lambda text: False),
-    (re.compile(r"^[-+]?[0-9]+$"), int),
+    (re.compile(r"^[-+]?[0-9]{1,400}$"), int),  # longer ones become infinite below, where no setting takes them
+    (re.compile(r"^0o[0-7]+$"), lambda text: int(text, 8)),
+    (re.compile(r"^0x[0-9a-fA-F]+$"), lambda text: int(text, 16)),
     (re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"), float),
+    (re.compile(r"^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$"), lambda text: float(text.replace(".", ""))),
 )
 
 
@@ -207,15 +220,12 @@ def scalar(text: str) -> Any:
 
 
 def _build(node: yaml.Node, path: tuple[str, ...], lines: dict[str, int], where: str) -> Any:
-    if node.tag and node.tag not in _CORE_TAGS:
-        raise UsageError(
-            f"tag {node.tag!r} is not allowed.", where=f"{where}:{node.start_mark.line + 1}", help="remove it"
-        )
     if isinstance(node, yaml.MappingNode):
         return _build_mapping(node, path, lines, where)
     if isinstance(node, yaml.SequenceNode):
         return [_build(inner, path, lines, where) for inner in node.value]
-    return scalar(node.value) if node.style is None else node.value
+    is_plain = isinstance(node, yaml.ScalarNode) and node.style is None
+    return scalar(node.value) if is_plain else node.value
 
 
 def _build_mapping(node: yaml.MappingNode, path: tuple[str, ...], lines: dict[str, int], where: str) -> dict[Any, Any]:
@@ -223,6 +233,8 @@ def _build_mapping(node: yaml.MappingNode, path: tuple[str, ...], lines: dict[st
     seen: dict[Any, int] = {}
     for key_node, value_node in node.value:
         key, line = _build(key_node, path, lines, where), key_node.start_mark.line + 1
+        if isinstance(key, dict | list):
+            raise UsageError("a key must be one word.", where=f"{where}:{line}", help="quote text that has brackets")
         if key in seen:
             raise UsageError(
                 f"key {key!r} stands twice, in lines {seen[key]} and {line}.", where=where, help="keep one"
@@ -240,15 +252,26 @@ def write_yaml(values: Mapping[str, Any]) -> str:
 
 
 class _PlainDumper(yaml.SafeDumper):
-    """SafeDumper that never writes an alias, since our reader refuses them."""
+    """SafeDumper that never writes an alias and quotes every text that our reader would take for something else."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    style = None if isinstance(scalar(text), str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_PlainDumper.add_representer(str, _text_node)
+
+
 @dataclass(frozen=True)
 class Layers:
-    """Values merged in the order defaults < recipe < file < FACTORY_* environment < --set, with the source of each key."""
+    """Values merged in the order defaults < recipe < file < FACTORY_* environment < --set, with the source of each key.
+
+    The source of a section is that of the key in it that was set last; `lines` holds what the files have the say on.
+    """
 
     values: dict[str, Any]
     sources: dict[str, str]
@@ -260,24 +283,27 @@ class Layers:
         cls, documents: list[Document], overrides: Sequence[str] = (), flags: Mapping[str, Any] | None = None
     ) -> Layers:
         """Merge YAML documents, the environment, `a.b=c` overrides and flags (dotted key to value); later ones win."""
-        values: dict[str, Any] = {}
-        sources: dict[str, str] = {}
-        lines: dict[str, int] = {}
+        layers = cls({}, {}, {}, " + ".join(document.where for document in documents) or "flags")
         for document in documents:
-            _merge_into(values, document.values, sources, document.where, ())
-            lines.update(document.lines)
+            _merge_into(layers.values, document.values, layers.sources, document.where, ())
+            layers.lines.update(document.lines)
         for name, text in _environment_settings():
-            _assign(values, tuple(name.split(".")), scalar(text))
-            sources[name] = "environment"
+            layers._set(name, _flow_value(text, f"{ENVIRONMENT_PREFIX}*"), "environment")
         for override in overrides:
             key, text = _split_override(override)
-            _assign(values, tuple(key.split(".")), _flow_value(text))
-            sources[key] = "--set"
+            layers._set(key, _flow_value(text, "--set"), "--set")
         for key, value in (flags or {}).items():
             if value is not None:
-                _assign(values, tuple(key.split(".")), value)
-                sources[key] = "flag"
-        return cls(values, sources, lines, " + ".join(document.where for document in documents) or "flags")
+                layers._set(key, value, "flag")
+        return layers
+
+    def _set(self, key: str, value: Any, source: str) -> None:
+        """Set one dotted key. Raises UsageError (2) where a part of it is a value, not a section."""
+        path = tuple(key.split("."))
+        _assign(self.values, path, value)
+        _note_source(self.sources, path, source)
+        for inner in [line for line in self.lines if line == key or line.startswith(f"{key}.")]:
+            del self.lines[inner]
 
 
 def _environment_settings() -> list[tuple[str, str]]:
@@ -295,11 +321,18 @@ def _merge_into(
 ) -> None:
     for key, value in extra.items():
         here = (*path, str(key))
-        if isinstance(value, dict) and isinstance(target.get(key), dict):
-            _merge_into(target[key], value, sources, source, here)
-        else:
+        _note_source(sources, here, source)
+        if not isinstance(value, dict):
             target[key] = value
-            sources[".".join(here)] = source
+            continue
+        if not isinstance(target.get(key), dict):
+            target[key] = {}
+        _merge_into(target[key], value, sources, source, here)
+
+
+def _note_source(sources: dict[str, str], path: tuple[str, ...], source: str) -> None:
+    for depth in range(1, len(path) + 1):
+        sources[".".join(path[:depth])] = source
 
 
 def _split_override(text: str) -> tuple[str, str]:
@@ -311,16 +344,22 @@ def _split_override(text: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def _flow_value(text: str) -> Any:
-    return parse_yaml(f"value: {text}", where="--set").values["value"] if text[:1] in "[{" else scalar(text)
+def _flow_value(text: str, where: str) -> Any:
+    is_flow = text.startswith(("[", "{"))
+    return parse_yaml(f"value: {text}", where=where).values["value"] if is_flow else scalar(text)
 
 
-def _assign(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+def _assign(values: dict[Any, Any], path: tuple[str, ...], value: Any) -> None:
     for part in path[:-1]:
-        inner = values.setdefault(part, {})
+        inner = values.setdefault(_same_key(values, part), {})
         if not isinstance(inner, dict):
             raise UsageError(
                 f"{'.'.join(path)}: {part!r} is a value, not a section.", where="--set", help="check the key"
             )
         values = inner
-    values[path[-1]] = value
+    values[_same_key(values, path[-1])] = value
+
+
+def _same_key(values: dict[Any, Any], part: str) -> Any:
+    """The key that is there already: a file says `20:`, the dotted `barriers.20` means the same one."""
+    return next((key for key in values if str(key) == part), part)

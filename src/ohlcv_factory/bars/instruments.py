@@ -34,7 +34,9 @@ class Instrument(Settings):
     slippage_ticks: float = setting(0.0, "Ticks lost per side.", ge=0)
     fee_bps: float = setting(0.0, "Fee and slippage per side in basis points of the traded value.", ge=0)
     calendar: str = setting("always_open", "Session calendar, see `bars.sessions`.")
-    barriers: Annotated[dict[int, BarrierRule], IntegerKeys] = {}
+    barriers: Annotated[dict[int, BarrierRule], IntegerKeys] = setting(
+        {}, "Barrier rules of this market, by horizon in bars."
+    )
 
     @property
     def sessions(self) -> SessionCalendar:

@@ -42,7 +42,9 @@ class Bars:
         if len(lengths) != 1:
             raise DataError(f"{self.symbol}: columns of different length: {sorted(lengths)}.", help="one value per bar")
         if self.bar_seconds < 1:
-            raise DataError(f"{self.symbol}: bar_seconds must be at least 1, got {self.bar_seconds}.", help="declare --bar-size")
+            raise DataError(
+                f"{self.symbol}: bar_seconds must be at least 1, got {self.bar_seconds}.", help="declare --bar-size"
+            )
 
     def __len__(self) -> int:
         return len(self.time_ns)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ohlcv_factory.bars.schema import NANOSECONDS
 from ohlcv_factory.errors import unknown_name
 
 SECONDS_PER_DAY = 86_400
+QUARTER_HOUR_SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,19 @@ class SessionCalendar:
 
 
 def local_seconds(time_ns: np.ndarray, time_zone: str) -> np.ndarray:
-    """Seconds since 1970 on the wall clock of `time_zone`, daylight saving included, shape `(n,)`."""
+    """Seconds since 1970 on the wall clock of `time_zone`, daylight saving included, shape `(n,)` int64.
+
+    Zones change their offset on quarter hours, so one bar per quarter hour is converted and its offset repeated.
+    """
     import polars as pl
 
-    moments = pl.Series(time_ns).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(time_zone)
-    return moments.dt.replace_time_zone(None).dt.timestamp("ms").to_numpy() // 1000
+    quarter = time_ns // (QUARTER_HOUR_SECONDS * NANOSECONDS)
+    starts = np.flatnonzero(np.diff(quarter, prepend=quarter[:1] - 1))
+    moments = pl.Series(time_ns[starts]).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(time_zone)
+    local = moments.dt.replace_time_zone(None).dt.timestamp("ms").to_numpy() // 1000
+    offset = local - time_ns[starts] // NANOSECONDS
+    seconds: np.ndarray = time_ns // NANOSECONDS + np.repeat(offset, np.diff(starts, append=len(time_ns)))
+    return seconds
 
 
 def weekday(seconds: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -151,14 +152,19 @@ def _columns(
 
 
 def _refuse_short(bars: Bars, warm_up: int, config: DatasetConfig) -> None:
-    rule_bars = max(config.rule(config.instrument(bars.symbol), horizon).max_bars for horizon in config.horizons)
-    needed = warm_up + config.history_bars + rule_bars + MIN_SCORED_ROWS
+    """Raise DataError (65) with the arithmetic when the smallest part cannot hold its rows even without any gap."""
+    reach = max(config.rule(config.instrument(bars.symbol), horizon).max_bars for horizon in config.horizons)
+    test = 1 - config.parts.train - config.parts.val
+    smallest = min(share for share in (config.parts.train, config.parts.val, test) if share > 1e-12)
+    rows = math.ceil(MIN_SCORED_ROWS / smallest)
+    needed = warm_up + config.history_bars + reach + rows
     if len(bars) < needed:
         raise DataError(
-            f"{bars.symbol}: have {len(bars)} bars, need at least {needed} = {warm_up} warm-up + {config.history_bars} history "
-            f"+ {rule_bars} to the vertical barrier + {MIN_SCORED_ROWS} scored rows in each part.",
+            f"{bars.symbol}: have {len(bars)} bars, need at least {needed} = {warm_up} warm-up + {config.history_bars} "
+            f"history + {reach} to the vertical barrier + {rows} so that the smallest part ({smallest:.0%}) holds "
+            f"{MIN_SCORED_ROWS} scored rows.",
             where=bars.symbol,
-            help="give more bars, a smaller horizon or history_bars",
+            help="give more bars, smaller horizons, or lower history_bars",
         )
 
 

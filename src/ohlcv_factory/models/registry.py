@@ -67,7 +67,9 @@ class ModelRegistry:
     _classes: dict[str, type[BaseModel]] = {}  # noqa: RUF012
 
     @classmethod
-    def register(cls, name: str | None = None, family: str | None = None, description: str = "") -> Callable[[Model], Model]:
+    def register(
+        cls, name: str | None = None, family: str | None = None, description: str = ""
+    ) -> Callable[[Model], Model]:
         """Class decorator. Files of this package need no arguments: name = file, family = folder.
 
         Raises UsageError (2) naming both modules when the name is taken.

@@ -20,4 +20,4 @@ def utc_text(moment: datetime) -> str:
 
 def time_text(time_ns: int) -> str:
     """A bar's time, given in nanoseconds since 1970 UTC, as ISO 8601 to the second."""
-    return utc_text(datetime.fromtimestamp(int(time_ns) / 1e9, tz=UTC))
+    return utc_text(datetime.fromtimestamp(int(time_ns) // 10**9, tz=UTC))

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import AbstractContextManager
 
 from ohlcv_factory.errors import UsageError
@@ -30,7 +31,7 @@ def set_threads(threads: int | None = None) -> int:
         raise UsageError(
             f"threads must be between 1 and {available_cores()}, got {threads}.", where="--threads", help="leave it out"
         )
-    count = threads or int(os.environ.get("OMP_NUM_THREADS") or available_cores())
+    count = threads or thread_count()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for name in COUNT_VARIABLES:
         if threads is not None or name not in os.environ:
@@ -49,5 +50,13 @@ def one_blas_thread() -> AbstractContextManager[object]:
 
 
 def thread_count() -> int:
-    """The number of threads that models are to use in this process."""
-    return int(os.environ.get("OMP_NUM_THREADS") or available_cores())
+    """The number of threads that models are to use in this process. Raises UsageError (2) where it is no number."""
+    declared = os.environ.get("OMP_NUM_THREADS") or str(available_cores())
+    outermost = declared.partition(",")[0].strip()  # OpenMP takes one number per level of nesting
+    if not re.fullmatch(r"[1-9][0-9]*", outermost):
+        raise UsageError(
+            f"OMP_NUM_THREADS must be a whole number from 1, got {declared!r}.",
+            where="OMP_NUM_THREADS",
+            help="unset it",
+        )
+    return int(outermost)

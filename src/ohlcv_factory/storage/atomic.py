@@ -79,7 +79,7 @@ def create_folder(path: Path, *, must_be_new: bool = False) -> None:
         if isinstance(error, FactoryError):
             raise
         raise OutputError(
-            f"{path} cannot be created: {error.strerror}.", where=str(path), help="choose another folder"
+            f"{path} cannot be created: {error.strerror or error}.", where=str(path), help="choose another folder"
         ) from None
 
 
@@ -91,9 +91,9 @@ def storage_errors(path: Path) -> Iterator[None]:
     except PermissionError as error:
         if isinstance(error, FactoryError):
             raise
-        raise AccessError(f"{path}: {error.strerror}.", where=str(path), help="check owner and mode") from None
+        raise AccessError(f"{path}: {error.strerror or error}.", where=str(path), help="check owner and mode") from None
     except OSError as error:
         if isinstance(error, FactoryError):
             raise
         advice = "make room and start again" if error.errno == errno.ENOSPC else "check the disk"
-        raise StorageError(f"{path}: {error.strerror}.", where=str(path), help=advice) from None
+        raise StorageError(f"{path}: {error.strerror or error}.", where=str(path), help=advice) from None

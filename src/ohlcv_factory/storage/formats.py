@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +24,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON. Raises InputMissingError (66) or DataError (65)."""
+    """Read JSON. Raises InputMissingError (66), AccessError (77), StorageError (74) or DataError (65)."""
     if not path.is_file():
         raise InputMissingError(f"{path} does not exist.", where=str(path), help="is this the right folder?")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
+        with atomic.storage_errors(path):
+            return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise DataError(
             f"{path.name} is not valid JSON: {error}.", where=str(path), help="the file is damaged"
         ) from None
@@ -37,7 +40,9 @@ def jsonable(value: Any) -> Any:
     """Plain JSON values: NumPy scalars and arrays, tuples, paths and non-finite numbers are translated."""
     if isinstance(value, Mapping):
         return {str(key): jsonable(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, set | frozenset):
+        return jsonable(sorted(value, key=str))  # the same bytes in every process
+    if isinstance(value, list | tuple):
         return [jsonable(inner) for inner in value]
     if isinstance(value, np.ndarray):
         return jsonable(value.tolist())
@@ -51,16 +56,18 @@ def jsonable(value: Any) -> Any:
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """One `.npz` file; object arrays are refused, so reading it can run nothing."""
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **dict(arrays))  # type: ignore[arg-type]
+    np.savez(buffer, allow_pickle=False, **dict(arrays))
     atomic.write_bytes(path, buffer.getvalue())
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of one `.npz` file. Raises DataError (65) when it is damaged."""
+    """The arrays of one `.npz` file. Raises InputMissingError (66), or DataError (65) when it is damaged."""
+    if not path.is_file():
+        raise InputMissingError(f"{path} does not exist.", where=str(path), help="is this the right folder?")
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path.name} cannot be read: {error}.", where=str(path), help="the file is damaged") from None
 
 

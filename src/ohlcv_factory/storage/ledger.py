@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from ohlcv_factory.errors import DataError, StorageError
 from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
+from ohlcv_factory.storage.atomic import storage_errors
 
 FILE_NAME = "ledger.sqlite"
 BUSY_TIMEOUT_SECONDS = 30.0
@@ -67,7 +68,8 @@ class Ledger:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with storage_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_SECONDS)
             try:

@@ -1,0 +1,201 @@
+"""What a label and every number on a page mean, and what they do not mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ohlcv_factory.evaluation.scorecard import MIN_DIRECTION_ROWS, MIN_SESSIONS, MIN_TRADES, THRESHOLDS
+from ohlcv_factory.reports.page import heading, paragraph, table
+from ohlcv_factory.reports.words import barriers, listing, percent, plural
+
+ENTRIES = {"next_open": "the open of the next bar", "close": "the close of the same bar"}
+
+
+def explanation(manifest: Mapping[str, Any] | None, horizons: Sequence[int], part: str) -> str:
+    """The one-page explanation; with the dataset's own barriers where its manifest is at hand."""
+    return (
+        heading("The label")
+        + label_words(manifest, horizons)
+        + random_walk_words(manifest, horizons)
+        + heading("Which rows were looked at")
+        + _part_words(part)
+        + heading("The numbers")
+        + table(("Number", "What it says", "What it does not say"), NUMBERS, kind="words")
+        + heading("Why intervals, and when this page says “edge”")
+        + _interval_words()
+        + heading("The specification's thresholds")
+        + _threshold_words()
+        + heading("The baselines")
+        + table(("Baseline", "What it does"), BASELINES, kind="words")
+        + heading("Money and costs")
+        + _money_words()
+    )
+
+
+def label_words(manifest: Mapping[str, Any] | None, horizons: Sequence[int]) -> str:
+    """What a label is, with the barrier distances of every horizon and symbol."""
+    entry = ENTRIES.get(manifest["config"]["entry"] if manifest else "", "the entry price")
+    words = (
+        f"At the close of each bar a label asks what happens next, starting from {entry}. Two price barriers stand "
+        "around that price, at distances measured in ATR(14), the average range of the last bars. If the upper one is "
+        "touched first the label is long; if the lower one, short; if neither within the given number of bars, neutral. "
+        "The horizon is the name of a barrier setting, not a waiting time."
+    )
+    return paragraph(words) + "".join(paragraph(line) for line in _rules(manifest, horizons))
+
+
+def random_walk_words(manifest: Mapping[str, Any] | None = None, horizons: Sequence[int] = ()) -> str:
+    """Why class shares stand beside those of a random walk."""
+    words = (
+        "A driftless random walk, on which nothing can be predicted, also yields labels, and with unequal barriers it "
+        "yields unequal classes: the nearer barrier is hit more often. Class shares therefore stand beside the walk's. "
+        "A class that is as frequent as on the walk says something about the barriers, not about the market. "
+    )
+    shares = [
+        f"At horizon {horizon} on {symbol} the walk gives {_share_words(labels['random_walk_shares'])}; "
+        f"this data has {_share_words(labels['class_shares'])}."
+        for horizon in horizons
+        for symbol, labels in _labels_of(manifest, horizon)
+    ]
+    return paragraph(words + " ".join(shares[:1]))
+
+
+NUMBERS = (
+    (
+        "Sharpe ratio, net",
+        "Mean over spread of the net profit per session, flat sessions counting as zero, scaled to a year. "
+        "The interval resamples blocks of sessions.",
+        "Over a few weeks even a large value is easily luck; its interval says how easily.",
+    ),
+    (
+        "Return per year",
+        "Net profit per session times sessions per year, in units of one trade's notional, without compounding.",
+        "Not the growth of an account. It adds up, so it can lie under −100 %.",
+    ),
+    (
+        "Drawdown",
+        "Deepest fall of that running sum below its earlier peak, bar by bar.",
+        "Not a bound for the future.",
+    ),
+    (
+        "Trades, turnover, exposure",
+        "Number of trades; sides of notional traded per session and symbol; share of bars in a position.",
+        "Many trades are not much evidence when they overlap in time or share a session.",
+    ),
+    (
+        "Macro-F1",
+        "F1 of short, neutral and long, averaged with equal weight.",
+        "A value above 0.35 is no skill at direction: see below.",
+    ),
+    (
+        "Balanced accuracy",
+        "Share found of each class, averaged. Knowing nothing gives 0.333 where three classes occur.",
+        "It counts a neutral bar well spotted as much as a direction, although only direction earns.",
+    ),
+    (
+        "MCC",
+        "Correlation of decision and truth over three classes; 0 is chance, 1 perfect. "
+        "Undefined when all decisions are alike.",
+        "Nothing about money.",
+    ),
+    (
+        "Direction hit rate",
+        "Where both truth and decision name a side: how often it is the same. Its interval counts overlapping labels "
+        "once, by their uniqueness.",
+        "Above one half is not yet skill: compare it with the independent rate.",
+    ),
+    (
+        "Independent rate",
+        "The hit rate of the same decisions and truths if they knew nothing of each other. "
+        "The edge is the hit rate above this.",
+        "Not a constant: who always says short hits as often as the market falls.",
+    ),
+    (
+        "Log-loss, Brier score",
+        "How far the probabilities lie from what happened. Equal probabilities give 1.099 and 0.667; "
+        "compare with the class prior. Lower is better.",
+        "A good loss may come from knowing the class shares alone.",
+    ),
+    (
+        "ECE",
+        "Mean distance between stated confidence and the share that came true. 0: probabilities mean what they say.",
+        "A model that always states the class shares is well calibrated and useless.",
+    ),
+    (
+        "Importance",
+        "How much a model used each column, as shares of the total, in the model's own measure.",
+        "Not that a column predicts anything: a model without an edge has importances too.",
+    ),
+)
+
+BASELINES = (
+    ("class prior", "Decides the most frequent class of the training rows, with the training shares as probabilities."),
+    ("last label", "Repeats the newest label whose end was already known."),
+    (
+        "random, same turnover",
+        "The model's own decisions moved to another place in time, 32 times: the same turnover and costs, no timing. "
+        "The mean is shown; its interval is the spread of the 32.",
+    ),
+    ("buy and hold", "Long from the first bar to the last, without barriers."),
+    ("always flat", "Never trades."),
+)
+
+
+def _rules(manifest: Mapping[str, Any] | None, horizons: Sequence[int]) -> list[str]:
+    return [
+        f"Horizon {horizon}, {symbol}: {barriers(labels['rule'])}. Labels end after {labels['mean_bars_to_end']:.1f} "
+        f"bars on average; {percent(labels['timed_out_share'])} time out."
+        for horizon in horizons
+        for symbol, labels in _labels_of(manifest, horizon)
+    ]
+
+
+def _labels_of(manifest: Mapping[str, Any] | None, horizon: int) -> list[tuple[str, Mapping[str, Any]]]:
+    symbols = manifest["summary"]["symbols"] if manifest else {}
+    return [(name, each["horizons"][str(horizon)]) for name, each in symbols.items() if str(horizon) in each["horizons"]]
+
+
+def _share_words(shares: Mapping[str, float]) -> str:
+    return listing(f"{percent(share)} {name}" for name, share in shares.items())
+
+
+def _part_words(part: str) -> str:
+    return paragraph(
+        f"Models learn on train; every score here is on {part}, later in time and behind a gap. {part.capitalize()} "
+        "also serves to choose among models, so the best of several looks better here than it will do later. "
+        "The test part was not looked at for this page: it is there for one final look at one chosen model."
+    )
+
+
+def _interval_words() -> str:
+    return paragraph(
+        "Scores of one stretch of history scatter. A 90 % interval is the range within which chance alone moves them; "
+        "1 in 10 such intervals misses the true value, and 1 in 20 lies wholly above it, so of twenty models without "
+        "skill one is expected to look good in any single number."
+    ) + paragraph(
+        "“Edge” therefore asks for three things at once: the interval of the net Sharpe ratio and that of the direction "
+        "edge both lie above zero, and the Sharpe ratio lies above every baseline's (for the random one, above the upper "
+        f"end of its spread). Under {plural(MIN_SESSIONS, 'session')}, {plural(MIN_TRADES, 'trade')} or "
+        f"{MIN_DIRECTION_ROWS:.0f} independent direction rows the page says “too little data”. “No edge found” means "
+        "that these rows do not show one, not that there is none."
+    )
+
+
+def _threshold_words() -> str:
+    return paragraph(
+        f"The specification names macro-F1 > {THRESHOLDS['macro_f1']} and Sharpe > {THRESHOLDS['sharpe_ratio']}. Both are "
+        "shown, and neither is evidence. Whether a barrier is reached in time depends on how much the price moves, and "
+        "that can be foreseen even on a random walk, for instance from the hour of the day. A model that only knows when "
+        "“neutral” is likely, and tosses a coin for the side, can pass macro-F1 0.35 on a random walk. And over short "
+        "spans chance alone passes Sharpe 0.3 almost every second time."
+    )
+
+
+def _money_words() -> str:
+    return paragraph(
+        "A decision at the close of a bar is filled at the next open. One position per symbol; the same side or neutral "
+        "holds it, the other side turns it; it ends at its barriers, at its time-out or with the part. When one bar "
+        "touches both barriers, the stop is assumed to come first. Each side pays the instrument's costs, named under "
+        "“What was asked”. Financing, borrowing, partial fills and market impact are not modelled."
+    )

@@ -1,0 +1,110 @@
+"""One self-contained HTML page: sections in order, tables that scroll in their own box, nothing from the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a page. `html` is markup: whoever makes it escapes what comes from data (`text`)."""
+
+    title: str
+    id: str
+    html: str
+
+
+@dataclass(frozen=True)
+class Markup:
+    """A piece of finished HTML, to be put into a table as it is."""
+
+    html: str
+
+
+def compose(title: str, lead: str, sections: Sequence[Section], colophon: str) -> str:
+    """The page: title and lead (markup), links to the sections, the sections, a last line."""
+    links = "".join(f'<li><a href="#{section.id}">{text(section.title)}</a></li>' for section in sections)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{text(title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n"
+        f"<header>\n<h1>{text(title)}</h1>\n{lead}\n<nav aria-label=\"Sections\"><ul>{links}</ul></nav>\n</header>\n"
+        f"<main>\n{''.join(map(_section, sections))}</main>\n<footer>{text(colophon)}</footer>\n</body>\n</html>\n"
+    )
+
+
+def text(value: Any) -> str:
+    """Any value as inert text."""
+    return escape(str(value), quote=True)
+
+
+def paragraph(words: Any, kind: str = "") -> str:
+    """Inert text as a paragraph; `kind` is a class of the style sheet, such as `note`."""
+    return f"<p{_class(kind)}>{text(words)}</p>\n"
+
+
+def heading(words: Any) -> str:
+    """A heading inside a section."""
+    return f"<h3>{text(words)}</h3>\n"
+
+
+def bullets(items: Iterable[Any]) -> str:
+    """A list of inert texts."""
+    return f"<ul>{''.join(f'<li>{_cell_html(item)}</li>' for item in items)}</ul>\n"
+
+
+def facts(pairs: Iterable[tuple[str, Any]]) -> str:
+    """Names with their values."""
+    rows = "".join(f"<div><dt>{text(name)}</dt><dd>{_cell_html(value)}</dd></div>" for name, value in pairs)
+    return f'<dl class="facts">{rows}</dl>\n'
+
+
+def table(columns: Sequence[str], *bodies: Sequence[Sequence[Any]], caption: str = "", kind: str = "") -> str:
+    """A table in a box of its own that scrolls sideways; the first cell of a row is its name and stays in view.
+
+    Each body is a group of rows, set apart from the one before. Cells are inert text unless they are `Markup`.
+    """
+    head = "".join(f'<th scope="col">{text(name)}</th>' for name in columns)
+    groups = "".join(f"<tbody>{''.join(map(_row, body))}</tbody>" for body in bodies if body)
+    words = f"<caption>{text(caption)}</caption>" if caption else ""
+    return (
+        f'<div class="scroll" tabindex="0" role="group" aria-label="{text(caption or columns[0])}">'
+        f"<table{_class(kind)}>{words}<thead><tr>{head}</tr></thead>{groups}</table></div>\n"
+    )
+
+
+def cards(items: Iterable[tuple[str, str]]) -> str:
+    """Titled pieces of markup, side by side where there is room."""
+    pieces = (f'<article class="card"><h4>{text(title)}</h4>{html}</article>' for title, html in items)
+    return f'<div class="cards">{"".join(pieces)}</div>\n'
+
+
+def _row(cells: Sequence[Any]) -> str:
+    values = "".join(f"<td>{_cell_html(cell)}</td>" for cell in cells[1:])
+    return f'<tr><th scope="row">{_cell_html(cells[0])}</th>{values}</tr>'
+
+
+def _cell_html(cell: Any) -> str:
+    return cell.html if isinstance(cell, Markup) else text(cell)
+
+
+def _section(section: Section) -> str:
+    return f'<section id="{section.id}">\n<h2>{text(section.title)}</h2>\n{section.html}</section>\n'
+
+
+def _class(kind: str) -> str:
+    return f' class="{kind}"' if kind else ""
+
+
+@cache
+def _style() -> str:
+    return files("ohlcv_factory.reports").joinpath("page.css").read_text(encoding="utf-8")

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from markets import COLUMNS, bar_file
+
+from ohlcv_factory.bars.synthetic import random_walk
+from ohlcv_factory.dataset.build import build_dataset, scheduled_end_ns
+from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.errors import DataError, UnknownNameError, UsageError
+
+BAR_NS = 300 * 1_000_000_000
+
+
+def test_eligible_rows_start_after_warm_up_and_history(dataset):
+    assert dataset.first_eligible == dataset.warm_up_bars + 256
+    symbol = dataset.symbols[0]
+    assert (symbol.part[: dataset.first_eligible] == -1).all()
+    assert symbol.part[dataset.first_eligible] == 0
+    assert np.isfinite(symbol.features[dataset.first_eligible :]).all()
+
+
+def test_no_label_of_any_horizon_reaches_a_later_part(dataset):
+    symbol = dataset.symbols[0]
+    time = symbol.bars.time_ns
+    for labels in symbol.labels.values():
+        ends = time[labels.barrier.end_row]
+        for part, border in enumerate(dataset.borders_ns):
+            assert (ends[symbol.part == part] < border).all()
+
+
+def test_scheduled_ends_beyond_the_data_are_extrapolated():
+    bars = random_walk(10, 0)
+    ends = scheduled_end_ns(bars, 3)
+    assert ends[6] == bars.time_ns[9]
+    assert ends[9] == bars.time_ns[9] + 3 * BAR_NS
+
+
+def test_the_same_bars_and_settings_have_the_same_fingerprint(dataset, config):
+    again = build_dataset([bar_file(random_walk(4000, 1))], config)
+    other_bars = build_dataset([bar_file(random_walk(4000, 2))], config)
+    other_settings = build_dataset([bar_file(random_walk(4000, 1))], config.model_copy(update={"entry": "close"}))
+    assert again.fingerprint == dataset.fingerprint
+    assert len({dataset.fingerprint, other_bars.fingerprint, other_settings.fingerprint}) == 3
+
+
+def test_unknown_symbols_are_traded_at_declared_generic_costs(dataset):
+    assert any("generic costs of 2 basis points" in note for note in dataset.warnings)
+
+
+def test_columns_that_the_bars_cannot_carry_are_left_out_and_listed():
+    bars = random_walk(4000, 1)
+    silent = type(bars)(**{**bars.__dict__, "volume": np.zeros(len(bars))})
+    dataset = build_dataset([bar_file(silent)], DatasetConfig(horizons=(5,), features=COLUMNS, embargo_days="auto"))
+    assert "volume_ratio" not in dataset.feature_names
+    assert "volume" in dataset.left_out["volume_ratio"]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "text"),
+    [
+        ({"horizons": (7,)}, UsageError, "horizon 7 is not offered"),
+        ({"features": ("rsi_41",)}, UnknownNameError, "Unknown feature 'rsi_41'. Did you mean 'rsi_14'?"),
+        ({"embargo_days": 30.0}, DataError, "the gap eats part"),
+        ({"history_bars": 3000}, DataError, r"have 4000 bars, need at least \d+ = \d+ warm-up \+ 3000 history \+ 15 to .* 1334"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(change, error, text):
+    settings = {"horizons": (5,), "features": COLUMNS, "embargo_days": "auto", **change}
+    with pytest.raises(error, match=text):
+        build_dataset([bar_file(random_walk(4000, 1))], DatasetConfig(**settings))
+
+
+def test_one_symbol_from_two_files_is_refused():
+    with pytest.raises(UsageError, match="comes from two files"):
+        build_dataset([bar_file(random_walk(2000, 1))] * 2, DatasetConfig())
+
+
+def test_bars_of_two_sizes_are_refused():
+    files = [bar_file(random_walk(2000, 1, symbol="SYNTH_A")), bar_file(random_walk(2000, 1, symbol="SYNTH_B", bar_seconds=60))]
+    with pytest.raises(DataError, match="bars of different sizes"):
+        build_dataset(files, DatasetConfig())
+
+
+def test_a_full_barrier_override_opens_a_new_horizon():
+    barriers = {7: {"k_up": 1.0, "k_down": 2.0, "max_bars": 14}}
+    config = DatasetConfig.parse({"horizons": [7], "barriers": barriers, "features": list(COLUMNS), "embargo_days": "auto"})
+    rule = build_dataset([bar_file(random_walk(4000, 1))], config).symbols[0].labels[7].rule
+    assert (rule.k_up, rule.k_down, rule.max_bars) == (1.0, 2.0, 14)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from markets import COLUMNS
+
+from ohlcv_factory.bars.synthetic import random_walk
+from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.errors import DataError, UnknownNameError, UsageError
+
+
+def test_rows_of_parts_are_disjoint_and_in_time_order(container):
+    parts = [container.rows(name) for name in ("train", "val", "test")]
+    assert len(np.unique(np.concatenate(parts))) == sum(map(len, parts))
+    ends = [container.index["time_ns"][rows] for rows in parts]
+    assert ends[0].max() < ends[1].min() < ends[1].max() < ends[2].min()
+
+
+def test_scored_rows_are_labelled_and_not_ambiguous(container):
+    rows = container.rows("test", scored=True)
+    assert container.labels.labelled[rows].all()
+    assert len(rows) < len(container.rows("test"))  # the last rows have no vertical barrier inside the data
+
+
+def test_one_symbol_shares_its_feature_matrix(dataset, container):
+    assert np.shares_memory(container.features, dataset.symbols[0].features)
+
+
+def test_sklearn_arrays_carry_weights_of_mean_one_per_class(container):
+    X, y, weight = container.get_sklearn_arrays("train")
+    assert X.shape == (len(y), len(COLUMNS))
+    assert X.dtype == np.float32
+    assert [weight[y == code].mean() for code in np.unique(y)] == pytest.approx([1.0] * len(np.unique(y)))
+
+
+def test_samples_keep_the_columns_asked_for_in_their_order(container):
+    samples = container.samples(container.rows("val"), columns=("rsi_14", "return_1"))
+    position = container.feature_names.index("rsi_14")
+    assert samples.feature_names == ("rsi_14", "return_1")
+    assert np.array_equal(samples.X[:, 0], container.features[container.rows("val"), position])
+    with pytest.raises(UnknownNameError, match="Did you mean 'rsi_14'"):
+        container.samples(container.rows("val"), columns=("rsi_41",))
+
+
+def test_row_market_is_known_at_the_close_of_the_row(container):
+    rows = container.rows("val")[:5]
+    market, bars = container.samples(rows, with_market=True).market, container.markets[0].bars
+    assert np.array_equal(market.close, bars.close[container.index["row"][rows]])
+    assert market.k_up.tolist() == [2.5] * 5
+    assert market.max_bars.tolist() == [60] * 5
+
+
+def test_with_split_makes_a_fold_and_leaves_the_original(container):
+    fold = container.with_split(np.where(np.arange(len(container)) < 500, 1, 0))
+    assert len(fold.rows("val")) == 500
+    assert len(container.rows("val")) != 500
+    with pytest.raises(DataError, match="codes of -1, 0, 1, 2"):
+        container.with_split(np.full(len(container), 7))
+
+
+def test_row_digest_follows_the_parts_and_not_the_horizon(dataset, container):
+    other_horizon = TimeSeriesDataContainer.from_built(dataset, 5)
+    assert other_horizon.row_digest() == container.row_digest()
+    assert container.with_split(np.zeros(len(container))).row_digest() != container.row_digest()
+
+
+def test_symbols_keep_their_own_rows_bars_and_prices(two_symbols):
+    second = np.flatnonzero(two_symbols.index["symbol_code"] == 1)
+    assert two_symbols.symbols == ("SYNTH_A", "SYNTH_B")
+    assert two_symbols.index["row"][second[0]] == two_symbols.index["row"][0]
+    expected = two_symbols.markets[1].bars.close[two_symbols.index["row"][second]]
+    assert np.array_equal(two_symbols.close(second), expected)
+
+
+def test_a_horizon_that_was_not_built_is_refused(dataset):
+    with pytest.raises(UsageError, match="horizon 10 is not in this dataset") as caught:
+        TimeSeriesDataContainer.from_built(dataset, 10)
+    assert caught.value.help == "it holds: 5, 20"
+
+
+def test_from_bars_builds_one_horizon_by_default():
+    config = DatasetConfig(horizons=(5,), features=COLUMNS, embargo_days="auto")
+    container = TimeSeriesDataContainer.from_bars(random_walk(3000, 3), horizon=5, config=config)
+    assert container.describe()["parts"]["train"]["rows"] == len(container.rows("train"))
+
+
+def test_neuralforecast_frame_has_its_three_columns_and_utc_times(container):
+    frame = container.get_neuralforecast_df("val")
+    assert list(frame.columns[:3]) == ["unique_id", "ds", "y"]
+    assert str(frame["ds"].dt.tz) == "UTC"
+    assert len(frame) == len(container.rows("val"))
+
+
+def test_an_unknown_part_is_refused_with_the_nearest(container):
+    with pytest.raises(UnknownNameError, match="Did you mean 'train'"):
+        container.rows("trian")

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ohlcv_factory.bars.instruments import BarrierRule
+from ohlcv_factory.bars.schema import Bars
+from ohlcv_factory.labels.triple_barrier import CLEAN, GAPPED, TIMED_OUT, barrier_atr, triple_barrier
+
+RULE = BarrierRule(k_up=2.0, k_down=1.0, max_bars=3)
+
+
+def make_bars(rows):
+    """Bars of (open, high, low, close), one minute apart."""
+    columns = np.array(rows, dtype=np.float64).T
+    time_ns = np.arange(len(rows), dtype=np.int64) * 60_000_000_000
+    return Bars("X", time_ns, *columns, np.ones(len(rows)), 60)
+
+
+def label_first(rows, atr=1.0, **options):
+    """The label of bar 0 when its ATR is 1: entry 100 at the next open, barriers 102 and 99."""
+    bars = make_bars(rows)
+    return {
+        name: getattr(triple_barrier(bars, np.full(len(bars), atr), RULE, **options), name)[0]
+        for name in ("label", "labelled", "ambiguous", "end_row", "bars_to_hit", "realised_return", "adverse", "touch")
+    }
+
+
+QUIET = (100.0, 100.5, 99.5, 100.0)
+
+
+def test_high_that_reaches_the_upper_barrier_first_is_long():
+    found = label_first([QUIET, QUIET, (100, 102.0, 99.5, 101), QUIET])
+    assert (found["label"], found["end_row"], found["bars_to_hit"], found["touch"]) == (2, 2, 2, CLEAN)
+    assert found["realised_return"] == pytest.approx(0.02)
+    assert found["adverse"] == pytest.approx(0.5)  # fell to 99.5, half of the way to the stop at 99
+
+
+def test_low_that_reaches_the_lower_barrier_first_is_short():
+    found = label_first([QUIET, (100, 101.0, 99.0, 99.5), QUIET, QUIET])
+    assert (found["label"], found["end_row"], found["touch"]) == (0, 1, CLEAN)
+    assert found["realised_return"] == pytest.approx(-0.01)
+    assert found["adverse"] == pytest.approx(0.5)  # rose to 101, half of the way to the short's stop at 102
+
+
+def test_neither_barrier_before_the_vertical_one_is_neutral_at_its_close():
+    found = label_first([QUIET, QUIET, QUIET, (100, 100.5, 99.25, 100.2)])
+    assert (found["label"], found["end_row"], found["bars_to_hit"], found["touch"]) == (1, 3, 3, TIMED_OUT)
+    assert found["realised_return"] == pytest.approx(0.002)
+    assert found["adverse"] == pytest.approx(0.75)  # the larger of 0.5 / 2 up and 0.75 / 1 down
+
+
+def test_a_gap_through_a_barrier_exits_at_the_open():
+    found = label_first([QUIET, QUIET, (98.0, 98.5, 97.5, 98.0), QUIET])
+    assert (found["label"], found["touch"]) == (0, GAPPED)
+    assert found["realised_return"] == pytest.approx(-0.02)
+
+
+def test_one_bar_through_both_barriers_is_ambiguous_unless_it_opens_beyond_one():
+    assert label_first([QUIET, QUIET, (100, 103, 98, 100), QUIET])["ambiguous"]
+    opened_above = label_first([QUIET, QUIET, (102.5, 103, 98, 100), QUIET])
+    assert not opened_above["ambiguous"]
+    assert opened_above["label"] == 2
+
+
+def test_no_label_where_the_vertical_barrier_lies_beyond_the_data():
+    assert label_first([QUIET] * 4)["labelled"]
+    assert not label_first([QUIET] * 3)["labelled"]
+
+
+def test_no_label_without_a_positive_atr():
+    assert not label_first([QUIET] * 5, atr=np.nan)["labelled"]
+    assert not label_first([QUIET] * 5, atr=0.0)["labelled"]
+
+
+def test_entry_close_starts_the_path_at_the_close_of_the_signal_bar():
+    rows = [(100, 100.5, 99.5, 100.0), (101, 102.0, 100.9, 101.5), (101.5, 102, 100.9, 101), (101, 102, 100.9, 101.5)]
+    assert label_first(rows)["label"] == 1  # entry 101 at the next open: barriers 103 and 100
+    found = label_first(rows, entry="close")
+    assert (found["label"], found["end_row"]) == (2, 1)  # entry 100 at the close: upper barrier 102
+
+
+def brute_force(bars, atr, rule, t):
+    """The definition, word by word: (label, end row, ambiguous), or None without a label."""
+    if not atr[t] > 0 or t + rule.max_bars >= len(bars):
+        return None
+    entry = bars.open[t + 1]
+    upper, lower = entry + rule.k_up * atr[t], entry - rule.k_down * atr[t]
+    for j in range(t + 1, t + rule.max_bars + 1):
+        if bars.open[j] >= upper:
+            return 2, j, False
+        if bars.open[j] <= lower:
+            return 0, j, False
+        above, below = bars.high[j] >= upper, bars.low[j] <= lower
+        if above and below:
+            return 0, j, True
+        if above or below:
+            return (2 if above else 0), j, False
+    return 1, t + rule.max_bars, False
+
+
+@st.composite
+def random_bars(draw):
+    n = draw(st.integers(5, 40))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    close = 100 + np.cumsum(generator.normal(0, 1, n))
+    open_ = np.r_[100.0, close[:-1]] + generator.normal(0, 0.5, n)
+    high = np.maximum(open_, close) + generator.exponential(0.5, n)
+    low = np.minimum(open_, close) - generator.exponential(0.5, n)
+    return make_bars(np.column_stack([open_, high, low, close]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(random_bars(), st.floats(0.3, 3), st.floats(0.3, 3), st.integers(1, 10))
+def test_labels_equal_the_definition_on_random_bars(bars, k_up, k_down, max_bars):
+    rule = BarrierRule(k_up=k_up, k_down=k_down, max_bars=max_bars)
+    atr = np.full(len(bars), 1.2)
+    labels = triple_barrier(bars, atr, rule)
+    for t in range(len(bars)):
+        expected = brute_force(bars, atr, rule, t)
+        assert labels.labelled[t] == (expected is not None)
+        if expected:
+            assert (labels.label[t], labels.end_row[t], labels.ambiguous[t]) == expected
+
+
+@settings(max_examples=50, deadline=None)
+@given(random_bars(), st.integers(0, 2**32 - 1))
+def test_bars_after_the_end_of_a_label_do_not_change_it(bars, seed):
+    rule = BarrierRule(k_up=1.0, k_down=1.0, max_bars=4)
+    atr = np.full(len(bars), 1.0)
+    before = triple_barrier(bars, atr, rule)
+    t = int(np.random.default_rng(seed).integers(0, len(bars)))
+    end = int(before.end_row[t])
+    rows = np.column_stack([bars.open, bars.high, bars.low, bars.close])
+    rows[end + 1 :] *= 1.5
+    after = triple_barrier(make_bars(rows), atr, rule)
+    assert (before.label[t], before.end_row[t]) == (after.label[t], after.end_row[t])
+
+
+def test_atr_is_wilders_and_unknown_in_the_first_14_bars():
+    bars = make_bars([(100, 101, 99, 100)] * 20)
+    atr = barrier_atr(bars)
+    assert np.isnan(atr[:14]).all()
+    assert atr[14:] == pytest.approx(np.full(6, 2.0))
+    assert np.isnan(barrier_atr(bars.head(14))).all()
