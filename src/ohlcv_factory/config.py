@@ -259,7 +259,10 @@ class _PlainDumper(yaml.SafeDumper):
 
 
 def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    style = None if isinstance(scalar(text), str) else "'"
+    if text.isprintable():
+        style = None if isinstance(scalar(text), str) else "'"
+    else:
+        style = '"'  # the only style that keeps every line break and control character
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 

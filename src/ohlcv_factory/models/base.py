@@ -22,7 +22,7 @@ from ohlcv_factory.dataset.samples import INDEX_DTYPE, InputSpec, Samples
 from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.evaluation.classification import class_scores, confusion_matrix, log_loss
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES, class_codes
-from ohlcv_factory.runtime.threads import thread_count
+from ohlcv_factory.runtime.threads import one_blas_thread, thread_count
 from ohlcv_factory.storage.formats import read_json, write_json
 
 BLOCK_ROWS = 256
@@ -208,7 +208,8 @@ class BaseModel(ABC):
         _refuse_single_class(train)
         self.feature_names = train.feature_names
         started = time.perf_counter()
-        report = self._fit(self._encoded(train), self._stop_rows(val), sink or SilentSink())
+        with one_blas_thread():
+            report = self._fit(self._encoded(train), self._stop_rows(val), sink or SilentSink())
         seconds = time.perf_counter() - started
         return self._metrics(train, val, report, seconds)
 
@@ -222,7 +223,8 @@ class BaseModel(ABC):
         if not self.is_fitted:
             raise UsageError(f"model {self.name!r} is not fitted.", help="call fit or load first")
         values = self._checked_features(X)
-        blocks = [self._block(values[start : start + BLOCK_ROWS]) for start in range(0, len(values), BLOCK_ROWS)]
+        with one_blas_thread():
+            blocks = [self._block(values[start : start + BLOCK_ROWS]) for start in range(0, len(values), BLOCK_ROWS)]
         probabilities = np.concatenate(blocks) if blocks else np.empty((0, len(self.classes)))
         return PredictionOutput.from_probabilities(self._all_classes(probabilities))
 

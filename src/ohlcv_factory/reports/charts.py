@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -99,9 +100,8 @@ def interval_chart(spans: Sequence[Span], label: str, form: Callable[[float], st
 def reliability_chart(bins: Sequence[tuple[float, float, int]], axis: Axis, label: str, kind: str) -> str:
     """Share correct over confidence: (confidence, accuracy, rows) per bin, a dot's area in proportion to its rows."""
     most = max((rows for _, _, rows in bins), default=1)
-    form = lambda tick: number(100 * tick, 0)  # noqa: E731
     ticks = "".join(
-        f'<text x="{_at(axis, tick)}" y="100%" dy="18" class="middle">{form(tick)}</text>' for tick in axis.ticks
+        f'<text x="{_at(axis, tick)}" y="100%" dy="18" class="middle">{_per_cent(tick)}</text>' for tick in axis.ticks
     )
     diagonal = '<line class="diagonal" x1="0" y1="100%" x2="100%" y2="0"/>'
     dots = "".join(
@@ -109,7 +109,7 @@ def reliability_chart(bins: Sequence[tuple[float, float, int]], axis: Axis, labe
         f'r="{2 + 8 * math.sqrt(rows / most):.1f}"/>'
         for confidence, accuracy, rows in bins
     )
-    return _svg("plot square", label, _horizontal_grid(axis, form) + ticks + diagonal + dots)
+    return _svg("plot square", label, _horizontal_grid(axis, _per_cent) + ticks + diagonal + dots)
 
 
 def share_bar(shares: Sequence[tuple[str, float]], label: str) -> str:
@@ -144,7 +144,7 @@ def thinned(x: np.ndarray, y: np.ndarray, most: int = MOST_POINTS) -> tuple[np.n
     if len(y) <= most:
         return x, y
     borders = np.linspace(0, len(y), most // 2 + 1).astype(np.int64)
-    stretches = [slice(start, stop) for start, stop in zip(borders[:-1], borders[1:], strict=True)]
+    stretches = [slice(start, stop) for start, stop in pairwise(borders)]
     kept = [stretch.start + find(y[stretch]) for stretch in stretches for find in (np.argmin, np.argmax)]
     rows = np.unique(kept)
     return x[rows], y[rows]
@@ -175,6 +175,10 @@ def _span(span: Span, axis: Axis, y: float) -> str:
     if span.value is not None:
         shapes += f'<circle class="{span.kind}" cx="{_at(axis, span.value)}" cy="{y:.2f}%" r="4.5"/>'
     return shapes or f'<text x="{_at(axis, 0.0)}" dx="6" y="{y:.2f}%" dy="4">undefined</text>'
+
+
+def _per_cent(share: float) -> str:
+    return number(100 * share, 0)
 
 
 def _at(axis: Axis, value: float) -> str:

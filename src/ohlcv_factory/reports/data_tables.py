@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from ohlcv_factory.bars.instruments import instrument_table
@@ -128,7 +129,7 @@ def _part_strip(parts: Mapping[str, Any]) -> str:
     ends = [_seconds(parts[name][end]) for name in dated for end in ("first", "last")]
     total = (ends[-1] - ends[0]) or 1.0
     kinds = [kind for name in dated for kind in (_PART_KINDS[name], "gap")][:-1]
-    widths = [(stop - start) / total for start, stop in zip(ends[:-1], ends[1:], strict=True)]
+    widths = [(stop - start) / total for start, stop in pairwise(ends)]
     strip = charts.share_bar(list(zip(kinds, widths, strict=True)), "parts to the scale of time")
     return f"<figure>{charts.legend([(name, _PART_KINDS[name]) for name in dated])}{strip}</figure>\n"
 

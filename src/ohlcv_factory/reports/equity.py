@@ -13,6 +13,7 @@ from ohlcv_factory.reports.charts import Line, legend, line_chart
 from ohlcv_factory.reports.page import text
 from ohlcv_factory.reports.reported_run import ReportedRun
 from ohlcv_factory.reports.words import percent
+from ohlcv_factory.runtime.clock import time_text
 
 PATH_FILE = Path("predictions") / "val_path.parquet"
 HELD = "buy and hold"
@@ -23,7 +24,7 @@ def equity_figures(group: Sequence[ReportedRun], dataset: Path | None) -> str:
     lines = equity_lines(group, dataset)
     if not lines:
         return ""
-    first, last = (f"{np.datetime64(int(lines[0].x[end]), 'ns'):.10}" for end in (0, -1))
+    first, last = (time_text(lines[0].x[end])[:10] for end in (0, -1))
     key = legend([*((line.name, line.kind) for line in lines), ("always flat", "flat")])
     words = "Running sum of net profit after costs, in per cent of one trade's notional, not compounded. "
     words += "Always flat is the line at 0."
@@ -60,7 +61,8 @@ def hold_path(path: pl.DataFrame, dataset: Path, instruments: Sequence[dict[str,
 
 def drawdown(equity: np.ndarray) -> np.ndarray:
     """Distance below the earlier peak, `(n,)`, never above 0; the start at 0 is a peak too."""
-    return equity - np.maximum(np.maximum.accumulate(equity), 0.0)
+    peak: np.ndarray = np.maximum(np.maximum.accumulate(equity), 0.0)
+    return equity - peak
 
 
 def _hold(open_: np.ndarray, close: np.ndarray, instrument: Instrument) -> np.ndarray:

@@ -153,7 +153,9 @@ def _rules(manifest: Mapping[str, Any] | None, horizons: Sequence[int]) -> list[
 
 def _labels_of(manifest: Mapping[str, Any] | None, horizon: int) -> list[tuple[str, Mapping[str, Any]]]:
     symbols = manifest["summary"]["symbols"] if manifest else {}
-    return [(name, each["horizons"][str(horizon)]) for name, each in symbols.items() if str(horizon) in each["horizons"]]
+    return [
+        (name, each["horizons"][str(horizon)]) for name, each in symbols.items() if str(horizon) in each["horizons"]
+    ]
 
 
 def _share_words(shares: Mapping[str, float]) -> str:

@@ -37,7 +37,7 @@ def compose(title: str, lead: str, sections: Sequence[Section], colophon: str) -
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{text(title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n"
-        f"<header>\n<h1>{text(title)}</h1>\n{lead}\n<nav aria-label=\"Sections\"><ul>{links}</ul></nav>\n</header>\n"
+        f'<header>\n<h1>{text(title)}</h1>\n{lead}\n<nav aria-label="Sections"><ul>{links}</ul></nav>\n</header>\n'
         f"<main>\n{''.join(map(_section, sections))}</main>\n<footer>{text(colophon)}</footer>\n</body>\n</html>\n"
     )
 

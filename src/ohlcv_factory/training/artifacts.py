@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +27,7 @@ from ohlcv_factory.training.importance import importance_frame
 from ohlcv_factory.training.pipeline import FittedPipeline
 from ohlcv_factory.training.plots import plot_confusion_matrix, plot_feature_importance, plot_training_curves
 from ohlcv_factory.training.scoring import Scores
-from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.settings import MODEL_SETTINGS, TrainerConfig
 
 RUN_SCHEMA_VERSION = 1
 STATE = "state.json"
@@ -35,12 +37,30 @@ PACKAGES = (
 )  # fmt: skip
 
 
-class RunLog:
-    """`logs/training.log`: one line per event, with its UTC time."""
+class RunLog(logging.Handler):
+    """`logs/training.log`: one line per event, with its UTC time; what models log goes there too."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(level=logging.INFO)
         self.path, self.clock = path, clock
         path.parent.mkdir(parents=True, exist_ok=True)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Append what a module of the factory logged."""
+        self.write(record.getMessage())
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take in everything that the factory's modules log meanwhile."""
+        logger = logging.getLogger("ohlcv_factory")
+        level = logger.level
+        logger.addHandler(self)
+        logger.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            logger.removeHandler(self)
+            logger.setLevel(level)
 
     def write(self, text: str) -> None:
         """Append one line."""
@@ -55,8 +75,6 @@ def write_state(folder: Path, state: str, now: datetime, *, error: Mapping[str, 
 
 def repeatable_config(config: TrainerConfig, model: BaseModel) -> dict[str, Any]:
     """The settings of a run with every hyper-parameter spelled out: training from them repeats the run."""
-    from ohlcv_factory.training.settings import MODEL_SETTINGS
-
     plain = config.plain()
     for name in MODEL_SETTINGS:
         plain[name] = None

@@ -91,7 +91,7 @@ class Trainer:
 
     def _fit(self, folder: Path, container: TimeSeriesDataContainer, log: artifacts.RunLog) -> Fit:
         started = time.perf_counter()
-        with meter(100, self.config.model_name) as bar:
+        with meter(100, self.config.model_name) as bar, log.listening():
             sink = RunSink(CheckpointManager(folder / "checkpoints"), bar)
             fit = fit_pipeline(self.config, container, sink)
         log.write(f"fitted in {time.perf_counter() - started:.2f} s on {fit.row_counts['fit']} rows")

@@ -1,0 +1,133 @@
+"""What each model did, one card per model: decisions against truth, confidence against outcome, importance, fitting."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ohlcv_factory.labels.classes import CLASS_NAMES
+from ohlcv_factory.reports.charts import Axis, bar, nice_axis, reliability_chart
+from ohlcv_factory.reports.page import Markup, bullets, cards, facts, paragraph, table, text
+from ohlcv_factory.reports.reported_run import ReportedRun
+from ohlcv_factory.reports.words import count, duration, listing, number, percent, score
+
+TOP_FEATURES = 10
+
+
+def confusion_cards(group: Sequence[ReportedRun]) -> str:
+    """Confusion matrix and F1 per class."""
+    return cards((run.name, _confusion(run.evaluation["classification"])) for run in group)
+
+
+def reliability_cards(group: Sequence[ReportedRun]) -> str:
+    """Reliability curve of each model, all on the same scale."""
+    filled = {run.name: _filled_bins(run.evaluation["classification"]) for run in group}
+    axis = _common_axis([each for bins in filled.values() for each in bins])
+    return cards((run.name, _reliability(run, filled[run.name], axis)) for run in group)
+
+
+def importance_cards(group: Sequence[ReportedRun]) -> str:
+    """Importance by category and of the top features; models without importances are named below."""
+    silent = [run.name for run in group if not run.importance]
+    words = paragraph(f"No importances: {listing(silent)}.", "note") if silent else ""
+    return cards((run.name, _importance(run.importance)) for run in group if run.importance) + words
+
+
+def training_cards(group: Sequence[ReportedRun]) -> str:
+    """Rows, rounds, losses, hyper-parameters and notes."""
+    return cards((run.name, _training(run)) for run in group)
+
+
+def _confusion(classes: Mapping[str, Any]) -> str:
+    head = "".join(f'<th scope="col">{name}</th>' for name in CLASS_NAMES)
+    rows = "".join(
+        _confusion_row(name, cells, classes["per_class_f1"][name])
+        for name, cells in zip(CLASS_NAMES, classes["confusion_matrix"], strict=True)
+    )
+    return (
+        '<div class="scroll"><table class="confusion"><thead><tr><th scope="col">truth \\ decided</th>'
+        f'{head}<th scope="col">F1</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _confusion_row(name: str, cells: Sequence[float], f1: float | None) -> str:
+    """Counts of one true class, shaded and annotated by their share of it."""
+    total = sum(cells)
+    shares = [cell / total if total else 0.0 for cell in cells]
+    values = "".join(
+        f'<td style="--share:{share:.3f}">{count(cell)}<small>{percent(share if total else None, 0)}</small></td>'
+        for cell, share in zip(cells, shares, strict=True)
+    )
+    return f'<tr><th scope="row">{name}</th>{values}<td style="--share:0">{score(f1)}</td></tr>'
+
+
+def _filled_bins(classes: Mapping[str, Any]) -> list[tuple[float, float, int]]:
+    return [
+        (each["confidence"], each["accuracy"], each["rows"]) for each in classes["reliability"] or () if each["rows"]
+    ]
+
+
+def _common_axis(bins: Sequence[tuple[float, float, int]]) -> Axis:
+    shares = [share for confidence, accuracy, _ in bins for share in (confidence, accuracy)]
+    return nice_axis(min(shares, default=0.0), max(shares, default=1.0), most_ticks=6)
+
+
+def _reliability(run: ReportedRun, bins: Sequence[tuple[float, float, int]], axis: Axis) -> str:
+    if not bins:
+        return paragraph("No probabilities to judge.")
+    classes = run.evaluation["classification"]
+    chart = reliability_chart(bins, axis, f"reliability of {run.name}", run.kind)
+    return chart + paragraph(f"ECE {score(classes['ece'])}, log-loss {score(classes['log_loss'])}")
+
+
+def _importance(features: Sequence[Mapping[str, Any]]) -> str:
+    by_category: dict[str, float] = defaultdict(float)
+    for each in features:
+        by_category[each["category"]] += each["importance"]
+    categories = sorted(by_category.items(), key=lambda item: (-item[1], item[0]))
+    top = [(each["feature"], each["importance"]) for each in features[:TOP_FEATURES]]
+    return _ranking("Category", categories) + _ranking(f"Top {len(top)} features", top)
+
+
+def _ranking(title: str, shares: Sequence[tuple[str, float]]) -> str:
+    largest = max((share for _, share in shares), default=0.0) or 1.0
+    rows = [(name, Markup(bar(share / largest)), percent(share)) for name, share in shares]
+    return table((title, "", "Share"), rows, kind="ranking")
+
+
+def _training(run: ReportedRun) -> str:
+    training, rows = run.training, run.training["rows"]
+    used = ", ".join(f"{name} {count(rows.get(name))}" for name in ("fit", "stop", "calibrate"))
+    pairs = [
+        ("Training rows", f"{count(rows.get('train'))}: {used}"),
+        ("Rounds", _rounds(training)),
+        ("Time", duration(training["training_time_seconds"])),
+        ("Log-loss", f"fit {score(training['train_loss'])}, stop {score(training['val_loss'])}"),
+        ("Macro-F1", f"fit {score(training['train_f1'])}, stop {score(training['val_f1'])}"),
+        ("Calibrator", _calibrator(training["calibrator"])),
+    ]
+    notes = "<p>Notes</p>" + bullets(training["notes"]) if training["notes"] else paragraph("No notes.")
+    return facts(pairs) + notes + _hyper_parameters(run.config.get("model") or {})
+
+
+def _rounds(training: Mapping[str, Any]) -> str:
+    if not training["best_epoch"]:
+        return "fitted in one call"
+    ending = "stopped early" if training["early_stopped"] else "ran to the end"
+    return f"{count(training['epochs_trained'])}, best {count(training['best_epoch'])}, {ending}"
+
+
+def _calibrator(state: Mapping[str, Any]) -> str:
+    """Temperature and bias of each class; identity leaves probabilities as they are."""
+    if state["temperature"] == 1 and not any(state["bias"]):
+        return "identity"
+    biases = ", ".join(f"{name} {number(value)}" for name, value in zip(CLASS_NAMES, state["bias"], strict=True))
+    return f"temperature {number(state['temperature'])}; bias {biases}"
+
+
+def _hyper_parameters(values: Mapping[str, Any]) -> str:
+    if not values:
+        return ""
+    words = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+    return f"<details><summary>Hyper-parameters</summary><p>{text(words)}</p></details>"

@@ -1,0 +1,48 @@
+"""Progress is seen on a terminal and nowhere else, and never changes what is counted."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from ohlcv_factory.runtime.progress import SilentMeter, meter, track
+
+
+class Terminal(io.StringIO):
+    """Standard error of a person."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_elsewhere_than_on_a_terminal_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with meter(3, "fit") as bar:
+        assert isinstance(bar, SilentMeter)
+        bar.update(2)
+    assert list(track(range(3), "fit")) == [0, 1, 2]
+    assert stream.getvalue() == ""
+
+
+def test_on_a_terminal_the_label_and_the_count_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert list(track(iter("abc"), "reading")) == ["a", "b", "c"]
+    assert "reading" in stream.getvalue()
+    assert "0/3" in stream.getvalue()
+
+
+def test_an_item_is_yielded_before_it_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with meter(2, "fit") as bar:
+        bar.update(2)
+        assert bar.n == 2  # type: ignore[attr-defined]
+
+
+def test_work_that_breaks_off_breaks_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with pytest.raises(ValueError, match="bad bar"), meter(2, "fit"):
+        raise ValueError("bad bar")

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from ohlcv_factory.bars.synthetic import random_walk
+from ohlcv_factory.errors import DataError, InputMissingError, VerificationError
+from ohlcv_factory.training.bundle import ModelBundle
+
+
+@pytest.fixture(scope="module")
+def bundle(finished):
+    return ModelBundle.from_run(finished.path)
+
+
+def test_raw_bars_give_the_runs_own_val_predictions_byte_for_byte(bundle, finished, market):
+    predicted = bundle.predict(market)
+    rows = np.searchsorted(predicted.index["row"], finished.predictions.index["row"])
+    assert predicted.raw[rows].tobytes() == finished.predictions.raw.tobytes()
+    assert predicted.probabilities[rows].tobytes() == finished.predictions.probabilities.tobytes()
+    assert np.array_equal(predicted.decision[rows], finished.predictions.decision)
+
+
+def test_every_eligible_bar_is_predicted_the_newest_included(bundle, market):
+    predicted = bundle.predict(market)
+    assert predicted.index["row"].tolist() == list(range(bundle.first_eligible, len(market)))
+    assert not predicted.labelled.any()
+
+
+def test_a_live_session_gives_the_same_bytes_bar_by_bar(bundle, market):
+    start = len(market) - 12
+    session = bundle.live(market.head(start))
+    live = [session.update(market.slice(row, row + 1)) for row in range(start, len(market))]
+    batch = bundle.predict(market).take(slice(-12, None))
+    assert np.concatenate([one.raw for one in live]).tobytes() == batch.raw.tobytes()
+    assert np.concatenate([one.probabilities for one in live]).tobytes() == batch.probabilities.tobytes()
+
+
+def test_a_later_first_bar_changes_little_after_the_warm_up(bundle, market):
+    late = bundle.predict(market.slice(500, len(market)))
+    whole = bundle.predict(market).take(slice(500, None))
+    assert np.array_equal(late.index["time_ns"], whole.index["time_ns"])
+    changed = np.abs(late.probabilities - whole.probabilities).max(axis=1)
+    assert np.quantile(changed, 0.99) <= 1e-4  # a tree may flip a split at the last digit of a float32
+
+
+def test_later_bars_change_no_earlier_prediction(bundle, market):
+    cut = len(market) - 200
+    assert bundle.predict(market.head(cut)).raw.tobytes() == bundle.predict(market).take(slice(0, -200)).raw.tobytes()
+
+
+def test_finer_bars_are_resampled_and_coarser_ones_refused(bundle, market):
+    minutes = random_walk(12_000, 3, bar_seconds=60)
+    assert len(bundle.predict(minutes)) == 2400 - bundle.first_eligible
+    with pytest.raises(DataError, match="the run was trained on 5min bars, got 1h bars"):
+        bundle.predict(random_walk(2000, 3, bar_seconds=3600))
+
+
+def test_too_few_bars_are_refused_with_the_number_needed(bundle, market):
+    with pytest.raises(DataError, match=f"have 100 bars, need more than {bundle.first_eligible}"):
+        bundle.predict(market.head(100))
+
+
+@pytest.mark.parametrize("change", ["symbol", "time", "two"])
+def test_a_live_session_refuses_a_bar_that_does_not_follow(bundle, market, change):
+    session = bundle.live(market.head(len(market) - 2))
+    last = market.slice(len(market) - 2, len(market) - 1)
+    bad = {
+        "symbol": type(last)(**{**vars(last), "symbol": "OTHER"}),
+        "time": market.slice(5, 6),
+        "two": market.slice(len(market) - 2, len(market)),
+    }[change]
+    with pytest.raises(DataError):
+        session.update(bad)
+
+
+def test_a_changed_file_is_refused_before_it_is_parsed(finished, tmp_path):
+    import shutil
+
+    copy = tmp_path / finished.run_id
+    shutil.copytree(finished.path, copy)
+    assert ModelBundle.from_run(copy).horizon == 5  # a copied folder still loads
+    text = (copy / "checkpoints" / "best_model.txt").read_text()
+    (copy / "checkpoints" / "best_model.txt").write_text(text.replace("leaf_value=", "leaf_value= ", 1))
+    with pytest.raises(VerificationError, match=r"best_model\.txt is not the file that was written"):
+        ModelBundle.from_run(copy)
+
+
+def test_an_unfinished_run_is_refused(tmp_path):
+    (tmp_path / "state.json").write_text(json.dumps({"state": "RUNNING"}))
+    with pytest.raises(InputMissingError, match="is not a finished run"):
+        ModelBundle.from_run(tmp_path)
