@@ -259,11 +259,13 @@ class _PlainDumper(yaml.SafeDumper):
 
 
 def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    if text.isprintable():
-        style = None if isinstance(scalar(text), str) else "'"
-    else:
-        style = '"'  # the only style that keeps every line break and control character
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, _text_style(text))
+
+
+def _text_style(text: str) -> str | None:
+    if not text.isprintable():
+        return '"'  # the only style that keeps every line break and control character
+    return None if isinstance(scalar(text), str) else "'"
 
 
 _PlainDumper.add_representer(str, _text_node)

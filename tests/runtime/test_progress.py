@@ -35,7 +35,7 @@ def test_on_a_terminal_the_label_and_the_count_are_shown(monkeypatch: pytest.Mon
     assert "0/3" in stream.getvalue()
 
 
-def test_an_item_is_yielded_before_it_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_counts_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
     with meter(2, "fit") as bar:
         bar.update(2)

@@ -53,6 +53,12 @@ def test_entries_are_counted_by_kind_and_dataset(ledger: Ledger) -> None:
     assert ledger.count("test_look", data_digest="d2") == 0
 
 
+def test_entries_come_oldest_first(ledger: Ledger) -> None:
+    for data in ("d2", "d3", "d1"):
+        record(ledger, data=data)
+    assert [entry["data_digest"] for entry in ledger.entries()] == ["d2", "d3", "d1"]
+
+
 def test_asking_makes_no_file(ledger: Ledger) -> None:
     assert ledger.entries() == []
     assert not ledger.path.exists()

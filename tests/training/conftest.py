@@ -15,13 +15,14 @@ BARS = 9000
 
 @pytest.fixture(scope="session")
 def market():
-    """Bars with a planted signal."""
-    return random_walk(BARS, 7, beta=0.2)
+    """Bars with a strong planted signal, seen through the volume."""
+    return random_walk(BARS, 7, beta=0.8)
 
 
 @pytest.fixture(scope="session")
 def container(market):
-    config = DatasetConfig(horizons=(5,), features=COLUMNS, embargo_days="auto")
+    wide = {5: {"k_up": 2.0, "k_down": 2.0}}  # so that every class is common
+    config = DatasetConfig.parse({"horizons": [5], "features": COLUMNS, "embargo_days": "auto", "barriers": wide})
     return TimeSeriesDataContainer.from_built(build_dataset([bar_file(market)], config), 5)
 
 

@@ -17,8 +17,8 @@ from ohlcv_factory.dataset.samples import INDEX_DTYPE, RowMarket, Samples
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import DataError, UsageError, unknown_name
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
-from ohlcv_factory.runtime.clock import time_text
 from ohlcv_factory.labels.weights import Weighting, training_weights
+from ohlcv_factory.runtime.clock import time_text
 from ohlcv_factory.splits.chronological import NO_PART, PART_NAMES
 from ohlcv_factory.storage.digests import array_digest, value_digest
 

@@ -13,6 +13,7 @@ from ohlcv_factory.bars.instruments import BarrierRule, Instrument
 from ohlcv_factory.bars.schema import COLUMNS, Bars
 from ohlcv_factory.dataset.build import Dataset, HorizonLabels, SymbolData
 from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.features import catalogue
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.labels.triple_barrier import TOUCH_NAMES, BarrierLabels, barrier_atr
@@ -86,7 +87,8 @@ def read_dataset(folder: Path) -> Dataset:
 
 def check_symbol(manifest: dict[str, Any], symbol: str) -> None:
     """Raise UnknownNameError (2) when a dataset does not hold a symbol."""
-    from ohlcv_factory.errors import unknown_name
+    from ohlcv_factory.features import catalogue
+from ohlcv_factory.errors import unknown_name
 
     held = [entry["instrument"]["symbol"] for entry in manifest["symbols"]]
     if symbol not in held:
@@ -106,6 +108,7 @@ def _manifest(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> dict[s
         "sources": list(dataset.accounts),
         "config": dataset.config.plain(),
         "symbols": [_symbol_entry(symbol) for symbol in dataset.symbols],
+        "feature_catalogue": catalogue.VERSION,
         "feature_names": list(dataset.feature_names),
         "left_out": dataset.left_out,
         "warm_up_bars": dataset.warm_up_bars,

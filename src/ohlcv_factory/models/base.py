@@ -129,6 +129,8 @@ class BaseModel(ABC):
     name: ClassVar[str] = ""
     family: ClassVar[str] = ""
     trains: ClassVar[bool] = True
+    device_used: str = "cpu"
+    """Where the fit ran; a model that can use a GPU sets it."""
     seeded: ClassVar[bool] = True
     """Whether the seed changes the fitted model; False for a fit that draws nothing."""
     rounds_field: ClassVar[str | None] = None

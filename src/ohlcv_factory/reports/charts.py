@@ -20,6 +20,7 @@ from ohlcv_factory.reports.words import number
 GRID = 1000
 MOST_POINTS = 600
 SERIES_COLOURS = 8
+LEAST_WIDTH = 1e-9
 
 
 @dataclass(frozen=True)
@@ -129,13 +130,13 @@ def bar(share: float, kind: str = "s0") -> str:
 
 
 def nice_axis(low: float, high: float, most_ticks: int = 6) -> Axis:
-    """Round ends and ticks around a range; a range without width gets one."""
-    low, high = (low, high) if high > low else (low - 0.5, high + 0.5)
+    """Round ends and ticks around a range; a range without width, but for rounding, gets one."""
+    low, high = (low, high) if high - low > LEAST_WIDTH else (low - 0.5, high + 0.5)
     raw = (high - low) / max(1, most_ticks - 1)
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    ticks = tuple(round(position * step, 12) for position in range(first, last + 1))
+    ticks = tuple(round(position * step, 12) + 0.0 for position in range(first, last + 1))
     return Axis(ticks[0], ticks[-1], ticks)
 
 

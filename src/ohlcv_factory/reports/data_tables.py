@@ -11,10 +11,13 @@ from ohlcv_factory.bars.instruments import instrument_table
 from ohlcv_factory.labels.classes import CLASS_NAMES
 from ohlcv_factory.reports import charts
 from ohlcv_factory.reports.page import Markup, paragraph, table
-from ohlcv_factory.reports.words import barriers, costs, count, moment, number, percent
+from ohlcv_factory.reports.words import DASH, barriers, costs, count, moment, number, percent
 from ohlcv_factory.splits.chronological import PART_NAMES
 
 Manifest = Mapping[str, Any]
+
+PART_KINDS = {"train": "s0", "val": "s4", "test": "plain"}
+"""Style class of each part."""
 
 
 def symbol_table(manifest: Manifest) -> str:
@@ -28,7 +31,7 @@ def symbol_table(manifest: Manifest) -> str:
         facts = (count(summary["bars"]), span, count(summary["sessions"]), instrument["calendar"], volume)
         rows.append((instrument["symbol"], *facts, costs(instrument)))
     columns = ("Symbol", "Bars", "Span (UTC, open times)", "Sessions", "Calendar", "Volume", "Costs per side")
-    return table(columns, rows) + generic_costs_note(manifest)
+    return table(columns, rows, kind="wrap") + generic_costs_note(manifest)
 
 
 def generic_costs_note(manifest: Manifest) -> str:
@@ -49,11 +52,11 @@ def part_table(manifest: Manifest) -> str:
     rows = [
         (name, count(part["rows"]), moment(part["first"]), moment(part["last"]))
         if part["rows"]
-        else (name, "0", "–", "–")
+        else (name, "0", DASH, DASH)
         for name in PART_NAMES
         for part in (parts[name],)
     ]
-    gaps = " and ".join(number(days, 1) for days in parts["embargo_days"])
+    gaps = " and ".join(dict.fromkeys(number(days, 1) for days in parts["embargo_days"]))
     first = count(manifest["summary"]["first_eligible_row"])
     words = (
         f"The first {first} bars of each symbol only warm the features up. Gaps of {gaps} days keep labels of one part "
@@ -128,13 +131,10 @@ def _part_strip(parts: Mapping[str, Any]) -> str:
         return ""
     ends = [_seconds(parts[name][end]) for name in dated for end in ("first", "last")]
     total = (ends[-1] - ends[0]) or 1.0
-    kinds = [kind for name in dated for kind in (_PART_KINDS[name], "gap")][:-1]
+    kinds = [kind for name in dated for kind in (PART_KINDS[name], "gap")][:-1]
     widths = [(stop - start) / total for start, stop in pairwise(ends)]
     strip = charts.share_bar(list(zip(kinds, widths, strict=True)), "parts to the scale of time")
-    return f"<figure>{charts.legend([(name, _PART_KINDS[name]) for name in dated])}{strip}</figure>\n"
-
-
-_PART_KINDS = {"train": "s0", "val": "s4", "test": "plain"}
+    return f"<figure>{charts.legend([(name, PART_KINDS[name]) for name in dated])}{strip}</figure>\n"
 
 
 def _seconds(iso: str) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from ohlcv_factory.bars.instruments import Instrument
+from ohlcv_factory.errors import DataError
 from ohlcv_factory.reports.charts import Line, legend, line_chart
 from ohlcv_factory.reports.page import text
 from ohlcv_factory.reports.reported_run import ReportedRun
@@ -25,22 +26,24 @@ def equity_figures(group: Sequence[ReportedRun], dataset: Path | None) -> str:
     if not lines:
         return ""
     first, last = (time_text(lines[0].x[end])[:10] for end in (0, -1))
-    key = legend([*((line.name, line.kind) for line in lines), ("always flat", "flat")])
-    words = "Running sum of net profit after costs, in per cent of one trade's notional, not compounded. "
-    words += "Always flat is the line at 0."
+    key = legend([(line.name, line.kind) for line in lines])
+    words = (
+        "Running sum of net profit after costs, in per cent of one trade's notional, not compounded. "
+        "Always flat is the line at 0."
+    )
     falls = [Line(line.name, line.x, drawdown(line.y), line.kind) for line in lines]
-    return (
-        _figure(words, key, line_chart(lines, "net profit of each model over time", _whole, (first, last)))
-        + _figure("Drawdown: how far each curve lies below its earlier peak.", key,
-                  line_chart(falls, "drawdown of each model over time", _whole, (first, last)))
-    )  # fmt: skip
+    rises = line_chart(lines, "net profit of each model over time", _whole, (first, last))
+    depths = line_chart(falls, "drawdown of each model over time", _whole, (first, last))
+    return _figure(words, key, rises) + _figure(
+        "Drawdown: how far each curve lies below its earlier peak.", key, depths
+    )
 
 
 def equity_lines(group: Sequence[ReportedRun], dataset: Path | None) -> list[Line]:
     """One curve per run that has its path, and buy and hold where the dataset is at hand."""
-    paths = [(run, pl.read_parquet(run.path / PATH_FILE)) for run in group if (run.path / PATH_FILE).is_file()]
+    paths = [(run, _read(run.path / PATH_FILE)) for run in group if (run.path / PATH_FILE).is_file()]
     lines = [_line(run.name, run.kind, path) for run, path in paths]
-    if paths and dataset is not None:
+    if paths and dataset is not None and _has_bars(dataset, paths[0][1]):
         run, path = paths[0]
         lines.append(_line(HELD, "held", hold_path(path, dataset, run.features["data"]["instruments"])))
     return lines
@@ -52,8 +55,8 @@ def hold_path(path: pl.DataFrame, dataset: Path, instruments: Sequence[dict[str,
     spans = path.group_by("symbol", maintain_order=True).agg(first=pl.col("time").min(), last=pl.col("time").max())
     held = []
     for symbol, first, last in spans.iter_rows():
-        bars = pl.scan_parquet(dataset / f"{symbol}.parquet").select("timestamp", "open", "close")
-        inside = bars.filter(pl.col("timestamp").is_between(first, last)).collect()
+        bars = _read(dataset / f"{symbol}.parquet", columns=["timestamp", "open", "close"])
+        inside = bars.filter(pl.col("timestamp").is_between(first, last))
         net = _hold(inside["open"].to_numpy(), inside["close"].to_numpy(), table[symbol])
         held.append(pl.DataFrame({"symbol": [symbol] * len(net), "time": inside["timestamp"], "net": net}))
     return pl.concat(held)
@@ -62,7 +65,20 @@ def hold_path(path: pl.DataFrame, dataset: Path, instruments: Sequence[dict[str,
 def drawdown(equity: np.ndarray) -> np.ndarray:
     """Distance below the earlier peak, `(n,)`, never above 0; the start at 0 is a peak too."""
     peak: np.ndarray = np.maximum(np.maximum.accumulate(equity), 0.0)
-    return equity - peak
+    fall: np.ndarray = equity - peak
+    return fall
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """A Parquet file. Raises DataError (65) when it is damaged."""
+    try:
+        return pl.read_parquet(path, columns=columns)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path.name} cannot be read: {error}.", where=str(path), help="the file is damaged") from None
+
+
+def _has_bars(dataset: Path, path: pl.DataFrame) -> bool:
+    return all((dataset / f"{symbol}.parquet").is_file() for symbol in path["symbol"].unique())
 
 
 def _hold(open_: np.ndarray, close: np.ndarray, instrument: Instrument) -> np.ndarray:
@@ -70,7 +86,7 @@ def _hold(open_: np.ndarray, close: np.ndarray, instrument: Instrument) -> np.nd
     if len(close) < 2:
         return np.zeros(len(close))
     entry = open_[1]
-    net = np.diff(close, prepend=close[0]) / entry
+    net: np.ndarray = np.diff(close, prepend=close[0]) / entry
     net[1] = close[1] / entry - 1 - instrument.cost_per_unit(entry) / entry
     net[-1] -= instrument.cost_per_unit(close[-1]) / entry
     return net

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ohlcv_factory.evaluation.scorecard import MIN_DIRECTION_ROWS, MIN_SESSIONS, MIN_TRADES, THRESHOLDS
+from ohlcv_factory.reports.glossary import BASELINES, NUMBERS
 from ohlcv_factory.reports.page import heading, paragraph, table
 from ohlcv_factory.reports.words import barriers, listing, percent, plural
 
@@ -61,87 +62,6 @@ def random_walk_words(manifest: Mapping[str, Any] | None = None, horizons: Seque
     return paragraph(words + " ".join(shares[:1]))
 
 
-NUMBERS = (
-    (
-        "Sharpe ratio, net",
-        "Mean over spread of the net profit per session, flat sessions counting as zero, scaled to a year. "
-        "The interval resamples blocks of sessions.",
-        "Over a few weeks even a large value is easily luck; its interval says how easily.",
-    ),
-    (
-        "Return per year",
-        "Net profit per session times sessions per year, in units of one trade's notional, without compounding.",
-        "Not the growth of an account. It adds up, so it can lie under −100 %.",
-    ),
-    (
-        "Drawdown",
-        "Deepest fall of that running sum below its earlier peak, bar by bar.",
-        "Not a bound for the future.",
-    ),
-    (
-        "Trades, turnover, exposure",
-        "Number of trades; sides of notional traded per session and symbol; share of bars in a position.",
-        "Many trades are not much evidence when they overlap in time or share a session.",
-    ),
-    (
-        "Macro-F1",
-        "F1 of short, neutral and long, averaged with equal weight.",
-        "A value above 0.35 is no skill at direction: see below.",
-    ),
-    (
-        "Balanced accuracy",
-        "Share found of each class, averaged. Knowing nothing gives 0.333 where three classes occur.",
-        "It counts a neutral bar well spotted as much as a direction, although only direction earns.",
-    ),
-    (
-        "MCC",
-        "Correlation of decision and truth over three classes; 0 is chance, 1 perfect. "
-        "Undefined when all decisions are alike.",
-        "Nothing about money.",
-    ),
-    (
-        "Direction hit rate",
-        "Where both truth and decision name a side: how often it is the same. Its interval counts overlapping labels "
-        "once, by their uniqueness.",
-        "Above one half is not yet skill: compare it with the independent rate.",
-    ),
-    (
-        "Independent rate",
-        "The hit rate of the same decisions and truths if they knew nothing of each other. "
-        "The edge is the hit rate above this.",
-        "Not a constant: who always says short hits as often as the market falls.",
-    ),
-    (
-        "Log-loss, Brier score",
-        "How far the probabilities lie from what happened. Equal probabilities give 1.099 and 0.667; "
-        "compare with the class prior. Lower is better.",
-        "A good loss may come from knowing the class shares alone.",
-    ),
-    (
-        "ECE",
-        "Mean distance between stated confidence and the share that came true. 0: probabilities mean what they say.",
-        "A model that always states the class shares is well calibrated and useless.",
-    ),
-    (
-        "Importance",
-        "How much a model used each column, as shares of the total, in the model's own measure.",
-        "Not that a column predicts anything: a model without an edge has importances too.",
-    ),
-)
-
-BASELINES = (
-    ("class prior", "Decides the most frequent class of the training rows, with the training shares as probabilities."),
-    ("last label", "Repeats the newest label whose end was already known."),
-    (
-        "random, same turnover",
-        "The model's own decisions moved to another place in time, 32 times: the same turnover and costs, no timing. "
-        "The mean is shown; its interval is the spread of the 32.",
-    ),
-    ("buy and hold", "Long from the first bar to the last, without barriers."),
-    ("always flat", "Never trades."),
-)
-
-
 def _rules(manifest: Mapping[str, Any] | None, horizons: Sequence[int]) -> list[str]:
     return [
         f"Horizon {horizon}, {symbol}: {barriers(labels['rule'])}. Labels end after {labels['mean_bars_to_end']:.1f} "
@@ -172,9 +92,9 @@ def _part_words(part: str) -> str:
 
 def _interval_words() -> str:
     return paragraph(
-        "Scores of one stretch of history scatter. A 90 % interval is the range within which chance alone moves them; "
-        "1 in 10 such intervals misses the true value, and 1 in 20 lies wholly above it, so of twenty models without "
-        "skill one is expected to look good in any single number."
+        "Scores of one stretch of history scatter. A 90 % interval says how far a score may be off by chance alone: it "
+        "is built so that 9 of 10 such intervals hold the true value and 1 of 20 lies wholly above it. Of twenty models "
+        "without skill, one is then expected to look good in any single number."
     ) + paragraph(
         "“Edge” therefore asks for three things at once: the interval of the net Sharpe ratio and that of the direction "
         "edge both lie above zero, and the Sharpe ratio lies above every baseline's (for the random one, above the upper "
@@ -190,7 +110,7 @@ def _threshold_words() -> str:
         "shown, and neither is evidence. Whether a barrier is reached in time depends on how much the price moves, and "
         "that can be foreseen even on a random walk, for instance from the hour of the day. A model that only knows when "
         "“neutral” is likely, and tosses a coin for the side, can pass macro-F1 0.35 on a random walk. And over short "
-        "spans chance alone passes Sharpe 0.3 almost every second time."
+        "spans chance alone, before costs, passes Sharpe 0.3 almost every second time."
     )
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ohlcv_factory.evaluation.baselines import CHANCE
-from ohlcv_factory.evaluation.scorecard import threshold_column
+from ohlcv_factory.evaluation.scorecard import THRESHOLDS, threshold_column
 from ohlcv_factory.reports.charts import Span, interval_chart
 from ohlcv_factory.reports.page import Markup, paragraph, table, text
 from ohlcv_factory.reports.reported_run import ReportedRun
-from ohlcv_factory.reports.words import Form, count, interval, number, percent, plural, points, score
+from ohlcv_factory.reports.words import DASH, Form, count, interval, number, percent, plural, points, score
 
-COLUMNS = (
-    "Name", "Sharpe, net", "Return / year", "Drawdown", "Trades", "Turnover", "Exposure", "Macro-F1", "Balanced acc.", "MCC",
-    "Direction hits", "Independent", "Log-loss", "Brier", "ECE", "Specification",
+MONEY_COLUMNS = (
+    "Name", "Sharpe, net", "Return / year", "Drawdown", "Before costs", "Costs", "Trades", "Won", "Turnover", "Exposure",
+)  # fmt: skip
+DECISION_COLUMNS = (
+    "Name", "Macro-F1", "Balanced accuracy", "MCC", "Direction hits", "Independent", "Log-loss", "Brier", "ECE",
 )  # fmt: skip
 BASELINE_NAMES = {
     "class_prior": "class prior",
@@ -22,52 +24,91 @@ BASELINE_NAMES = {
     "buy_and_hold": "buy and hold",
     "always_flat": "always flat",
 }
-THRESHOLD_NAMES = {"macro_f1": "F1", "sharpe_ratio": "Sharpe"}
+MONEY_CAPTION = "Money, best net Sharpe ratio first; returns, costs and drawdown in units of one trade's notional"
+DECISION_CAPTION = "Decisions and probabilities, in the same order"
+PASSED = {True: "yes", False: "no", None: DASH}
+
+Block = Mapping[str, Any]
+"""Scores of a model or a baseline: classification and trading."""
 
 
 def leaderboard(group: Sequence[ReportedRun]) -> str:
-    """Amount of evidence, two pictures of intervals, the table."""
-    models = [_score_row(run.name, run.evaluation) for run in group]
-    others = [_score_row(name, block) for name, block in baseline_blocks(group)]
-    words = "Below each Sharpe ratio and hit rate stands its 90 % interval. Baselines in italics, on the same rows."
+    """Amount of evidence, two pictures of intervals, and the scores: money first, then decisions and probabilities."""
+    blocks = [(run.name, run.evaluation) for run in group]
+    others = list(baseline_blocks(group))
+    note = (
+        "Below a Sharpe ratio or hit rate stands its 90 % interval. Baselines in italics, on the same rows. "
+        "The last columns show the specification's thresholds."
+    )
     return (
         paragraph(_evidence(group[0].evaluation))
-        + _interval_pictures(group)
-        + table(COLUMNS, models, others, caption="Models by net Sharpe ratio; baselines below")
-        + paragraph(words, "note")
+        + _interval_pictures(blocks, others, [run.kind for run in group])
+        + _score_table(_money_row, (*MONEY_COLUMNS, _threshold_name("sharpe_ratio")), blocks, others, MONEY_CAPTION)
+        + _score_table(
+            _decision_row, (*DECISION_COLUMNS, _threshold_name("macro_f1")), blocks, others, DECISION_CAPTION
+        )
+        + paragraph(note, "note")
         + _per_symbol(group)
     )
 
 
-def baseline_blocks(group: Sequence[ReportedRun]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def baseline_blocks(group: Sequence[ReportedRun]) -> Iterator[tuple[str, Block]]:
     """Baselines by name for people; chance depends on a model's turnover, so each model has its own."""
     for name, block in group[0].evaluation["baselines"].items():
         if name != CHANCE:
             yield BASELINE_NAMES.get(name, name), block
     for run in group:
         if CHANCE in run.evaluation["baselines"]:
-            yield f"random, turnover of {run.name}", run.evaluation["baselines"][CHANCE]
+            yield f"random as {run.name}", run.evaluation["baselines"][CHANCE]
 
 
-def _score_row(name: str, block: Mapping[str, Any]) -> tuple[Any, ...]:
-    """One line of the table; `block` has the keys classification and trading."""
-    classes, trading = block["classification"], block["trading"]
+def _score_table(
+    row: Callable[[str, Block], tuple[Any, ...]],
+    columns: Sequence[str],
+    models: Sequence[tuple[str, Block]],
+    others: Sequence[tuple[str, Block]],
+    caption: str,
+) -> str:
+    return table(columns, [row(*each) for each in models], [row(*each) for each in others], caption=caption)
+
+
+def _money_row(name: str, block: Block) -> tuple[Any, ...]:
+    trading = block["trading"]
     return (
         name,
         _with_ends(trading["sharpe_ratio"], trading["sharpe_interval"], number),
         percent(trading["annualized_return"]),
         percent(trading["max_drawdown"]),
+        percent(trading["total_return"] + trading["total_cost"]),
+        percent(trading["total_cost"]),
         count(trading["num_trades"]),
+        percent(trading["win_rate"]),
         number(trading["turnover"], 1),
         percent(trading["exposure"]),
+        _passed(block, "sharpe_ratio"),
+    )
+
+
+def _decision_row(name: str, block: Block) -> tuple[Any, ...]:
+    classes = block["classification"]
+    return (
+        name,
         score(classes["macro_f1"]),
         score(classes["balanced_accuracy"]),
         score(classes["mcc"]),
         _with_ends(classes["direction_hit_rate"], classes["direction_hit_rate_interval"], score),
-        score(classes["independent_rate"]),
-        *(score(classes[name]) for name in ("log_loss", "brier", "ece")),
-        _thresholds(block),
+        *(score(classes[number_name]) for number_name in ("independent_rate", "log_loss", "brier", "ece")),
+        _passed(block, "macro_f1"),
     )
+
+
+def _passed(block: Block, name: str) -> str:
+    return PASSED[threshold_column(block)[name]["passed"]]
+
+
+def _threshold_name(name: str) -> str:
+    """Heading of the column that says whether the specification's threshold is passed."""
+    return f"{'F1' if name == 'macro_f1' else 'Sharpe'} > {THRESHOLDS[name]}"
 
 
 def _with_ends(value: float | None, ends: Sequence[float] | None, form: Form) -> Markup | str:
@@ -75,16 +116,7 @@ def _with_ends(value: float | None, ends: Sequence[float] | None, form: Form) ->
     return Markup(f"{text(form(value))}<small>{text(interval(ends, form))}</small>") if ends else form(value)
 
 
-def _thresholds(block: Mapping[str, Any]) -> Markup:
-    words = {True: "yes", False: "no", None: "undefined"}
-    lines = (
-        f"{THRESHOLD_NAMES[name]} > {facts['threshold']}: {words[facts['passed']]}"
-        for name, facts in threshold_column(block).items()
-    )
-    return Markup("<br>".join(map(text, lines)))
-
-
-def _evidence(evaluation: Mapping[str, Any]) -> str:
+def _evidence(evaluation: Block) -> str:
     rows, classes, trading = evaluation["rows"], evaluation["classification"], evaluation["trading"]
     return (
         f"Part {evaluation['part']}: {count(rows['scored'])} scored rows, of which as many as "
@@ -93,17 +125,17 @@ def _evidence(evaluation: Mapping[str, Any]) -> str:
     )
 
 
-def _interval_pictures(group: Sequence[ReportedRun]) -> str:
-    blocks: list[tuple[str, str, Mapping[str, Any]]] = [(run.name, run.kind, run.evaluation) for run in group]
-    blocks += [(name, "plain", block) for name, block in baseline_blocks(group)]
+def _interval_pictures(
+    models: Sequence[tuple[str, Block]], others: Sequence[tuple[str, Block]], kinds: Sequence[str]
+) -> str:
+    plain = ["plain"] * len(others)
     sharpe = [
         Span(name, block["trading"]["sharpe_ratio"], block["trading"]["sharpe_interval"], kind)
-        for name, kind, block in blocks
+        for (name, block), kind in zip([*models, *others], [*kinds, *plain], strict=True)
     ]
     edge = [
-        Span(run.name, classes["direction_edge"], classes["direction_edge_interval"], run.kind)
-        for run in group
-        for classes in (run.evaluation["classification"],)
+        Span(name, block["classification"]["direction_edge"], block["classification"]["direction_edge_interval"], kind)
+        for (name, block), kind in zip(models, kinds, strict=True)
     ]
     return (
         "<figure><figcaption>Net Sharpe ratio with its 90 % interval (of the random ones: the spread of 32 shifts)."

@@ -13,6 +13,8 @@ from ohlcv_factory.reports.reported_run import ReportedRun
 from ohlcv_factory.reports.words import count, duration, listing, number, percent, score
 
 TOP_FEATURES = 10
+FEWEST_ROWS = 20
+"""Bins of a reliability curve with fewer are left out: their share says nothing."""
 
 
 def confusion_cards(group: Sequence[ReportedRun]) -> str:
@@ -31,7 +33,7 @@ def importance_cards(group: Sequence[ReportedRun]) -> str:
     """Importance by category and of the top features; models without importances are named below."""
     silent = [run.name for run in group if not run.importance]
     words = paragraph(f"No importances: {listing(silent)}.", "note") if silent else ""
-    return cards((run.name, _importance(run.importance)) for run in group if run.importance) + words
+    return cards((run.name, _importance(run)) for run in group if run.importance) + words
 
 
 def training_cards(group: Sequence[ReportedRun]) -> str:
@@ -46,7 +48,7 @@ def _confusion(classes: Mapping[str, Any]) -> str:
         for name, cells in zip(CLASS_NAMES, classes["confusion_matrix"], strict=True)
     )
     return (
-        '<div class="scroll"><table class="confusion"><thead><tr><th scope="col">truth \\ decided</th>'
+        '<div class="scroll"><table class="confusion"><thead><tr><th scope="col">truth</th>'
         f'{head}<th scope="col">F1</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
@@ -64,7 +66,9 @@ def _confusion_row(name: str, cells: Sequence[float], f1: float | None) -> str:
 
 def _filled_bins(classes: Mapping[str, Any]) -> list[tuple[float, float, int]]:
     return [
-        (each["confidence"], each["accuracy"], each["rows"]) for each in classes["reliability"] or () if each["rows"]
+        (each["confidence"], each["accuracy"], each["rows"])
+        for each in classes["reliability"] or ()
+        if each["rows"] >= FEWEST_ROWS
     ]
 
 
@@ -81,18 +85,18 @@ def _reliability(run: ReportedRun, bins: Sequence[tuple[float, float, int]], axi
     return chart + paragraph(f"ECE {score(classes['ece'])}, log-loss {score(classes['log_loss'])}")
 
 
-def _importance(features: Sequence[Mapping[str, Any]]) -> str:
+def _importance(run: ReportedRun) -> str:
     by_category: dict[str, float] = defaultdict(float)
-    for each in features:
+    for each in run.importance:
         by_category[each["category"]] += each["importance"]
     categories = sorted(by_category.items(), key=lambda item: (-item[1], item[0]))
-    top = [(each["feature"], each["importance"]) for each in features[:TOP_FEATURES]]
-    return _ranking("Category", categories) + _ranking(f"Top {len(top)} features", top)
+    top = [(each["feature"], each["importance"]) for each in run.importance[:TOP_FEATURES]]
+    return _ranking("Category", categories, run.kind) + _ranking(f"Top {len(top)} features", top, run.kind)
 
 
-def _ranking(title: str, shares: Sequence[tuple[str, float]]) -> str:
+def _ranking(title: str, shares: Sequence[tuple[str, float]], kind: str) -> str:
     largest = max((share for _, share in shares), default=0.0) or 1.0
-    rows = [(name, Markup(bar(share / largest)), percent(share)) for name, share in shares]
+    rows = [(name, Markup(bar(share / largest, kind)), percent(share)) for name, share in shares]
     return table((title, "", "Share"), rows, kind="ranking")
 
 

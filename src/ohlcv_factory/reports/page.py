@@ -75,10 +75,10 @@ def table(columns: Sequence[str], *bodies: Sequence[Sequence[Any]], caption: str
     """
     head = "".join(f'<th scope="col">{text(name)}</th>' for name in columns)
     groups = "".join(f"<tbody>{''.join(map(_row, body))}</tbody>" for body in bodies if body)
-    words = f"<caption>{text(caption)}</caption>" if caption else ""
+    words = paragraph(caption, "caption") if caption else ""
     return (
-        f'<div class="scroll" tabindex="0" role="group" aria-label="{text(caption or columns[0])}">'
-        f"<table{_class(kind)}>{words}<thead><tr>{head}</tr></thead>{groups}</table></div>\n"
+        f'{words}<div class="scroll" tabindex="0" role="group" aria-label="{text(caption or columns[0])}">'
+        f"<table{_class(kind)}><thead><tr>{head}</tr></thead>{groups}</table></div>\n"
     )
 
 

@@ -20,6 +20,14 @@ from ohlcv_factory.reports.words import bar_size, costs, listing, moment, plural
 from ohlcv_factory.storage.atomic import write_text
 from ohlcv_factory.studies.leaderboard import FinishedRun
 
+WEIGHTING_WORDS = {
+    "both": "label quality times uniqueness",
+    "quality": "label quality",
+    "uniqueness": "label uniqueness",
+    "none": "all alike",
+}
+REFIT_WORDS = {"none": "no", "all": "on all training rows, after stopping was settled"}
+
 
 @dataclass(frozen=True)
 class Question:
@@ -69,12 +77,12 @@ def asked(question: Question) -> Section:
         ("Symbols", listing(runs[0].manifest["symbols"])),
         ("Bars", f"{_bars(runs)}, times in UTC"),
         *((name.capitalize(), _span(parts[name])) for name in ("train", "val", "test") if parts),
-        ("Costs per side", listing((f"{each['symbol']}: {costs(each)}" for each in instruments), last="and")),
+        ("Costs per side", listing(f"{each['symbol']}: {costs(each)}" for each in instruments)),
         ("Seed", _by_model((run.name, run.config["random_seed"]) for run in runs)),
-        ("Sample weights", _by_model((run.name, run.config["weighting"]) for run in runs)),
+        ("Sample weights", _by_model((run.name, WEIGHTING_WORDS[run.config["weighting"]]) for run in runs)),
         ("Balanced classes", _by_model((run.name, _yes(run.config["balanced"])) for run in runs)),
         ("Calibrated", _by_model((run.name, _yes(run.config["calibrate"])) for run in runs)),
-        ("Refitted", _by_model((run.name, run.config["refit"]) for run in runs)),
+        ("Refitted", _by_model((run.name, REFIT_WORDS[run.config["refit"]]) for run in runs)),
         ("Feature set", _by_model((run.name, _feature_set(run)) for run in runs)),
     ]
     words = (
@@ -118,7 +126,8 @@ def reliability(question: Question) -> Section:
     """Reliability curves."""
     words = (
         "Across: the probability of the decided class, in per cent; up: the share that came true. On the dashed line "
-        "probabilities mean what they say. The larger a dot, the more rows; small dots scatter."
+        "probabilities mean what they say. The larger a dot, the more rows; "
+        f"bins under {model_cards.FEWEST_ROWS} rows are left out."
     )
     return Section("Reliability", "reliability", paragraph(words) + question.per_horizon(model_cards.reliability_cards))
 
@@ -168,7 +177,7 @@ def provenance(question: Question) -> Section:
 
 
 SECTIONS = (
-    asked, scores, curves, data_and_labels, decisions, reliability, importance, training, meaning, provenance,
+    asked, data_and_labels, scores, curves, decisions, reliability, importance, training, meaning, provenance,
 )  # fmt: skip
 """In the order of the page; a section without content is left out."""
 

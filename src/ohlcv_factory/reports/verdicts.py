@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ohlcv_factory.reports.page import text
+from ohlcv_factory.reports.page import bullets, paragraph, text
 from ohlcv_factory.reports.reported_run import Groups, ReportedRun
 from ohlcv_factory.reports.words import listing, plural
 
@@ -21,11 +21,12 @@ MEANING = {
 def verdict_box(groups: Groups) -> str:
     """The verdict as markup."""
     code = overall(groups)
-    lines = "".join(f"<li>{text(_line(horizon, group))}</li>" for horizon, group in groups.items())
+    lines = [_line(horizon, group) for horizon, group in groups.items()]
+    words = bullets(lines) if len(lines) > 1 else paragraph(lines[0])
     models = plural(sum(map(len, groups.values())), "run")
     return (
-        f'<div class="verdict {KINDS[code]}"><strong>{text(title(groups))}</strong><ul>{lines}</ul>'
-        f"<p>{text(MEANING[code].format(models=models))}</p></div>"
+        f'<div class="verdict {KINDS[code]}"><strong>{text(title(groups))}</strong>{words}'
+        f"{paragraph(MEANING[code].format(models=models))}</div>\n"
     )
 
 

@@ -78,10 +78,10 @@ def moment(iso: str) -> str:
     return iso.replace("T", " ").removesuffix("Z").removesuffix(":00")
 
 
-def listing(items: Iterable[Any], last: str = "and") -> str:
+def listing(items: Iterable[Any]) -> str:
     """`a, b and c`."""
     words = [str(item) for item in items]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else DASH
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else DASH
 
 
 def plural(amount: int, noun: str) -> str:

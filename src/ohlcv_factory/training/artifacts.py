@@ -189,7 +189,7 @@ def write_manifest(folder: Path, config: TrainerConfig, model: BaseModel, contai
         "row_digest": container.row_digest(),
         "seed": config.random_seed,
         "threads": thread_count(),
-        "device": "cpu",
+        "device": model.device_used,
         "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
         "packages": package_versions(PACKAGES),
         "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE})),

@@ -100,7 +100,10 @@ def _calibrator(
     if not len(rows):
         return IDENTITY, ()
     raw, _, _ = pipeline.probabilities(container.matrix(rows, pipeline.columns))
-    return fit_calibrator(raw, container.labels.label[rows]), ()
+    calibrator = fit_calibrator(raw, container.labels.label[rows])
+    if calibrator.is_identity:
+        return calibrator, ("no calibrator: a class is missing in the calibrate rows, or none lowers their log-loss",)
+    return calibrator, ()
 
 
 def _refit(

@@ -86,7 +86,7 @@ class Trainer:
         evaluation = artifacts.evaluation_block(self.config, self.clock(), fit, scores)
         self._save(folder, container, fit, predictions, scores, evaluation)
         log.write(f"finished: {evaluation['verdict']['words']}")
-        artifacts.write_manifest(folder, self.config, self.model, container)
+        artifacts.write_manifest(folder, self.config, fit.pipeline.model, container)
         return RunResult(folder.name, folder, fit.metrics, evaluation, predictions, fit.notes)
 
     def _fit(self, folder: Path, container: TimeSeriesDataContainer, log: artifacts.RunLog) -> Fit:

@@ -96,11 +96,11 @@ class CatBoost(BaseModel):
 
     def _parameters(self, catboost: ModuleType, rounds: int) -> dict[str, Any]:
         config: CatBoostConfig = self.config
-        device = chosen_device(config.device, self.name, lambda: catboost.utils.get_gpu_device_count() > 0)
+        self.device_used = chosen_device(config.device, self.name, lambda: catboost.utils.get_gpu_device_count() > 0)
         return {
             "loss_function": LOSS,
             "classes_count": self.class_count,
-            "task_type": {"cpu": "CPU", "cuda": "GPU"}[device],
+            "task_type": {"cpu": "CPU", "cuda": "GPU"}[self.device_used],
             "thread_count": self.threads,
             "random_seed": component_seed(self.seed, self.name),
             "allow_writing_files": False,

@@ -66,12 +66,13 @@ class LightGBM(BaseModel):
 
     def _parameters(self, lightgbm: ModuleType) -> dict[str, Any]:
         config: LightGBMConfig = self.config
+        self.device_used = chosen_device(config.device, self.name, lambda: _trains_on_cuda(lightgbm))
         return {
             **SILENT,
             "objective": "multiclass",
             "metric": "multi_logloss",
             "num_class": self.class_count,
-            "device_type": chosen_device(config.device, self.name, lambda: _trains_on_cuda(lightgbm)),
+            "device_type": self.device_used,
             "num_threads": self.threads,
             "deterministic": True,
             "force_row_wise": True,

@@ -67,12 +67,13 @@ class XGBoost(BaseModel):
     def _parameters(self, xgboost: ModuleType) -> dict[str, Any]:
         config: XGBoostConfig = self.config
         has_cuda = bool(xgboost.build_info().get("USE_CUDA"))
+        self.device_used = chosen_device(config.device, self.name, lambda: has_cuda)
         return {
             "objective": "multi:softprob",
             "eval_metric": "mlogloss",
             "num_class": self.class_count,
             "tree_method": "hist",
-            "device": chosen_device(config.device, self.name, lambda: has_cuda),
+            "device": self.device_used,
             "nthread": self.threads,
             "verbosity": 0,
             "learning_rate": config.learning_rate,

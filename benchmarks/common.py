@@ -1,0 +1,147 @@
+"""Measuring: every case in a process of its own, medians of several runs after a warm-up, CPU time beside wall time.
+
+This file and the top of every row file import the standard library only, because the peers' environment has no factory
+and because a light parent keeps the children's peak memory honest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+LAUNCHES = 2
+RUNS_PER_LAUNCH = 3
+"""Two processes of three timed runs each: six runs per case, the cases taking turns."""
+COMMAND_RUNS = 5
+MEGABYTE = 1e6
+
+Case = Callable[[Path], Callable[[], Mapping[str, Any] | None]]
+"""Prepares its input, untimed, and returns the work; what the work returns is kept as facts beside its times."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Medians over the runs of one case."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    runs: int
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: a case of ours, and a peer where there is one."""
+
+    row: int
+    work: str
+    ours: Timing
+    target: str
+    peer: str = ""
+    theirs: Timing | None = None
+    missing: str = ""
+    """Why a peer has no figures."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where to measure: a folder for data, our Python, and the peers' Python."""
+
+    folder: Path
+    peer_python: str
+
+    def take_turns(self, file: str, cases: Sequence[str], *, peers: Sequence[str] = ()) -> dict[str, Timing | str]:
+        """Time the cases of a row file in turn; a case that fails has its last line of error in place of its times."""
+        samples: dict[str, list[dict[str, Any]] | str] = {name: [] for name in (*cases, *peers)}
+        for _ in range(LAUNCHES):
+            for name, taken in samples.items():
+                if isinstance(taken, list):
+                    found = self._launch(file, name, self.peer_python if name in peers else sys.executable)
+                    samples[name] = found if isinstance(found, str) else [*taken, *found]
+        return {name: taken if isinstance(taken, str) else _medians(taken) for name, taken in samples.items()}
+
+    def _launch(self, file: str, case: str, python: str) -> list[dict[str, Any]] | str:
+        if not Path(python).exists():
+            return f"{python} does not exist"
+        command = [python, file, case, str(self.folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def serve(cases: Mapping[str, Case]) -> None:
+    """The main of a row file: time one case in this process and print its runs as JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("case", choices=list(cases))
+    parser.add_argument("folder", type=Path)
+    given = parser.parse_args()
+    work = cases[given.case](given.folder)
+    work()
+    print(json.dumps([_timed(work) for _ in range(RUNS_PER_LAUNCH)]))
+
+
+def _timed(work: Callable[[], Mapping[str, Any] | None]) -> dict[str, Any]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    facts = work()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGABYTE
+    return {"wall": wall, "cpu": cpu, "peak": peak, "facts": dict(facts or {})}
+
+
+def time_command(command: Sequence[str], *, before: Callable[[], None] = lambda: None) -> Timing:
+    """Time a whole command: one warm-up, then five runs; `before` tidies up, untimed. Raises on a failing command."""
+    _run_command(command, before)
+    return _medians([_run_command(command, before) for _ in range(COMMAND_RUNS)])
+
+
+def _run_command(command: Sequence[str], before: Callable[[], None]) -> dict[str, Any]:
+    before()
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    cpu = usage.ru_utime + usage.ru_stime
+    return {"wall": wall, "cpu": cpu, "peak": usage.ru_maxrss * 1024 / MEGABYTE, "facts": {}}
+
+
+def _medians(runs: Sequence[Mapping[str, Any]]) -> Timing:
+    wall, cpu, peak = (median(run[name] for run in runs) for name in ("wall", "cpu", "peak"))
+    return Timing(wall, cpu, peak, len(runs), runs[-1]["facts"])
+
+
+def against(row: int, work: str, ours: Timing | str, target: str, peer: str, theirs: Timing | str) -> Line:
+    """A line against a peer; a peer without figures is reported as missing. Raises when ours has none."""
+    own = required(ours, work)
+    if isinstance(theirs, str):
+        return Line(row, work, own, target, peer, missing=theirs)
+    return Line(row, work, own, target, peer, theirs)
+
+
+def required(timing: Timing | str, work: str) -> Timing:
+    """The figures of a case of ours. Raises RuntimeError with its error where it failed."""
+    if isinstance(timing, str):
+        raise RuntimeError(f"{work}: {timing}")
+    return timing
+
+
+def factory_command() -> list[str]:
+    """The console script beside this Python, or the same through `-c` where the package is not installed."""
+    script = Path(sys.executable).with_name("ohlcv-factory")
+    return (
+        [str(script)] if script.exists() else [sys.executable, "-c", "from ohlcv_factory.cli.app import main; main()"]
+    )

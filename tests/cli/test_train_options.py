@@ -1,0 +1,266 @@
+"""Every option, flag and key of `train` changes something one can see, or is refused.
+
+One table. A case runs `train` twice, without and with its change, and names what must differ (or how the second is
+refused); an option, a key or a hyper-parameter without a case fails the suite.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from command_line import DATASET, Answer, call, succeed, write_bars
+
+from ohlcv_factory.cli.app import application
+from ohlcv_factory.cli.recipes import TrainRecipe
+from ohlcv_factory.config import read_yaml, write_yaml
+from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.training import artifacts
+
+PROBABILITIES = "probabilities"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One change to a `train` command and what must come of it."""
+
+    change: tuple[str, ...] | dict[str, Any]
+    """Arguments, or keys of a recipe file."""
+    differs: str = PROBABILITIES
+    """What must differ, a key of `observed`."""
+    base: tuple[str, ...] = ()
+    refusal: str = ""
+    """What the refusal says, for a change that is refused."""
+    code: int = 2
+
+
+def key(name: str, value: Any, differs: str = PROBABILITIES, **more: Any) -> Case:
+    return Case({name: value}, differs, **more)
+
+
+LIGHTGBM = ("--model", "lightgbm", "--set", "model.n_estimators=40", "--set", "model.learning_rate=0.2")
+SMALL = ("--dataset", "small")
+
+FLAGS = {
+    "model": Case(("--model", "random_forest")),
+    "dataset": Case(("--dataset", "small")),
+    "horizon": Case(("--horizon", "10")),
+    "config": Case({"model": {"C": 0.01}}),
+    "overrides": Case(("--set", "model.C=0.01")),
+    "feature_set": Case(("--feature-set", "neural_optimal")),
+    "weighting": Case(("--weighting", "none")),
+    "experiment": Case(("--experiment", "first try"), "experiment"),
+    "output_dir": Case(("--output-dir", "elsewhere"), "folder"),
+    "seed": Case(("--seed", "7"), base=LIGHTGBM),
+    "threads": Case(("--threads", "1"), "threads"),
+    "dry_run": Case(("--dry-run",), "folder"),
+    "as_json": Case(("--json",), "is_json"),
+}
+KEYS = {
+    "model_name": key("model_name", "random_forest"),
+    "dataset": key("dataset", "small"),
+    "horizon": key("horizon", 10),
+    "feature_set": key("feature_set", "neural_optimal"),
+    "sequence_length": key("sequence_length", 8, refusal="sequence_length does not apply to model 'logistic'"),
+    "batch_size": key("batch_size", 8, refusal="batch_size does not apply to model 'logistic'"),
+    "max_epochs": key("max_epochs", 5, base=("--model", "lightgbm")),
+    "early_stopping_patience": key("early_stopping_patience", 1, base=LIGHTGBM),
+    "random_seed": key("random_seed", 7, base=LIGHTGBM),
+    "experiment_name": key("experiment_name", "first try", "experiment"),
+    "output_dir": key("output_dir", "elsewhere", "folder"),
+    "model": key("model", {"C": 0.01}),
+    "weighting": key("weighting", "quality"),
+    "balanced": key("balanced", True),
+    "calibrate": key("calibrate", False),
+    "refit": key("refit", "all"),
+    "allow_missing_class": key("allow_missing_class", True, "code", base=("--dataset", "without_long")),
+    "threads": key("threads", 1, "threads"),
+}
+FOREST = {"n_estimators": 10}
+BOOSTING = {"n_estimators": 40, "learning_rate": 0.2, "max_depth": 4}
+CATBOOST = {"iterations": 40, "learning_rate": 0.5, "depth": 3}
+NO_CUDA = {"refusal": "cuda", "code": 69}
+
+MODEL_BASE = {
+    "logistic": {},
+    "random_forest": FOREST,
+    "svm": {"max_rows": 600},
+    "lightgbm": BOOSTING,
+    "xgboost": BOOSTING,
+    "catboost": CATBOOST,
+}
+CHUNKED = {
+    "learning_rate": Case(("0.1",)),
+    "early_stopping_rounds": Case(("1",), "epochs"),
+    "fixed_rounds": Case(("10",), base=SMALL),
+    "device": Case(("cuda",), **NO_CUDA),
+    "n_estimators": Case(("5",)),
+    "max_depth": Case(("2",)),
+    "subsample": Case(("0.5",)),
+    "colsample_bytree": Case(("0.3",)),
+    "reg_alpha": Case(("5",)),
+    "reg_lambda": Case(("20",)),
+    "chunk_trees": Case(("4",)),
+}
+HYPER_PARAMETERS = {
+    "logistic": {"C": Case(("0.01",)), "solver": Case(("newton-cg",)), "max_iter": Case(("2",))},
+    "random_forest": {
+        "n_estimators": Case(("11",)),
+        "max_depth": Case(("2",)),
+        "min_samples_split": Case(("500",)),
+        "min_samples_leaf": Case(("200",)),
+        "max_features": Case(("1.0",)),
+    },
+    "svm": {
+        "C": Case(("0.1",)),
+        "gamma": Case(("0.5",)),
+        "max_rows": Case(("500",)),
+        "calibration_blocks": Case(("2",)),
+    },
+    "lightgbm": {**CHUNKED, "num_leaves": Case(("3",)), "min_child_samples": Case(("200",))},
+    "xgboost": {**CHUNKED, "min_child_weight": Case(("100",)), "gamma": Case(("5",))},
+    "catboost": {
+        "learning_rate": Case(("0.1",)),
+        "early_stopping_rounds": Case(("1",), "epochs"),
+        "fixed_rounds": Case(("10",), base=SMALL),
+        "device": Case(("cuda",), **NO_CUDA),
+        "iterations": Case(("5",)),
+        "depth": Case(("2",)),
+        "l2_leaf_reg": Case(("30",)),
+        "random_strength": Case(("10",)),
+        "bagging_temperature": Case(("0",)),
+        "use_best_model": Case(("false",), base=("--set", "model.learning_rate=1")),
+    },
+}
+
+
+def all_cases() -> Iterator[Any]:
+    for name, case in FLAGS.items():
+        yield pytest.param(case, id=f"flag {name}")
+    for name, case in KEYS.items():
+        yield pytest.param(case, id=f"key {name}")
+    for model, cases in HYPER_PARAMETERS.items():
+        base = tuple(part for name, value in MODEL_BASE[model].items() for part in ("--set", f"model.{name}={value}"))
+        for name, case in cases.items():
+            change = ("--set", f"model.{name}={case.change[0]}")
+            own = Case(change, case.differs, ("--model", model, *base, *case.base), case.refusal, case.code)
+            yield pytest.param(own, id=f"{model} {name}")
+
+
+@pytest.fixture(scope="module")
+def trained(folder, dataset, bar_csv):
+    """`trained(arguments)` runs one `train` command in a folder of datasets and tells what can be seen of it."""
+    place = folder / "options"
+    place.mkdir()
+    (place / "large").symlink_to(dataset)
+    few = write_bars(place / "SYNTH_few.csv", 3000)
+    succeed("data", "build", few, "--out", place / "small", *DATASET)
+    unreachable = ("--set", "barriers.5={k_up: 50, k_down: 2, max_bars: 8}")
+    succeed("data", "build", few, "--out", place / "without_long", *DATASET, *unreachable)
+
+    @cache
+    def train(arguments: tuple[str, ...]) -> dict[str, Any]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(place)
+            patch.setattr(artifacts, "write_plots", lambda *_: None)  # pictures and fsync are most of a small run
+            patch.setattr(os, "fsync", lambda _: None)
+            before = set(place.glob("*/*/state.json"))
+            answer = call("train", *arguments, environment={"OMP_NUM_THREADS": "2"})
+            new = sorted(set(place.glob("*/*/state.json")) - before)
+            return observed(answer, new[0].parent if new else None)
+
+    return train
+
+
+def observed(answer: Answer, run: Path | None) -> dict[str, Any]:
+    """What a user can see of one command and its run folder."""
+    seen: dict[str, Any] = {
+        "answer": answer,
+        "code": answer.code,
+        "is_json": answer.out.startswith("{"),
+        "folder": run.parent.name if run else None,
+    }
+    if run and answer.code == 0:
+        manifest = read_json(run / "manifest.json")
+        recipe = read_yaml(run / "config" / "training_config.yaml").values
+        seen |= {
+            PROBABILITIES: (run / "predictions" / "val_probabilities.npy").read_bytes(),
+            "epochs": read_json(run / "metrics" / "training_metrics.json")["epochs_trained"],
+            "experiment": manifest["experiment_name"],
+            "threads": (recipe["threads"], manifest["threads"], answer.environment["OMP_NUM_THREADS"]),
+        }
+    return seen
+
+
+@pytest.mark.parametrize("case", list(all_cases()))
+def test_every_option_acts_or_is_refused(case, trained, tmp_path):
+    base = with_defaults(case.base, case.change)
+    if isinstance(case.change, dict):
+        recipe = tmp_path / "recipe.yaml"
+        recipe.write_text(write_yaml(case.change), encoding="utf-8")
+        after = trained((*base, "--config", str(recipe)))
+    else:
+        after = trained((*base, *case.change))
+    if case.refusal:
+        assert after["code"] == case.code
+        assert case.refusal in after["answer"].err
+        assert "  help: " in after["answer"].err
+        return
+    before = trained(with_defaults(case.base, ()))
+    assert after["code"] == 0, after["answer"].err
+    assert before.get(case.differs) != after.get(case.differs)
+
+
+DEFAULTS = {
+    "model_name": ("--model", "logistic"),
+    "dataset": ("--dataset", "large"),
+    "horizon": ("--horizon", "5"),
+    "feature_set": ("--feature-set", "boosting_optimal"),
+    "output_dir": ("--output-dir", "runs"),
+}
+
+
+def with_defaults(base: tuple[str, ...], change: tuple[str, ...] | dict[str, Any]) -> tuple[str, ...]:
+    """`base` and a default for each flag that neither it nor the change gives; a flag would win over a recipe's key."""
+    missing = {
+        name: flags
+        for name, flags in DEFAULTS.items()
+        if flags[0] not in (*base, *change) and not (isinstance(change, dict) and name in change)
+    }
+    return (*(part for flags in missing.values() for part in flags), *base)
+
+
+def test_every_flag_of_train_has_a_case():
+    command: Any = typer.main.get_command(application)
+    assert {parameter.name for parameter in command.commands["train"].params} == set(FLAGS)
+
+
+def test_every_key_of_a_train_recipe_has_a_case():
+    assert set(TrainRecipe.model_fields) == set(KEYS)
+
+
+def test_every_hyper_parameter_of_every_model_has_a_case():
+    declared = {name: set(ModelRegistry.model_class(name).Config.model_fields) for name in ModelRegistry.entries()}
+    assert declared == {name: set(cases) for name, cases in HYPER_PARAMETERS.items()}
+
+
+REFUSED_KEYS = [
+    (name, refused)
+    for name in ModelRegistry.entries()
+    for config in [ModelRegistry.model_class(name).Config]
+    for refused in (*config.refused, *config.refused_everywhere)
+]
+
+
+@pytest.mark.parametrize(("model", "refused"), REFUSED_KEYS)
+def test_keys_that_cannot_act_are_refused_with_the_reason(model, refused, trained):
+    answer = trained((*with_defaults(("--model", model), ()), "--set", f"model.{refused}=1"))["answer"]
+    assert answer.code == 2
+    assert f"{refused} cannot act here: " in answer.err

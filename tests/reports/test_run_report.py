@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from ohlcv_factory.errors import DataError, InputMissingError, UsageError
+from ohlcv_factory.reports.run_report import write_run_report
+from ohlcv_factory.studies.leaderboard import FinishedRun
+
+ALL_SECTIONS = (
+    "asked", "data", "leaderboard", "curves", "decisions", "reliability", "importance", "training", "meaning", "provenance",
+)  # fmt: skip
+VOID = {"meta", "br"}
+
+
+@pytest.fixture(scope="session")
+def page(run, tmp_path_factory) -> str:
+    return write_run_report([run], tmp_path_factory.mktemp("page") / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def copied(run, tmp_path):
+    """A copy of the run folder, named as asked, whose files may be changed."""
+
+    def make(name="copy_h5_20260101T000000Z_abc", **manifest):
+        folder = shutil.copytree(run.path, tmp_path / name)
+        path = folder / "manifest.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **manifest}))
+        return FinishedRun.read(folder)
+
+    return make
+
+
+class Balance(HTMLParser):
+    """Open elements; fails at the first end tag that does not match."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag, self.getpos()
+
+
+def balanced(html: str) -> bool:
+    parser = Balance()
+    parser.feed(html.removeprefix("<!DOCTYPE html>"))
+    return not parser.open
+
+
+def rewritten(path, **changes):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_sections_stand_in_their_order(page):
+    assert tuple(re.findall(r'<section id="(\w+)">', page)) == ALL_SECTIONS
+
+
+def test_the_page_is_well_formed(page):
+    assert balanced(page)
+
+
+def test_nothing_comes_from_elsewhere(page):
+    assert not re.search(r"https?://|src=|<script|<link|@import|url\(", page)
+
+
+def test_no_number_is_shown_as_nan_or_none(page):
+    assert not re.search(r">[^<]*\b(nan|NaN|None|inf)\b", page.split("</style>")[1])
+
+
+def test_the_numbers_are_those_of_the_run(run, tmp_path):
+    trading = {**run.evaluation["trading"], "sharpe_ratio": -1.234, "sharpe_interval": [-2.5, 0.75], "num_trades": 1234}
+    classes = {**run.evaluation["classification"], "macro_f1": 0.4321, "direction_hit_rate": 0.5126}
+    classes["direction_hit_rate_interval"] = [0.4807, 0.5444]
+    known = replace(run, evaluation={**run.evaluation, "trading": trading, "classification": classes})
+    html = write_run_report([known], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert '<tr><th scope="row">logistic</th><td>−1.23<small>−2.50 to 0.75</small></td>' in html
+    assert "<td>1\u202f234</td>" in html
+    assert '<tr><th scope="row">logistic</th><td>0.432</td>' in html
+    assert "<td>0.513<small>0.481 to 0.544</small></td>" in html
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "words"),
+    [
+        ("edge", "edge", "An edge on the validation part: logistic at horizon 5"),
+        ("no edge found", "none", "No edge found"),
+        ("too little data", "few", "Too little data"),
+    ],
+)
+def test_the_verdict_stands_above_everything(run, tmp_path, code, kind, words):
+    judged = replace(run, evaluation={**run.evaluation, "verdict": {"code": code, "words": "Because."}})
+    html = write_run_report([judged], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert f'<div class="verdict {kind}"><strong>{words}</strong><p>Horizon 5, logistic: Because.</p>' in html
+    assert html.index('class="verdict') < html.index("<section")
+
+
+def test_baselines_stand_under_the_model_in_the_same_columns(page):
+    table = page[page.index("Money, best") : page.index("Decisions and probabilities")]
+    names = re.findall(r'<th scope="row">([^<]+)</th>', table)
+    assert names == ["logistic", "class prior", "last label", "buy and hold", "always flat", "random as logistic"]
+    assert len({row.count("<td>") for row in re.findall(r"<tr><th scope=\"row\">.*?</tr>", table)}) == 1
+
+
+def test_undefined_scores_are_dashes(page):
+    flat = re.search(r'<tr><th scope="row">always flat</th>.*?</tr>', page)[0]
+    assert "<td>–</td>" in flat
+
+
+def test_several_symbols_are_also_shown_apart(page):
+    assert '<th scope="row">logistic, SYNTHB</th>' in page
+
+
+def test_the_label_is_explained_with_the_datasets_own_barriers(page):
+    assert "Horizon 5, SYNTHA: +1.2 / −1.2 ATR, 15 bars." in page
+
+
+def test_the_same_runs_give_the_same_bytes(run, page, tmp_path):
+    assert write_run_report([run], tmp_path / "again.html").read_text(encoding="utf-8") == page
+
+
+def test_markup_in_names_and_notes_is_inert(copied, tmp_path):
+    bad = "<script>alert(1)</script>"
+    run = copied(model=bad, symbols=[bad], created_by=bad)
+    rewritten(run.path / "metrics" / "training_metrics.json", notes=[bad])
+    html = write_run_report([run], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<script" not in html
+    assert "<li>&lt;script&gt;alert(1)&lt;/script&gt;</li>" in html
+
+
+def test_a_model_twice_is_told_apart_by_the_runs_short_id(run, copied, tmp_path):
+    html = write_run_report([run, copied()], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "best of 2 by net Sharpe" in html
+    assert '<th scope="row">logistic abc</th>' in html
+
+
+def test_a_dataset_that_is_gone_is_said_to_be_gone(copied, tmp_path):
+    run = copied()
+    config = run.path / "config" / "training_config.yaml"
+    lines = [line for line in config.read_text().splitlines() if not line.startswith("dataset:")]
+    config.write_text("\n".join([*lines, "dataset: /nowhere/at/all"]))
+    html = write_run_report([run], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "because it is gone: /nowhere/at/all does not exist." in html
+    assert "buy and hold</li>" in html, "the baseline's interval is the run's own"
+    assert 'class="held"' not in html
+
+
+def test_a_run_on_data_in_memory_has_no_dataset_to_describe(copied, tmp_path):
+    run = copied()
+    config = run.path / "config" / "training_config.yaml"
+    lines = [line for line in config.read_text().splitlines() if not line.startswith("dataset:")]
+    config.write_text("\n".join([*lines, "dataset: null"]))
+    assert "data in memory" in write_run_report([run], tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_another_dataset_is_refused_by_name(copied, dataset, tmp_path):
+    with pytest.raises(DataError, match="is not the dataset of these runs"):
+        write_run_report([copied(data_fingerprint="other")], tmp_path / "page.html", dataset=dataset)
+
+
+def test_a_named_dataset_must_be_there(run, tmp_path):
+    with pytest.raises(InputMissingError, match="does not exist"):
+        write_run_report([run], tmp_path / "page.html", dataset=tmp_path / "nowhere")
+
+
+def test_runs_on_different_rows_are_refused(run, copied, tmp_path):
+    with pytest.raises(DataError, match="scored on different rows"):
+        write_run_report([run, copied(row_digest="other")], tmp_path / "page.html")
+
+
+def test_a_page_without_a_run_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="at least 1 run"):
+        write_run_report([], tmp_path / "page.html")
+
+
+def test_a_model_without_importances_or_path_still_has_its_page(copied, tmp_path):
+    run = copied()
+    (run.path / "metrics" / "feature_importance.json").unlink()
+    (run.path / "predictions" / "val_path.parquet").unlink()
+    html = write_run_report([run], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "No importances: logistic." in html
+    assert '<section id="curves">' not in html
+
+
+def test_scores_that_are_all_undefined_are_dashes(run, tmp_path):
+    classes = dict.fromkeys(run.evaluation["classification"])
+    classes |= {"confusion_matrix": [[0] * 3] * 3, "per_class_f1": dict.fromkeys(("short", "neutral", "long"))}
+    classes |= {"per_symbol": {}, "direction_effective_rows": 0.0}
+    trading = {**run.evaluation["trading"], "per_symbol": {}, "sharpe_ratio": None, "sharpe_interval": None}
+    empty = replace(run, evaluation={**run.evaluation, "classification": classes, "trading": trading})
+    html = write_run_report([empty], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "No probabilities to judge." in html
+    assert balanced(html)
+
+
+def test_six_models_stay_under_600_kilobytes(copied, tmp_path):
+    runs = [copied(f"m{number}_h5_x_{number}", model=f"m{number}") for number in range(6)]
+    assert write_run_report(runs, tmp_path / "page.html").stat().st_size < 600_000
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+def test_a_browser_shows_the_page_without_sideways_scrolling(page, tmp_path):
+    """On a phone and a desk the page is as wide as its window; wide tables scroll in their own boxes."""
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    frames = "".join(
+        f'<iframe src="page.html" style="width:{width}px;height:900px;border:0"></iframe>' for width in (390, 1280)
+    )
+    measure = "[...document.querySelectorAll('iframe')].map(f => f.contentDocument.documentElement.scrollWidth).join()"
+    probe = f"<!DOCTYPE html>{frames}<script>onload = () => {{ document.title = {measure}; }}</script>"
+    (tmp_path / "probe.html").write_text(probe, encoding="utf-8")
+    command = [
+        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+        "--disable-background-networking", "--disable-component-update", "--allow-file-access-from-files",
+        "--hide-scrollbars", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", str(tmp_path / "probe.html"),
+    ]  # fmt: skip
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert re.search("<title>([^<]*)</title>", shown)[1] == "390,1280"
