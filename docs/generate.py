@@ -107,7 +107,12 @@ def reading_table() -> str:
     """The fields of `ReadOptions` with their flags."""
     flags = {"columns": "--map", "bar_size": "--source-size"}
     rows = [
-        (f"`{flags.get(name, '--' + name.replace('_', '-'))}`", f"`{name}`", f"`{field.default}`", field.description or "")
+        (
+            f"`{flags.get(name, '--' + name.replace('_', '-'))}`",
+            f"`{name}`",
+            f"`{field.default}`",
+            field.description or "",
+        )
         for name, field in ReadOptions.model_fields.items()
     ]
     return markdown(("Flag", "Key under `read:`", "Default", "Meaning"), rows)
@@ -115,7 +120,9 @@ def reading_table() -> str:
 
 def exit_code_table() -> str:
     """The errors of the package and their exit codes."""
-    rows = [(each.exit_code, f"`{each.code}`", each.__doc__ or "") for each in sorted(errors(), key=lambda e: e.exit_code)]
+    rows = [
+        (each.exit_code, f"`{each.code}`", each.__doc__ or "") for each in sorted(errors(), key=lambda e: e.exit_code)
+    ]
     return markdown(("Exit code", "Error", "Meaning"), rows)
 
 

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
+from ohlcv_factory.reports.dataset_report import write_dataset_report
 from ohlcv_factory.reports.run_report import write_run_report
 from ohlcv_factory.studies.leaderboard import FinishedRun
 
@@ -213,11 +214,15 @@ def test_six_models_stay_under_600_kilobytes(copied, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
-def test_a_browser_shows_the_page_without_sideways_scrolling(page, tmp_path):
-    """On a phone and a desk the page is as wide as its window; wide tables scroll in their own boxes."""
+def test_a_browser_shows_both_pages_without_sideways_scrolling(page, dataset, tmp_path):
+    """On a phone and a desk a page is as wide as its window; wide tables scroll in their own boxes."""
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    shutil.copy(dataset / "dataset.json", tmp_path)
+    write_dataset_report(tmp_path)
     frames = "".join(
-        f'<iframe src="page.html" style="width:{width}px;height:900px;border:0"></iframe>' for width in (390, 1280)
+        f'<iframe src="{name}" style="width:{width}px;height:900px;border:0"></iframe>'
+        for name in ("page.html", "report.html")
+        for width in (390, 1280)
     )
     measure = "[...document.querySelectorAll('iframe')].map(f => f.contentDocument.documentElement.scrollWidth).join()"
     probe = f"<!DOCTYPE html>{frames}<script>onload = () => {{ document.title = {measure}; }}</script>"
@@ -228,4 +233,4 @@ def test_a_browser_shows_the_page_without_sideways_scrolling(page, tmp_path):
         "--hide-scrollbars", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", str(tmp_path / "probe.html"),
     ]  # fmt: skip
     shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    assert re.search("<title>([^<]*)</title>", shown)[1] == "390,1280"
+    assert re.search("<title>([^<]*)</title>", shown)[1] == "390,1280,390,1280"

@@ -16,7 +16,7 @@ from ohlcv_factory.splits.chronological import PART_NAMES
 
 Manifest = Mapping[str, Any]
 
-PART_KINDS = {"train": "s0", "val": "s4", "test": "plain"}
+PART_KINDS = {"train": "s0", "val": "s2", "test": "plain"}
 """Style class of each part."""
 
 

@@ -1,0 +1,1 @@
+"""Nearest neighbours as a model of the OHLCV model factory."""

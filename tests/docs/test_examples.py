@@ -1,0 +1,77 @@
+"""The examples run, and the plugin example is found, created and keeps the contract as if it were installed."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+from ohlcv_factory.errors import UsageError
+from ohlcv_factory.models.registry import BrokenPluginWarning, ModelRegistry
+from ohlcv_factory.testing.models import check_model
+
+PLUGIN = "examples/third_party_model"
+MODEL = """
+from ohlcv_factory.models.base import BaseModel
+from ohlcv_factory.models.registry import ModelRegistry
+
+@ModelRegistry.register("svm", family="instance")
+class Other(BaseModel):
+    pass
+"""
+
+
+@pytest.fixture
+def neighbours(pytestconfig, install_plugin):
+    """The plugin example on the path, with the metadata that pip would write from its pyproject.toml."""
+    import tomllib
+
+    folder = pytestconfig.rootpath / PLUGIN
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    install_plugin(project["name"], project["entry-points"]["ohlcv_factory.models"], folder / "src")
+
+
+def test_quickstart_finds_the_planted_signal(run_script, capsys) -> None:
+    run_script("examples/quickstart.py")["main"]
+    printed = capsys.readouterr().out
+    assert "assumed symbol: SYNTH (from the name SYNTH.csv)" in printed
+    assert "Direction hit rate +" in printed
+
+
+def test_a_custom_model_keeps_the_contract_and_trains(run_script, capsys, tmp_path) -> None:
+    run_script("examples/custom_model.py")
+    assert capsys.readouterr().out.startswith("naive_bayes keeps the contract\n")
+    (run,) = (tmp_path / "experiments" / "runs").iterdir()
+    assert (run / "checkpoints" / "best_model.npz").is_file()
+
+
+def test_an_installed_plugin_is_listed_without_being_imported(neighbours) -> None:
+    entry = ModelRegistry.entry("neighbours")
+    assert (entry.distribution, entry.module) == ("ohlcv-neighbours", "ohlcv_neighbours.neighbours")
+    assert "neighbours" not in ModelRegistry._classes
+
+
+def test_an_installed_plugin_is_created_and_keeps_the_contract(neighbours) -> None:
+    assert ModelRegistry.create("neighbours", {"neighbours": 7}).config.neighbours == 7
+    check_model("neighbours")
+
+
+def test_a_plugin_that_is_gone_warns_once_and_the_others_load(neighbours, install_plugin) -> None:
+    install_plugin("other-lost", {"lost": "other_lost.model"})
+    with pytest.warns(BrokenPluginWarning, match=r"plugin 'lost' of other-lost cannot be found: other_lost\.model"):
+        names = set(ModelRegistry.entries())
+    assert {"neighbours", "xgboost"} <= names
+    assert "lost" not in names
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ModelRegistry.entries()
+
+
+def test_a_plugin_with_a_name_that_is_taken_is_refused_naming_both_modules(
+    tmp_path, install_plugin, monkeypatch
+) -> None:
+    (tmp_path / "other_svm.py").write_text(MODEL)
+    install_plugin("other-svm", {"svm": "other_svm"})
+    ModelRegistry._classes.pop("svm", None)  # whichever test came before may have imported ours
+    with pytest.raises(UsageError, match=r"ohlcv_factory\.models\.classical\.svm and by other_svm"):
+        ModelRegistry.create("svm")
