@@ -60,10 +60,10 @@ class NaiveBayes(BaseModel):
 
 
 def main() -> None:
-    """Check the contract, then train on synthetic bars with a planted signal."""
+    """Check the contract, then train on synthetic bars with a faint planted signal."""
     check_model("naive_bayes")
     print("naive_bayes keeps the contract")
-    container = TimeSeriesDataContainer.from_bars(random_walk(6000, seed=7, bar_seconds=3600, beta=0.8), horizon=20)
+    container = TimeSeriesDataContainer.from_bars(random_walk(6000, seed=7, bar_seconds=3600, beta=0.2), horizon=20)
     result = Trainer(TrainerConfig(model_name="naive_bayes", horizon=20, model={"smoothing": 0.2})).run(container)
     print(result.path, result.evaluation["verdict"]["words"], sep="\n")
 

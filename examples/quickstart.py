@@ -11,9 +11,11 @@ from pathlib import Path
 
 from ohlcv_factory import ModelBundle, RunResult, TimeSeriesDataContainer, Trainer, TrainerConfig, read_bars
 from ohlcv_factory.bars.synthetic import random_walk
-from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.dataset.settings import BarrierOverride, DatasetConfig
 
 HORIZON = 20
+CONFIG = DatasetConfig(horizons=(HORIZON,), barriers={HORIZON: BarrierOverride(k_up=4.0, k_down=4.0)})
+"""Barriers four ATR away instead of the instrument's 2.5, so that "neither was reached" is common enough to learn."""
 
 
 def bar_file() -> Path:
@@ -38,7 +40,7 @@ def main() -> None:
     """Read, build, train two models, predict the newest bar with the second."""
     file = read_bars(bar_file())
     print("\n".join(f"assumed {text}" for text in file.account.assumed))
-    container = TimeSeriesDataContainer.from_bars(file.bars, horizon=HORIZON, config=DatasetConfig(horizons=(HORIZON,)))
+    container = TimeSeriesDataContainer.from_bars(file.bars, horizon=HORIZON, config=CONFIG)
     for part, facts in container.describe()["parts"].items():
         print(f"{part}: {facts['scored']} scored rows, classes {facts['classes']}")
     train("logistic", container)

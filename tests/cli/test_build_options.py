@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,23 +18,19 @@ from typing import Any
 import polars as pl
 import pytest
 import typer
-from command_line import DATASET, FEATURES, Answer, call
+from command_line import BARRIERS, FEATURES, Answer, call
 
 from ohlcv_factory.bars.options import ReadOptions
 from ohlcv_factory.bars.schema import COLUMNS
 from ohlcv_factory.bars.synthetic import random_walk
-from ohlcv_factory.cli import data
 from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import BuildRecipe
 from ohlcv_factory.config import write_yaml
 from ohlcv_factory.dataset.settings import BarrierOverride
-from ohlcv_factory.reports import dataset_report
 from ohlcv_factory.splits.chronological import PartShares
 from ohlcv_factory.storage.formats import read_json
 
-BARS = 2400
-DOUBLED_HOUR = 202
-"""Bar whose wall clock in Berlin, from 2024-10-26 08:10 on, comes twice."""
+BARS = 4000
 
 
 @dataclass(frozen=True)
@@ -54,12 +51,8 @@ def read(name: str, value: Any, differs: str, file: str = "SYNTH.csv", **more: A
     return Case({"read": {name: value}}, differs, file, **more)
 
 
-TABLE = (
-    "[fee]\n"  # replaced below: YAML, see `places`
-)
-JUMP = ("notes", "SYNTH.csv")
 FLAGS = {
-    "files": Case(("SYNTH_seed8.csv",), "symbols", base=("--no-file",)),
+    "files": Case(("SYNTH_seed8.csv",), "symbols", file=""),
     "out": Case(("--out", "elsewhere"), "folder"),
     "config": Case({"history_bars": 300}, "parts"),
     "overrides": Case(("--set", "history_bars=300"), "parts"),
@@ -70,7 +63,7 @@ FLAGS = {
     "threads": Case(("--threads", "1"), "threads"),
     "dry_run": Case(("--dry-run",), "folder"),
     "as_json": Case(("--json",), "is_json"),
-    "symbol": Case(("--symbol", "SYNTH_B"), "symbols"),
+    "symbol": Case(("--symbol", "OTHER"), "symbols"),
     "tz": Case(("--tz", "UTC"), "code", "naive.csv"),
     "date_format": Case(("--date-format", "%Y%m%d %H%M%S", "--tz", "UTC"), "code", "compact.csv"),
     "time_unit": Case(("--time-unit", "s"), "code", "epoch.csv", code=65),
@@ -100,11 +93,11 @@ KEYS = {
     "parts": Case({"parts": {"train": 0.6}}, "parts"),
     "embargo_days": Case({"embargo_days": 0}, "parts"),
     "instruments": Case({"instruments": "mine.yaml"}, "instruments"),
-    "sources": Case({"sources": ["SYNTH_seed8.csv"]}, "symbols", base=("--no-file",)),
+    "sources": Case({"sources": ["SYNTH_seed8.csv"]}, "symbols", file=""),
     "out": Case({"out": "elsewhere"}, "folder"),
 }
 READ_KEYS = {
-    "symbol": read("symbol", "SYNTH_B", "symbols"),
+    "symbol": read("symbol", "OTHER", "symbols"),
     "tz": read("tz", "UTC", "code", "naive.csv"),
     "date_format": read("date_format", "%Y%m%d %H%M%S", "code", "compact.csv", base=("--tz", "UTC")),
     "time_unit": read("time_unit", "s", "code", "epoch.csv", code=65),
@@ -136,12 +129,15 @@ ALL = {
 
 def write_files(place: Path) -> None:
     """The same bars in every shape that an option is made for."""
-    bars = random_walk(BARS, 7, beta=0.8).frame()
+    bars = random_walk(BARS, 7, beta=0.8).frame().with_columns(open=(pl.col("open") + pl.col("close")) / 2)
     plain = bars.write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ")
     lines = plain.splitlines(keepends=True)
-    prices = bars.with_columns(pl.col(COLUMNS[:4]) * 100)
-    grouped = prices.with_columns(pl.col("close").map_elements(lambda price: f"{price:,.9f}", pl.String))
-    berlin = bars.with_columns(pl.col("timestamp").dt.offset_by("299d8h").dt.convert_time_zone("Europe/Berlin"))
+    grouped = bars.with_columns(
+        (pl.col(name) * 100).map_elements(lambda price: f"{price:,.9f}", pl.String) for name in COLUMNS[:4]
+    )
+    moved = bars.with_columns(pl.col("timestamp").dt.offset_by("299d8h"))  # over the end of summer time
+    doubled = moved["timestamp"].is_between(datetime(2024, 10, 27, 0, tzinfo=UTC), datetime(2024, 10, 27, 1, tzinfo=UTC), "left")
+    berlin = moved.filter(~doubled).with_columns(pl.col("timestamp").dt.convert_time_zone("Europe/Berlin"))
     files = {
         "SYNTH.csv": plain,
         "SYNTH_seed8.csv": random_walk(BARS, 8, beta=0.8, symbol="SYNTH_8").frame().write_csv(),
@@ -173,14 +169,96 @@ def built(folder):
     def build(arguments: tuple[str, ...]) -> dict[str, Any]:
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(place)
-            patch.setattr(dataset_report, "write_dataset_report", lambda _: None)
             patch.setattr(os, "fsync", lambda _: None)
             before = set(place.glob("*/dataset.json"))
             answer = call("data", "build", *arguments, environment={"OMP_NUM_THREADS": "2"})
             new = [path.parent for path in place.glob("*/dataset.json") if path not in before]
             seen = observed(answer, new[0] if new else None)
             for path in new:
-                path.rename(folder / f"built_{len(list(folder.iterdir()))}")
+                shutil.rmtree(path)
             return seen
 
     return build
+
+
+def observed(answer: Answer, dataset: Path | None) -> dict[str, Any]:
+    """What a user can see of one command and its dataset folder."""
+    seen: dict[str, Any] = {
+        "answer": answer,
+        "code": answer.code,
+        "is_json": answer.out.startswith("{"),
+        "folder": dataset.name if dataset else None,
+        "threads": answer.environment["POLARS_MAX_THREADS"],
+    }
+    if dataset:
+        manifest = read_json(dataset / "dataset.json")
+        instruments = [entry["instrument"] for entry in manifest["symbols"]]
+        frames = [pl.read_parquet(dataset / stored["path"]) for stored in manifest["files"]]
+        seen |= {
+            "symbols": [instrument["symbol"] for instrument in instruments],
+            "instruments": instruments,
+            "notes": manifest["warnings"],
+            "bars": digest(frames, "^(timestamp|open|high|low|close|volume)$"),
+            "features": digest(frames, "^(return|rsi|atr|volume_ratio|hour).*$"),
+            "labels": digest(frames, r"^h\d+_.*$"),
+            "parts": digest(frames, "^part$"),
+        }
+    return seen
+
+
+def digest(frames: list[pl.DataFrame], columns: str) -> str:
+    """SHA-256 over the columns whose names match."""
+    texts = [frame.select(pl.col(columns)).write_csv() for frame in frames]
+    return hashlib.sha256("".join(texts).encode()).hexdigest()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_option_acts_or_is_refused(name, built, tmp_path):
+    case = ALL[name]
+    before = built(command(case, ()))
+    if isinstance(case.change, dict):
+        recipe = tmp_path / "recipe.yaml"
+        recipe.write_text(write_yaml(case.change), encoding="utf-8")
+        after = built(command(case, ("--config", str(recipe))))
+    else:
+        after = built(command(case, case.change))
+    assert after["code"] == case.code, after["answer"].err
+    assert before.get(case.differs) != after.get(case.differs)
+    if 0 not in (before["code"], case.code) or before["code"] != case.code:
+        refused = next(seen["answer"] for seen in (before, after) if seen["code"])
+        assert "  help: " in refused.err
+
+
+def command(case: Case, change: tuple[str, ...]) -> tuple[str, ...]:
+    """The arguments of one build; a flag would win over a recipe's key, so the change's own default is left out."""
+    keys = case.change if isinstance(case.change, dict) else {}
+    defaults: dict[str, tuple[str, ...]] = {
+        "sources": (case.file,) if case.file else (),
+        "out": ("--out", "dataset"),
+        "horizons": ("--horizons", "5,10"),
+        "embargo_days": ("--embargo", "auto"),
+        "features": ("--set", FEATURES),
+        "barriers": BARRIERS,
+    }
+    given = [name for name, flags in defaults.items() if flags and flags[0] in (*case.base, *change) and flags[0] != "--set"]
+    kept = [flags for name, flags in defaults.items() if name not in (*keys, *given)]
+    return (*(part for flags in kept for part in flags), *case.base, *change)
+
+
+def options_of(*names: str) -> set[str]:
+    found: Any = typer.main.get_command(application)
+    for name in names:
+        found = found.commands[name]
+    return {parameter.name for parameter in found.params}
+
+
+def test_every_flag_of_data_build_has_a_case():
+    assert options_of("data", "build") == set(FLAGS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "cases"),
+    [(BuildRecipe, KEYS), (ReadOptions, READ_KEYS), (PartShares, PART_KEYS), (BarrierOverride, BARRIER_KEYS)],
+)
+def test_every_key_of_a_build_recipe_has_a_case(settings, cases):
+    assert set(settings.model_fields) == set(cases)

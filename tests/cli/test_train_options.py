@@ -7,6 +7,7 @@ refused); an option, a key or a hyper-parameter without a case fails the suite.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,7 @@ from command_line import DATASET, Answer, call, succeed, write_bars
 from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import TrainRecipe
 from ohlcv_factory.config import read_yaml, write_yaml
+from ohlcv_factory.models.base import MissingClassWarning
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.training import artifacts
@@ -167,7 +169,8 @@ def trained(folder, dataset, bar_csv):
 
     @cache
     def train(arguments: tuple[str, ...]) -> dict[str, Any]:
-        with pytest.MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("ignore", MissingClassWarning)  # what allow_missing_class is about
             patch.chdir(place)
             patch.setattr(artifacts, "write_plots", lambda *_: None)  # pictures and fsync are most of a small run
             patch.setattr(os, "fsync", lambda _: None)

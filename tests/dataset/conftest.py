@@ -8,6 +8,7 @@ from ohlcv_factory.dataset.build import build_dataset
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
 
+
 @pytest.fixture(scope="session")
 def config():
     return DatasetConfig(horizons=(5, 20), features=COLUMNS, embargo_days="auto")

@@ -62,7 +62,11 @@ def test_columns_that_the_bars_cannot_carry_are_left_out_and_listed():
         ({"horizons": (7,)}, UsageError, "horizon 7 is not offered"),
         ({"features": ("rsi_41",)}, UnknownNameError, "Unknown feature 'rsi_41'. Did you mean 'rsi_14'?"),
         ({"embargo_days": 30.0}, DataError, "the gap eats part"),
-        ({"history_bars": 3000}, DataError, r"have 4000 bars, need at least \d+ = \d+ warm-up \+ 3000 history \+ 15 to .* 1334"),
+        (
+            {"history_bars": 3000},
+            DataError,
+            r"have 4000 bars, need at least \d+ = \d+ warm-up \+ 3000 history \+ 15 to .* 1334",
+        ),
     ],
 )
 def test_what_cannot_be_built_is_refused(change, error, text):
@@ -77,13 +81,18 @@ def test_one_symbol_from_two_files_is_refused():
 
 
 def test_bars_of_two_sizes_are_refused():
-    files = [bar_file(random_walk(2000, 1, symbol="SYNTH_A")), bar_file(random_walk(2000, 1, symbol="SYNTH_B", bar_seconds=60))]
+    files = [
+        bar_file(random_walk(2000, 1, symbol="SYNTH_A")),
+        bar_file(random_walk(2000, 1, symbol="SYNTH_B", bar_seconds=60)),
+    ]
     with pytest.raises(DataError, match="bars of different sizes"):
         build_dataset(files, DatasetConfig())
 
 
 def test_a_full_barrier_override_opens_a_new_horizon():
     barriers = {7: {"k_up": 1.0, "k_down": 2.0, "max_bars": 14}}
-    config = DatasetConfig.parse({"horizons": [7], "barriers": barriers, "features": list(COLUMNS), "embargo_days": "auto"})
+    config = DatasetConfig.parse(
+        {"horizons": [7], "barriers": barriers, "features": list(COLUMNS), "embargo_days": "auto"}
+    )
     rule = build_dataset([bar_file(random_walk(4000, 1))], config).symbols[0].labels[7].rule
     assert (rule.k_up, rule.k_down, rule.max_bars) == (1.0, 2.0, 14)

@@ -78,5 +78,5 @@ def test_a_folder_that_holds_something_is_not_overwritten(dataset, folder):
 
 
 def test_a_symbol_that_is_not_held_is_refused_with_the_nearest(folder):
-    with pytest.raises(UnknownNameError, match="Unknown symbol 'SYNT'. Did you mean 'SYNTH'?"):
+    with pytest.raises(UnknownNameError, match=r"Unknown symbol 'SYNT'. Did you mean 'SYNTH'?"):
         check_symbol(read_manifest(folder), "SYNT")

@@ -7,20 +7,27 @@ import os
 import re
 import shlex
 import sys
+import warnings
 
 import pytest
 
-from ohlcv_factory.cli.app import invoke
 from ohlcv_factory.models.registry import ModelRegistry
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # typer 0.24 imports names that click 8.5 deprecates
+    from ohlcv_factory.cli.app import invoke
 
 BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
 def own_registry(monkeypatch):
-    """Models that a test registers are gone after it."""
+    """Models that a test registers are gone after it; built-in ones that it imported stay, as their modules do."""
     monkeypatch.setattr(ModelRegistry, "_entries", dict(ModelRegistry._entries))
-    monkeypatch.setattr(ModelRegistry, "_classes", dict(ModelRegistry._classes))
+    before = set(ModelRegistry._entries)
+    yield
+    for name in set(ModelRegistry._entries) - before:
+        ModelRegistry._classes.pop(name, None)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def neighbours(pytestconfig, install_plugin):
 
 
 def test_quickstart_finds_the_planted_signal(run_script, capsys) -> None:
-    run_script("examples/quickstart.py")["main"]
+    run_script("examples/quickstart.py")
     printed = capsys.readouterr().out
     assert "assumed symbol: SYNTH (from the name SYNTH.csv)" in printed
     assert "Direction hit rate +" in printed
@@ -72,6 +72,6 @@ def test_a_plugin_with_a_name_that_is_taken_is_refused_naming_both_modules(
 ) -> None:
     (tmp_path / "other_svm.py").write_text(MODEL)
     install_plugin("other-svm", {"svm": "other_svm"})
-    ModelRegistry._classes.pop("svm", None)  # whichever test came before may have imported ours
+    monkeypatch.setattr(ModelRegistry, "_classes", {})  # whichever test came before may have imported ours
     with pytest.raises(UsageError, match=r"ohlcv_factory\.models\.classical\.svm and by other_svm"):
         ModelRegistry.create("svm")

@@ -143,6 +143,7 @@ def rival(sharpe, interval=None):
         ({"sessions": 19}, {}, "too little data"),
         ({"trades": 29}, {}, "too little data"),
         ({"rows": 49.9}, {}, "too little data"),
+        ({"sessions": 19, "sharpe": -20.0, "interval": (-33.0, -13.0)}, {}, "no edge found"),
     ],
 )
 def test_an_edge_needs_every_piece_of_evidence(changed, rivals, code):

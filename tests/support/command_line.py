@@ -24,10 +24,11 @@ with warnings.catch_warnings():
     from ohlcv_factory.cli.app import invoke
 
 FEATURES = f"features=[{', '.join(COLUMNS)}]"
-DATASET = (
-    "--horizons", "5,10", "--embargo", "auto", "--set", FEATURES,
-    "--set", "barriers.5={k_up: 2, k_down: 2, max_bars: 8}", "--set", "barriers.10={k_up: 3, k_down: 3, max_bars: 16}",
-)  # fmt: skip
+BARRIERS = (
+    *("--set", "barriers.5={k_up: 2, k_down: 2, max_bars: 8}"),
+    *("--set", "barriers.10={k_up: 3, k_down: 3, max_bars: 16}"),
+)
+DATASET = ("--horizons", "5,10", "--embargo", "auto", "--set", FEATURES, *BARRIERS)
 """A small dataset in which every class is common."""
 BASELINES = {"class_prior", "last_label", "random_same_turnover", "buy_and_hold", "always_flat"}
 

@@ -57,7 +57,9 @@ def perfect(container, sign):
     raw = np.where(up[:, None], [[0.1, 0.1, 0.8]], [[0.8, 0.1, 0.1]])
     flags = np.zeros(len(rows), dtype=bool)
     classes = np.zeros(len(rows), dtype=np.int8)
-    return Predictions(container.index[rows], container.symbols, raw, raw, classes, classes, flags, flags, container.horizon)
+    return Predictions(
+        container.index[rows], container.symbols, raw, raw, classes, classes, flags, flags, container.horizon
+    )
 
 
 def test_the_measure_sees_a_look_at_the_next_bar():

@@ -31,7 +31,12 @@ def config(tmp_path):
     """A config of a quick model; `config(model_name=…)` changes it."""
 
     def make(**changes):
-        values = {"model_name": "logistic", "horizon": 5, "feature_set": "neural_optimal", "output_dir": tmp_path / "runs"}
+        values = {
+            "model_name": "logistic",
+            "horizon": 5,
+            "feature_set": "neural_optimal",
+            "output_dir": tmp_path / "runs",
+        }
         return TrainerConfig(**{**values, **changes})
 
     return make

@@ -47,7 +47,7 @@ def _row(name: str, value: Any, settings: Any, sources: dict[str, str], prefix: 
     key = prefix + name
     return {
         "key": key,
-        "value": str(value) if isinstance(value, dict | list) else value,
+        "value": str(value) if isinstance(value, dict | list | float) else value,
         "source": sources.get(key, default),
         "meaning": field.description or "",
     }

@@ -182,11 +182,12 @@ class Verdict:
 def verdict(scores: Mapping[str, Any], baseline_scores: Mapping[str, Mapping[str, Any]]) -> Verdict:
     """Judge one model conservatively: an edge must show in direction *and* in net Sharpe, and beat every baseline.
 
-    "too little data" under 20 sessions, 30 trades or 50 independent direction rows. "edge" when both 90 % intervals lie
+    "too little data" under 20 sessions, 30 trades or 50 independent direction rows, unless even the upper end of the
+    Sharpe interval is a loss: that is enough to say "no edge found". "edge" when both 90 % intervals lie
     above chance and the Sharpe ratio above each baseline's (above the upper end of random's). Else "no edge found".
     """
     lacking = _lacking(scores)
-    if lacking:
+    if lacking and not _lies_below_zero(scores["trading"]["sharpe_interval"]):
         return Verdict("too little data", f"Too little data to judge: {lacking}.")
     missing = _missing_evidence(scores, baseline_scores)
     if missing:
@@ -240,6 +241,10 @@ def _to_beat(name: str, trading: Mapping[str, Any]) -> float | None:
 
 def _lies_above_zero(interval: Sequence[float] | None) -> bool:
     return interval is not None and interval[0] > 0
+
+
+def _lies_below_zero(interval: Sequence[float] | None) -> bool:
+    return interval is not None and interval[1] < 0
 
 
 def _number(value: float | None, form: str = ".2f") -> str:

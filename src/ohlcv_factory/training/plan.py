@@ -41,7 +41,7 @@ def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[
         "rows_calibrate": len(inner.calibrate),
         "rows_val": len(container.rows("val")),
         "memory_gb": round(memory["cpu_memory_gb"], 2),
-        "estimated_seconds": round(_estimated_seconds(config, container, rows[inner.fit], columns), 1),
+        "seconds_at_most": round(_estimated_seconds(config, container, rows[inner.fit], columns), 1),
         "notes": list(inner.notes),
     }
 

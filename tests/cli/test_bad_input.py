@@ -1,0 +1,268 @@
+"""The bad-input table of the platform specification through the command line: exit code, place, and a way out."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import pytest
+from command_line import DATASET, FEATURES, call, fresh, succeed, write_bars
+
+from ohlcv_factory.runtime import packages
+
+HEADER = "timestamp,open,high,low,close,volume"
+FIRST = "2024-01-02T00:00:00Z,1.0,1.5,0.5,1.25,10"
+SECOND = "2024-01-02T00:05:00Z,1.25,2.0,1.0,1.75,20"
+THIRD = "2024-01-02T00:10:00Z,1.75,2.5,1.5,2.0,30"
+CHECK = ("data", "check", "bars.csv")
+TRAIN = ("train", "--model", "lightgbm", "--dataset", "dataset", "--horizon", "5", "--output-dir", "runs")
+
+
+def text(*lines: str) -> bytes:
+    return "".join(f"{line}\n" for line in (HEADER, *lines)).encode()
+
+
+def swapped(old: str, new: str) -> bytes:
+    """Three good bars with one text replaced, once."""
+    return text(FIRST, SECOND, THIRD).replace(old.encode(), new.encode(), 1)
+
+
+def parquet() -> bytes:
+    buffer = io.BytesIO()
+    pl.read_csv(io.BytesIO(text(FIRST, SECOND, THIRD)), try_parse_dates=True).write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def archive() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as zipped:
+        zipped.writestr("bars.csv", text(FIRST))
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A file, a command, and what the command must answer."""
+
+    content: bytes = b""
+    code: int = 65
+    says: str = ""
+    at: str = "bars.csv"
+    help: str = ""
+    command: tuple[str, ...] = CHECK
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def recipe(yaml: str, says: str, at: str = "recipe.yaml") -> Case:
+    command = (*TRAIN, "--config", "recipe.yaml")
+    return Case(code=2, says=says, at=at, command=command, files={"recipe.yaml": yaml.encode()})
+
+
+CASES = {
+    "01 empty file": Case(b"", says="bars.csv is empty (0 bytes)"),
+    "02 header only": Case(text(), says="bars.csv has columns and 0 bars"),
+    "04 latin-1": Case(
+        text(FIRST, SECOND).replace(b"1.75", b"\xe9"), says="is not utf-8", at="bars.csv:3", help="--encoding latin-1"
+    ),
+    "04 utf-16": Case(text(FIRST).decode().encode("utf-16"), says="byte 0", at="bars.csv:1", help="--encoding utf-16"),
+    "05 semicolon": Case(text(FIRST).replace(b",", b";"), says="1 column", at="bars.csv:1", help="--delimiter ';'"),
+    "06 decimal comma": Case(
+        text(FIRST.replace(",", ";").replace("0.5", "0,5")).replace(b",open,high,low,close,", b";open;high;low;close;"),
+        says="low, row 2: '0,5' is not a number",
+        at="bars.csv:2",
+        help="--decimal ','",
+        command=(*CHECK, "--delimiter", ";"),
+    ),
+    "07 thousands": Case(
+        swapped("1.75,20", '"1,234.5",20'), says="close, row 3: '1,234.5' is not a number", at="bars.csv:3",
+        help="--thousands ','",
+    ),
+    "08 no number": Case(
+        swapped("1.25,10", "#REF!,10").replace(b"1.75,20", b"-,20"),
+        says="close, row 2: '#REF!' is not a number; likewise row 3: '-'",
+        at="bars.csv:2",
+    ),
+    "09 NUL byte": Case(swapped("1.75,20", "1.\x0075,20"), says="row 3 holds a NUL byte", at="bars.csv:3"),
+    "10 extra field": Case(swapped(",20", ",20,7"), says="row 3 has 7 fields, the header has 6", at="bars.csv:3"),
+    "11 cut last line": Case(swapped(",30", ""), says="row 4 has 5 of 6 fields (file cut?)", at="bars.csv:4"),
+    "12 missing column": Case(
+        swapped("volume", "vlume"), says="missing: volume; found: timestamp, open", at="bars.csv:1",
+        help="did you mean 'vlume'? --map volume=vlume",
+    ),
+    "14 duplicate column": Case(swapped("open", "close"), says="column 'close' twice", at="bars.csv:1"),
+    "15 cut Parquet": Case(
+        says="bars.parquet is not a complete Parquet file (footer missing)", at="bars.parquet",
+        command=("data", "check", "bars.parquet"), files={"bars.parquet": parquet()[:-40]},
+    ),
+    "17 text named parquet": Case(
+        says="bars.parquet holds delimited text", at="bars.parquet",
+        command=("data", "check", "bars.parquet"), files={"bars.parquet": text(FIRST)},
+    ),
+    "17 zip": Case(archive(), says="bars.csv holds a zip archive"),
+    "17 html": Case(b"<html><body>404</body></html>", says="bars.csv holds an HTML or XML page"),
+    "18 missing": Case(
+        text(FIRST), code=66, says="bar.csv does not exist", at="bar.csv", help="did you mean bars.csv?",
+        command=("data", "check", "bar.csv"),
+    ),
+    "18 directory": Case(
+        code=66, says="folder is a directory, not a file", at="folder", help="name one of its files: inside.csv",
+        command=("data", "check", "folder"), files={"folder/inside.csv": b""},
+    ),
+    "20 repeated, equal": Case(
+        text(FIRST, SECOND, SECOND, THIRD), says="a time comes again with the same values: row 4", at="bars.csv:4",
+        help="--on-duplicate last",
+    ),
+    "32 high below low": Case(swapped("1.5,0.5", "0.5,1.5"), says="high is below low: row 2", at="bars.csv:2"),
+    "32 close outside": Case(swapped("1.25,10", "9,10"), says="close lies outside low to high: row 2", at="bars.csv:2"),
+    "33 infinite": Case(swapped("2.0,1.0", "inf,1.0"), says="high is not finite: row 3", at="bars.csv:3"),
+    "33 NaN": Case(swapped("1.75,20", "nan,20"), says="close is not finite: row 3", at="bars.csv:3"),
+    "34 zero": Case(swapped("1.0,1.5,0.5", "1.0,1.5,0"), says="low is not above 0: row 2", at="bars.csv:2"),
+    "34 negative": Case(swapped("1.0,1.5,0.5", "1.0,1.5,-2"), says="low is not above 0: row 2", at="bars.csv:2"),
+    "35 negative volume": Case(swapped(",20", ",-20"), says="volume is negative: row 3", at="bars.csv:3"),
+    "36 constant": Case(
+        text(*(f"2024-01-02T00:0{5 * n}:00Z,1,2,1,1.5,3" for n in range(2))), says="labels would be one class"
+    ),
+    "39 symbol": Case(
+        text(FIRST, SECOND).replace(b"volume", b"volume,symbol").replace(b"10\n", b"10,BTC\n").replace(b"20\n", b"20,ETH\n"),
+        code=2, says="Unknown symbol 'BTCC'. Did you mean 'BTC'?", help="offered: BTC, ETH",
+        command=(*CHECK, "--symbol", "BTCC"),
+    ),
+    "40 too few bars": Case(
+        says="SYNTH: have 400 bars, need at least", at="SYNTH", help="give more bars",
+        command=("data", "build", "SYNTH_400.csv", "--out", "new", *DATASET),
+    ),
+    "41 shares above one": Case(
+        code=2, says="parts.train + parts.val must be at most 1, got 0.9 + 0.3", at="parts",
+        command=("data", "build", "SYNTH_5min.csv", "--out", "new", *DATASET,
+                 "--set", "parts.train=0.9", "--set", "parts.val=0.3"),
+    ),
+    "41 gap larger than a part": Case(
+        says="the gap eats part 'train' whole", at="embargo_days", help="--embargo auto",
+        command=("data", "build", "SYNTH_5min.csv", "--out", "new", *DATASET, "--embargo", "30"),
+    ),
+    "50 model": Case(
+        code=2, says="Unknown model 'xgbost'. Did you mean 'xgboost'?", at="", help="ohlcv-factory models list",
+        command=("train", "--model", "xgbost", "--dataset", "dataset"),
+    ),
+    "53 unknown key": recipe("model:\n  learning_rte: 0.1\n", "unknown key; did you mean 'learning_rate'?", "recipe.yaml"),
+    "53 unknown key of the recipe": recipe("horizn: 5\n", "horizn: unknown key; did you mean 'horizon'? (recipe.yaml:1)"),
+    "54 word": recipe("horizon: 5\nbalanced: big\n", "balanced: input should be a valid boolean, got 'big' (recipe.yaml:2)"),
+    "54 fraction": recipe("batch_size: 10.5\n", "batch_size: input should be a valid integer, got 10.5 (recipe.yaml:1)"),
+    "54 bool": recipe("\nmax_epochs: true\n", "max_epochs: input should be a valid integer, got True (recipe.yaml:2)"),
+    "55 negative": recipe("model: {learning_rate: -1}\n", "learning_rate: input should be greater than 0, got -1"),
+    "55 zero": recipe("model: {learning_rate: 0}\n", "learning_rate: input should be greater than 0, got 0"),
+    "55 NaN": recipe("model: {learning_rate: .nan}\n", "learning_rate: input should be a finite number, got nan"),
+    "56 horizon of the dataset": Case(
+        code=2, says="horizon 7 is not in this dataset", at="", help="it holds: 5, 10",
+        command=(*TRAIN, "--horizon", "7"),
+    ),
+    "56 horizon of the instrument": Case(
+        code=2, says="horizon 7 is not offered for SYNTH", at="", help="offered: 5, 10, 15, 20",
+        command=("data", "build", "SYNTH_5min.csv", "--out", "new", "--horizons", "7", "--set", FEATURES),
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, dataset, bar_csv):
+    """An empty folder to work in, with a good dataset and good bars at hand."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dataset").symlink_to(dataset)
+    (tmp_path / "SYNTH_5min.csv").symlink_to(bar_csv)
+    return tmp_path
+
+
+def assert_refused(command: tuple[str, ...], code: int, says: str, at: str = "", help: str = "") -> None:
+    """The error as text and as JSON: exit code, sentence, place, a way out, no traceback."""
+    answer = call(*command)
+    assert (answer.code, answer.out) == (code, ""), answer.err
+    assert says in answer.err
+    assert f"  --> {at}" in answer.err or not at
+    assert f"  help: {help}" in answer.err or help in answer.err.partition("  help: ")[2]
+    assert "  help: " in answer.err
+    assert "Traceback" not in answer.err
+    values = json.loads(call(*command, "--json").out)
+    assert values["exit_code"] == code
+    assert says in values["what"]
+    assert values["where"].startswith(at)
+    assert help in values["help"] and values["help"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input_is_refused_with_its_place_and_a_way_out(name, place):
+    case = CASES[name]
+    for path, content in {"bars.csv": case.content, **case.files}.items():
+        (place / path).parent.mkdir(exist_ok=True)
+        (place / path).write_bytes(content)
+    if "SYNTH_400.csv" in case.command:
+        write_bars(place / "SYNTH_400.csv", 400)
+    assert_refused(case.command, case.code, case.says, case.at, case.help)
+    assert not (place / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        pytest.param(b"\xef\xbb\xbf" + text(FIRST, SECOND), "2 bars of bars", id="03 byte order mark"),
+        pytest.param(swapped(HEADER, " TimeStamp ,OPEN, High,low,CLOSE,Volume"), "3 bars of bars", id="13 padded names"),
+        pytest.param(swapped(",20", ",0"), "warning: ", id="35 zero volume"),
+    ],
+)
+def test_harmless_input_is_accepted_and_noted(content, says, place):
+    (place / "bars.csv").write_bytes(content)
+    assert says in succeed(*CHECK).out
+
+
+def test_19_a_closed_file_shows_owner_and_mode(place, monkeypatch):
+    (place / "bars.csv").write_bytes(text(FIRST))
+
+    def closed(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", closed)
+    assert_refused(CHECK, 77, "bars.csv cannot be read: owner", "bars.csv", "ask its owner for access")
+
+
+def test_16_a_flipped_bit_in_a_dataset_is_refused(place, bar_csv):
+    succeed("data", "build", bar_csv, "--out", "own", *DATASET)
+    content = bytearray((place / "own" / "SYNTH.parquet").read_bytes())
+    content[len(content) // 2] ^= 1
+    (place / "own" / "SYNTH.parquet").write_bytes(content)
+    command = ("train", "--dataset", "own", "--model", "logistic", "--horizon", "5")
+    assert_refused(command, 65, "its digest differs from the manifest's", "own/SYNTH.parquet", "build the dataset again")
+
+
+@pytest.mark.parametrize(
+    ("barrier", "counts"),
+    [
+        pytest.param("{k_up: 90, k_down: 90, max_bars: 8}", "'short': 0", id="42 single class"),
+        pytest.param("{k_up: 90, k_down: 2, max_bars: 8}", "'long': 0", id="43 missing class"),
+    ],
+)
+def test_a_class_that_vanishes_is_refused_with_the_counts(barrier, counts, place, bar_csv):
+    succeed("data", "build", bar_csv, "--out", "own", *DATASET, "--set", f"barriers.5={barrier}")
+    command = ("train", "--dataset", "own", "--model", "logistic", "--horizon", "5")
+    assert_refused(command, 65, counts, "own", "allow_missing_class: true")
+
+
+def test_51_an_absent_package_names_the_extra(place, monkeypatch):
+    found: Callable[..., object] = importlib.util.find_spec
+    hidden = lambda name, *rest: None if name == "lightgbm" else found(name, *rest)  # noqa: E731
+    monkeypatch.setattr(packages.importlib.util, "find_spec", hidden)
+    assert_refused(TRAIN, 69, "needs the package lightgbm", "lightgbm", "pip install 'ohlcv-model-factory[boosting]'")
+
+
+def test_52_a_broken_package_names_itself_and_its_extra(place):
+    (place / "broken").mkdir()
+    (place / "broken" / "lightgbm.py").write_text("raise OSError('lib_lightgbm.so: cannot open shared object file')\n")
+    answer = fresh(*TRAIN, path=place / "broken", check=False)
+    assert answer.returncode == 69
+    assert "lightgbm 4." in answer.stderr and "cannot open shared object file" in answer.stderr
+    assert "  help: install it again: pip install 'ohlcv-model-factory[boosting]'" in answer.stderr
+    assert "Traceback" not in answer.stderr
