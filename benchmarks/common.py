@@ -23,10 +23,13 @@ LAUNCHES = 2
 RUNS_PER_LAUNCH = 3
 """Two processes of three timed runs each: six runs per case, the cases taking turns."""
 COMMAND_RUNS = 5
+PREPARE = "prepare"
 MEGABYTE = 1e6
 
-Case = Callable[[Path], Callable[[], Mapping[str, Any] | None]]
-"""Prepares its input, untimed, and returns the work; what the work returns is kept as facts beside its times."""
+Work = Callable[[], Callable[[], Mapping[str, Any]]]
+"""The timed work; what it returns is called after the clock has stopped, for facts that are kept beside the times."""
+Case = Callable[[Path], Work]
+"""Prepares its input, untimed, and returns the work."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,10 @@ class Bench:
     folder: Path
     peer_python: str
 
+    def prepare(self, file: str) -> None:
+        """Let a row file write its data, in a process of its own: a child's peak memory counts from its parent's."""
+        subprocess.run([sys.executable, file, PREPARE, str(self.folder)], check=True)
+
     def take_turns(self, file: str, cases: Sequence[str], *, peers: Sequence[str] = ()) -> dict[str, Timing | str]:
         """Time the cases of a row file in turn; a case that fails has its last line of error in place of its times."""
         samples: dict[str, list[dict[str, Any]] | str] = {name: [] for name in (*cases, *peers)}
@@ -81,23 +88,26 @@ class Bench:
         return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 
-def serve(cases: Mapping[str, Case]) -> None:
-    """The main of a row file: time one case in this process and print its runs as JSON."""
+def serve(cases: Mapping[str, Case], prepare: Callable[[Path], None] | None = None) -> None:
+    """The main of a row file: write the row's data, or time one case in this process and print its runs as JSON."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("case", choices=list(cases))
+    parser.add_argument("case", choices=[*cases, PREPARE])
     parser.add_argument("folder", type=Path)
     given = parser.parse_args()
+    if prepare and given.case == PREPARE:
+        prepare(given.folder)
+        return
     work = cases[given.case](given.folder)
     work()
     print(json.dumps([_timed(work) for _ in range(RUNS_PER_LAUNCH)]))
 
 
-def _timed(work: Callable[[], Mapping[str, Any] | None]) -> dict[str, Any]:
+def _timed(work: Work) -> dict[str, Any]:
     wall, cpu = time.perf_counter(), time.process_time()
     facts = work()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGABYTE
-    return {"wall": wall, "cpu": cpu, "peak": peak, "facts": dict(facts or {})}
+    return {"wall": wall, "cpu": cpu, "peak": peak, "facts": dict(facts())}
 
 
 def time_command(command: Sequence[str], *, before: Callable[[], None] = lambda: None) -> Timing:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from common import Bench, Line, against, serve
+from common import Bench, Line, Work, against, serve
 
 ROWS, FEATURES, STOP_ROWS = 20_000, 60, 2_000
 ROUNDS = 100
@@ -34,28 +34,28 @@ def lines(bench: Bench) -> list[Line]:
     ]
 
 
-def through_factory(name: str) -> Callable[[Path], Callable[[], dict[str, Any]]]:
+def through_factory(name: str) -> Callable[[Path], Work]:
     """A case: `create(name).fit(train, stop)`."""
 
-    def case(folder: Path) -> Callable[[], dict[str, Any]]:
+    def case(folder: Path) -> Work:
         from ohlcv_factory.models.registry import ModelRegistry
 
         train, stop = _parts()
 
-        def work() -> dict[str, Any]:
+        def work() -> Any:
             model = ModelRegistry.create(name, CONFIGS[name])
             model.fit(train, stop)
-            return {"digest": _digest(model._predict_proba(stop.X))}
+            return lambda: {"digest": _digest(model._predict_proba(stop.X))}
 
         return work
 
     return case
 
 
-def directly(name: str) -> Callable[[Path], Callable[[], dict[str, Any]]]:
+def directly(name: str) -> Callable[[Path], Work]:
     """A case: the library's own calls, with the parameters that the factory would give it."""
 
-    def case(folder: Path) -> Callable[[], dict[str, Any]]:
+    def case(folder: Path) -> Work:
         from ohlcv_factory.models.registry import ModelRegistry
         from ohlcv_factory.runtime.threads import one_blas_thread
 
@@ -63,9 +63,10 @@ def directly(name: str) -> Callable[[Path], Callable[[], dict[str, Any]]]:
         model.classes = (0, 1, 2)
         parts, fit = _parts(), DIRECT[name]
 
-        def work() -> dict[str, Any]:
+        def work() -> Any:
             with one_blas_thread():
-                return {"digest": _digest(fit(model, *parts))}
+                probabilities = fit(model, *parts)
+            return lambda: {"digest": _digest(probabilities)}
 
         return work
 
