@@ -37,7 +37,7 @@ def test_quickstart_finds_the_planted_signal(run_script, capsys) -> None:
     printed = capsys.readouterr().out
     assert "assumed symbol: SYNTH (from the name SYNTH.csv)" in printed
     loss = float(re.search(r"lightgbm: log-loss ([0-9.]+)", printed)[1])
-    assert loss < 0.70  # the class shares alone give 0.75
+    assert loss < 0.70  # the class shares alone give 0.71
 
 
 def test_a_custom_model_keeps_the_contract_and_trains(run_script, capsys, tmp_path) -> None:

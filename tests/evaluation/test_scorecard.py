@@ -136,6 +136,7 @@ def rival(sharpe, interval=None):
         ({"interval": (-0.1, 1.8)}, {}, "no edge found"),
         ({"edge_interval": (-0.01, 0.05)}, {}, "no edge found"),
         ({"edge_interval": None}, {}, "no edge found"),
+        ({"edge_interval": (1e-17, 1e-17)}, {}, "no edge found"),
         ({"sharpe": None, "interval": None}, {}, "no edge found"),
         ({}, {"buy_and_hold": rival(1.0)}, "no edge found"),
         ({}, {"buy_and_hold": rival(0.9), "always_flat": rival(None)}, "edge"),

@@ -24,6 +24,8 @@ MIN_TRADES = 30
 MIN_DIRECTION_ROWS = 50.0
 """Sum of average uniqueness, as in the rule for calibration rows."""
 EDGE_NAMES = ("direction_edge", "direction_edge_interval", "direction_block_rows")
+ROUNDING = 1e-9
+"""An edge below this is rounding: a model that always takes one side has one of 1e-17."""
 OVERLAP_MULTIPLE = 5
 """Blocks of rows outlast the mean overlap of labels by this factor."""
 
@@ -240,7 +242,7 @@ def _to_beat(name: str, trading: Mapping[str, Any]) -> float | None:
 
 
 def _lies_above_zero(interval: Sequence[float] | None) -> bool:
-    return interval is not None and interval[0] > 0
+    return interval is not None and interval[0] > ROUNDING
 
 
 def _lies_below_zero(interval: Sequence[float] | None) -> bool:

@@ -45,7 +45,7 @@ PLANTED = {
     "xgboost": Planted(beta=0.2, threshold=8.0),  # 11.7, 0.9, 10.0; null -0.1, 1.4
     "random_forest": Planted(beta=0.2, threshold=7.0),  # 11.1, 1.0, 9.4; null -0.1, 1.8
     "catboost": Planted(beta=0.2, threshold=7.0),  # 11.8, 1.4, 9.4; null -1.2, 2.9
-    "svm": Planted(beta=0.2, threshold=5.0),  # @svm
+    "svm": Planted(beta=0.2, threshold=6.0),  # 10.8, 1.5, 8.9; null -0.3, 1.0
 }
 
 
