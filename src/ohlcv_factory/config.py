@@ -84,41 +84,60 @@ class Settings(BaseModel):
     )
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any], *, where: str = "", lines: Mapping[str, int] | None = None) -> Self:
+    def parse(
+        cls, values: Mapping[str, Any], *, where: str = "", lines: Mapping[str, int] | None = None, section: str = ""
+    ) -> Self:
         """Settings from plain values; every broken rule is named at once.
 
-        `where` is the file or flag that the values come from, `lines` the line of each dotted key in that file.
-        Raises UsageError (exit 2).
+        `where` is the file or flag that the values come from, `lines` the line of each dotted key in that file,
+        `section` the dotted key that the values stand under. Raises UsageError (2).
         """
         try:
             return cls.model_validate(_tuples(values))
         except ValidationError as error:
-            raise settings_error(cls, error.errors(include_url=False), where, lines or {}) from None
+            place = Place(where, lines or {}, section)
+            raise settings_error(cls, error.errors(include_url=False), place) from None
 
     def plain(self) -> dict[str, Any]:
         """JSON- and YAML-ready values, in the order of declaration."""
         return self.model_dump(mode="json")
 
 
-def settings_error(
-    cls: type[BaseModel], problems: list[ErrorDetails], where: str, lines: Mapping[str, int]
-) -> UsageError:
+@dataclass(frozen=True)
+class Place:
+    """Where values come from: file or flag, line of each dotted key, section that they stand under."""
+
+    where: str
+    lines: Mapping[str, int]
+    section: str
+
+    def name(self, path: tuple[int | str, ...]) -> str:
+        """The dotted key of a field."""
+        return ".".join(str(part) for part in (*([self.section] if self.section else []), *path))
+
+    def line(self, path: tuple[int | str, ...]) -> str:
+        """` (file:line)` of a field, or nothing where the file does not hold it."""
+        line = self.lines.get(self.name(path))
+        return f" ({self.where}:{line})" if line else ""
+
+
+def settings_error(cls: type[BaseModel], problems: list[ErrorDetails], place: Place) -> UsageError:
     """One error that lists each broken rule as `key: rule, got value (file:line)`."""
-    sentences = [_problem_sentence(cls, problem, where, lines) for problem in problems]
-    return UsageError("; ".join(sentences), where=where, help="see `ohlcv-factory config show` for keys and ranges")
+    sentences = [_problem_sentence(cls, problem, place) for problem in problems]
+    return UsageError(
+        "; ".join(sentences), where=place.where, help="see `ohlcv-factory config show` for keys and ranges"
+    )
 
 
-def _problem_sentence(cls: type[BaseModel], problem: ErrorDetails, where: str, lines: Mapping[str, int]) -> str:
-    path = ".".join(str(part) for part in problem["loc"])
-    place = f" ({where}:{lines[path]})" if path in lines else ""
+def _problem_sentence(cls: type[BaseModel], problem: ErrorDetails, place: Place) -> str:
+    path, line = place.name(problem["loc"]), place.line(problem["loc"])
     if problem["type"] == "extra_forbidden":
-        offered = _fields_at(cls, problem["loc"][:-1])
-        close = nearest(str(problem["loc"][-1]), offered)
-        return f"{path}: unknown key{f'; did you mean {close!r}?' if close else ''}{place}"
+        close = nearest(str(problem["loc"][-1]), _fields_at(cls, problem["loc"][:-1]))
+        return f"{path}: unknown key{f'; did you mean {close!r}?' if close else ''}{line}"
     if problem["type"] == "value_error":
         message = problem["msg"].removeprefix("Value error, ")
-        return (f"{path}: " if path else "") + message + place
-    return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}{place}"
+        return (f"{path}: " if path else "") + message + line
+    return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}{line}"
 
 
 def _fields_at(cls: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

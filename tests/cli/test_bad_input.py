@@ -73,7 +73,7 @@ CASES = {
     "04 utf-16": Case(text(FIRST).decode().encode("utf-16"), says="byte 0", at="bars.csv:1", help="--encoding utf-16"),
     "05 semicolon": Case(text(FIRST).replace(b",", b";"), says="1 column", at="bars.csv:1", help="--delimiter ';'"),
     "06 decimal comma": Case(
-        text(FIRST.replace(",", ";").replace("0.5", "0,5")).replace(b",open,high,low,close,", b";open;high;low;close;"),
+        text(FIRST, SECOND).replace(b",", b";").replace(b"0.5", b"0,5"),
         says="low, row 2: '0,5' is not a number",
         at="bars.csv:2",
         help="--decimal ','",
@@ -104,8 +104,8 @@ CASES = {
         says="bars.parquet holds delimited text", at="bars.parquet",
         command=("data", "check", "bars.parquet"), files={"bars.parquet": text(FIRST)},
     ),
-    "17 zip": Case(archive(), says="bars.csv holds a zip archive"),
-    "17 html": Case(b"<html><body>404</body></html>", says="bars.csv holds an HTML or XML page"),
+    "17 zip": Case(archive(), says="bars.csv is a zip archive"),
+    "17 html": Case(b"<html><body>404</body></html>", says="bars.csv is an HTML or XML page"),
     "18 missing": Case(
         text(FIRST), code=66, says="bar.csv does not exist", at="bar.csv", help="did you mean bars.csv?",
         command=("data", "check", "bar.csv"),
@@ -138,26 +138,26 @@ CASES = {
         command=("data", "build", "SYNTH_400.csv", "--out", "new", *DATASET),
     ),
     "41 shares above one": Case(
-        code=2, says="parts.train + parts.val must be at most 1, got 0.9 + 0.3", at="parts",
+        code=2, says="parts.train + parts.val must be at most 1, got 0.9 + 0.3", at="",
         command=("data", "build", "SYNTH_5min.csv", "--out", "new", *DATASET,
                  "--set", "parts.train=0.9", "--set", "parts.val=0.3"),
     ),
     "41 gap larger than a part": Case(
-        says="the gap eats part 'train' whole", at="embargo_days", help="--embargo auto",
+        says="the gap eats part 'train' whole", at="", help="--embargo auto",
         command=("data", "build", "SYNTH_5min.csv", "--out", "new", *DATASET, "--embargo", "30"),
     ),
     "50 model": Case(
         code=2, says="Unknown model 'xgbost'. Did you mean 'xgboost'?", at="", help="ohlcv-factory models list",
         command=("train", "--model", "xgbost", "--dataset", "dataset"),
     ),
-    "53 unknown key": recipe("model:\n  learning_rte: 0.1\n", "unknown key; did you mean 'learning_rate'?", "recipe.yaml"),
+    "53 unknown key": recipe("model:\n  learning_rte: 0.1\n", "model.learning_rte: unknown key; did you mean 'learning_rate'? (recipe.yaml:2)"),
     "53 unknown key of the recipe": recipe("horizn: 5\n", "horizn: unknown key; did you mean 'horizon'? (recipe.yaml:1)"),
     "54 word": recipe("horizon: 5\nbalanced: big\n", "balanced: input should be a valid boolean, got 'big' (recipe.yaml:2)"),
     "54 fraction": recipe("batch_size: 10.5\n", "batch_size: input should be a valid integer, got 10.5 (recipe.yaml:1)"),
     "54 bool": recipe("\nmax_epochs: true\n", "max_epochs: input should be a valid integer, got True (recipe.yaml:2)"),
-    "55 negative": recipe("model: {learning_rate: -1}\n", "learning_rate: input should be greater than 0, got -1"),
-    "55 zero": recipe("model: {learning_rate: 0}\n", "learning_rate: input should be greater than 0, got 0"),
-    "55 NaN": recipe("model: {learning_rate: .nan}\n", "learning_rate: input should be a finite number, got nan"),
+    "55 negative": recipe("model: {learning_rate: -1}\n", "model.learning_rate: input should be greater than 0, got -1 (recipe.yaml:1)"),
+    "55 zero": recipe("model: {learning_rate: 0}\n", "model.learning_rate: input should be greater than 0, got 0 (recipe.yaml:1)"),
+    "55 NaN": recipe("model: {learning_rate: .nan}\n", "model.learning_rate: input should be a finite number, got nan (recipe.yaml:1)"),
     "56 horizon of the dataset": Case(
         code=2, says="horizon 7 is not in this dataset", at="", help="it holds: 5, 10",
         command=(*TRAIN, "--horizon", "7"),
@@ -210,7 +210,9 @@ def test_bad_input_is_refused_with_its_place_and_a_way_out(name, place):
     ("content", "says"),
     [
         pytest.param(b"\xef\xbb\xbf" + text(FIRST, SECOND), "2 bars of bars", id="03 byte order mark"),
-        pytest.param(swapped(HEADER, " TimeStamp ,OPEN, High,low,CLOSE,Volume"), "3 bars of bars", id="13 padded names"),
+        pytest.param(
+            swapped(HEADER, " TimeStamp ,OPEN, High,low,CLOSE,Volume"), "3 bars of bars", id="13 padded names"
+        ),
         pytest.param(swapped(",20", ",0"), "warning: ", id="35 zero volume"),
     ],
 )
@@ -235,7 +237,9 @@ def test_16_a_flipped_bit_in_a_dataset_is_refused(place, bar_csv):
     content[len(content) // 2] ^= 1
     (place / "own" / "SYNTH.parquet").write_bytes(content)
     command = ("train", "--dataset", "own", "--model", "logistic", "--horizon", "5")
-    assert_refused(command, 65, "its digest differs from the manifest's", "own/SYNTH.parquet", "build the dataset again")
+    assert_refused(
+        command, 65, "its digest differs from the manifest's", "own/SYNTH.parquet", "build the dataset again"
+    )
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,9 @@ KEYS = {
     "horizons": Case({"horizons": [5]}, "labels"),
     "barriers": Case({"barriers": {10: {"max_bars": 12}}}, "labels"),
     "entry": Case({"entry": "close"}, "labels"),
-    "timeframes": Case({"timeframes": ["1h"]}, "features", base=("--set", "features=[rsi_14, rsi_14_15m, rsi_14_1h]")),
+    "timeframes": Case(
+        {"timeframes": ["1h"]}, "features", file="SYNTH_long.csv", base=("--set", "features=[rsi_14, rsi_14_15m]")
+    ),
     "features": Case({"features": ["return_1"]}, "features"),
     "history_bars": Case({"history_bars": 300}, "parts"),
     "parts": Case({"parts": {"train": 0.6}}, "parts"),
@@ -136,10 +138,13 @@ def write_files(place: Path) -> None:
         (pl.col(name) * 100).map_elements(lambda price: f"{price:,.9f}", pl.String) for name in COLUMNS[:4]
     )
     moved = bars.with_columns(pl.col("timestamp").dt.offset_by("299d8h"))  # over the end of summer time
-    doubled = moved["timestamp"].is_between(datetime(2024, 10, 27, 0, tzinfo=UTC), datetime(2024, 10, 27, 1, tzinfo=UTC), "left")
+    doubled = moved["timestamp"].is_between(
+        datetime(2024, 10, 27, 0, tzinfo=UTC), datetime(2024, 10, 27, 1, tzinfo=UTC), "left"
+    )
     berlin = moved.filter(~doubled).with_columns(pl.col("timestamp").dt.convert_time_zone("Europe/Berlin"))
     files = {
         "SYNTH.csv": plain,
+        "SYNTH_long.csv": random_walk(6000, 7).frame().write_csv(),  # enough for the warm-up of 15-minute features
         "SYNTH_seed8.csv": random_walk(BARS, 8, beta=0.8, symbol="SYNTH_8").frame().write_csv(),
         "naive.csv": bars.write_csv(datetime_format="%Y-%m-%d %H:%M:%S"),
         "compact.csv": bars.write_csv(datetime_format="%Y%m%d %H%M%S"),
@@ -240,7 +245,9 @@ def command(case: Case, change: tuple[str, ...]) -> tuple[str, ...]:
         "features": ("--set", FEATURES),
         "barriers": BARRIERS,
     }
-    given = [name for name, flags in defaults.items() if flags and flags[0] in (*case.base, *change) and flags[0] != "--set"]
+    given = [
+        name for name, flags in defaults.items() if flags and flags[0] in (*case.base, *change) and flags[0] != "--set"
+    ]
     kept = [flags for name, flags in defaults.items() if name not in (*keys, *given)]
     return (*(part for flags in kept for part in flags), *case.base, *change)
 

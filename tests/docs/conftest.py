@@ -7,15 +7,11 @@ import os
 import re
 import shlex
 import sys
-import warnings
 
 import pytest
 
+from ohlcv_factory.cli.app import invoke
 from ohlcv_factory.models.registry import ModelRegistry
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # typer 0.24 imports names that click 8.5 deprecates
-    from ohlcv_factory.cli.app import invoke
 
 BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

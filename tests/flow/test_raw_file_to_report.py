@@ -93,7 +93,7 @@ def test_report_is_one_page_that_loads_nothing_from_elsewhere(runs, tmp_path):
     assert succeed("report", *runs.values(), "--out", page, "--json").json == {"report": str(page)}
     html = page.read_text(encoding="utf-8")
     assert all(name in html for name in runs)
-    assert "src=\"http" not in html and "href=\"http" not in html and "<script src" not in html
+    assert 'src="http' not in html and 'href="http' not in html and "<script src" not in html
 
 
 def test_a_changed_file_of_a_run_is_refused(runs, bar_csv, tmp_path):

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,7 @@ from markets import COLUMNS
 
 import ohlcv_factory
 from ohlcv_factory.bars.synthetic import random_walk
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # typer 0.24 imports names that click 8.5 deprecates
-    from ohlcv_factory.cli.app import invoke
+from ohlcv_factory.cli.app import invoke
 
 FEATURES = f"features=[{', '.join(COLUMNS)}]"
 BARRIERS = (

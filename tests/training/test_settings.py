@@ -24,7 +24,7 @@ def test_two_values_for_one_field_must_agree(config):
 
 
 def test_an_unknown_model_is_refused_with_the_nearest(config):
-    with pytest.raises(UnknownNameError, match="Unknown model 'xgbost'. Did you mean 'xgboost'?"):
+    with pytest.raises(UnknownNameError, match=r"Unknown model 'xgbost'. Did you mean 'xgboost'?"):
         config(model_name="xgbost").create_model()
 
 

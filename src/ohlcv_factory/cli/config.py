@@ -22,18 +22,12 @@ def show(
     model: str, config: options.ConfigFile = None, overrides: options.Overrides = None, as_json: options.AsJson = False
 ) -> None:
     """Print every setting of `train` for one model: key, value, source of the value, meaning."""
-    from ohlcv_factory.cli.recipes import TrainRecipe, read_recipe
-    from ohlcv_factory.models.registry import ModelRegistry
-    from ohlcv_factory.training.settings import effective_hyper_parameters
+    from ohlcv_factory.cli.recipes import TrainRecipe, read_train_recipe
 
-    recipe, layers = read_recipe(TrainRecipe, config, overrides, {"model_name": model})
-    model_class = ModelRegistry.model_class(model)
-    effective = model_class.Config.parse(
-        effective_hyper_parameters(recipe, model_class), where=layers.where, lines=layers.lines
-    )
+    recipe, effective, layers = read_train_recipe(config, overrides, {"model_name": model})
     rows = [
         *(_row(name, value, TrainRecipe, layers.sources) for name, value in recipe.plain().items() if name != "model"),
-        *(_row(name, value, model_class.Config, layers.sources, "model.") for name, value in effective.plain().items()),
+        *(_row(name, value, type(effective), layers.sources, "model.") for name, value in effective.plain().items()),
     ]
     header = ("key", "value", "source", "meaning")
     text = table(header, [[row[column] for column in header] for row in rows])

@@ -40,7 +40,9 @@ READING: dict[str, Any] = {
         list[str] | None, typer.Option("--map", help="Column by its name in the file: --map volume=vol")
     ],
     "stamp": Annotated[str | None, typer.Option("--stamp", help="What the time means: open or close of the bar.")],
-    "source_size": Annotated[str | None, typer.Option("--source-size", help="Size of the file's bars, for example 1min.")],
+    "source_size": Annotated[
+        str | None, typer.Option("--source-size", help="Size of the file's bars, for example 1min.")
+    ],
     "sort": Annotated[bool | None, typer.Option("--sort", help="Sort rows that are not in time order.")],
     "on_duplicate": Annotated[
         str | None, typer.Option("--on-duplicate", help="Equal rows of one time: error or last.")

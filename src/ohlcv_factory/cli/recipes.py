@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 
 from ohlcv_factory.config import Layers, PathSetting, Settings, read_yaml, setting
 from ohlcv_factory.dataset.settings import DatasetConfig
-from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.models.base import ModelConfig
+from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.training.settings import TrainerConfig, effective_hyper_parameters
 
 Recipe = TypeVar("Recipe", bound=Settings)
 
@@ -41,3 +43,16 @@ def read_recipe(
     """Merge a YAML file, the environment, `--set` and flags into one recipe. Raises UsageError (2) with key and line."""
     layers = Layers.merge([read_yaml(file)] if file else [], overrides or (), flags)
     return kind.parse(layers.values, where=layers.where, lines=layers.lines), layers
+
+
+def read_train_recipe(
+    file: Path | None, overrides: Sequence[str] | None, flags: Mapping[str, Any]
+) -> tuple[TrainRecipe, ModelConfig, Layers]:
+    """A training recipe with the hyper-parameters that it comes to, each key checked with its line in the file.
+
+    Raises UsageError (2), or MissingExtraError (69) when the model's package is absent.
+    """
+    recipe, layers = read_recipe(TrainRecipe, file, overrides, flags)
+    model_class = ModelRegistry.model_class(recipe.model_name)
+    values = effective_hyper_parameters(recipe, model_class)
+    return recipe, model_class.Config.parse(values, where=layers.where, lines=layers.lines, section="model"), layers

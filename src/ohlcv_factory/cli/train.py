@@ -32,7 +32,7 @@ def train(
     as_json: options.AsJson = False,
 ) -> None:
     """Train one model, score it on the val part beside the baselines, and leave a run folder."""
-    from ohlcv_factory.cli.recipes import TrainRecipe, read_recipe
+    from ohlcv_factory.cli.recipes import read_train_recipe
     from ohlcv_factory.errors import UsageError
     from ohlcv_factory.runtime.threads import set_threads
 
@@ -47,7 +47,7 @@ def train(
         "random_seed": seed,
         "threads": threads,
     }
-    recipe, _ = read_recipe(TrainRecipe, config, overrides, flags)
+    recipe, _, _ = read_train_recipe(config, overrides, flags)
     set_threads(recipe.threads)
     if recipe.dataset is None:
         raise UsageError(

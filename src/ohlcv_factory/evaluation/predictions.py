@@ -42,7 +42,9 @@ class Predictions:
         shape = (len(self.index), CLASS_COUNT)
         for name in ("raw", "probabilities"):
             if getattr(self, name).shape != shape:
-                raise DataError(f"{name} must have shape {shape}, got {getattr(self, name).shape}.", help="one row each")
+                raise DataError(
+                    f"{name} must have shape {shape}, got {getattr(self, name).shape}.", help="one row each"
+                )
 
     def __len__(self) -> int:
         return len(self.index)
@@ -83,8 +85,12 @@ class Predictions:
     def from_frame(cls, frame: pl.DataFrame, horizon: int) -> Predictions:
         """Read back what `frame` wrote."""
         names = frame["symbol"].unique(maintain_order=True).to_list()
-        index = np.empty(len(frame), dtype=np.dtype([("symbol_code", np.int32), ("time_ns", np.int64), ("row", np.int64)]))
-        index["symbol_code"] = frame["symbol"].replace_strict({name: code for code, name in enumerate(names)}).to_numpy()
+        index = np.empty(
+            len(frame), dtype=np.dtype([("symbol_code", np.int32), ("time_ns", np.int64), ("row", np.int64)])
+        )
+        index["symbol_code"] = (
+            frame["symbol"].replace_strict({name: code for code, name in enumerate(names)}).to_numpy()
+        )
         index["time_ns"] = frame["time"].dt.timestamp("ns").to_numpy()
         index["row"] = frame["row"].to_numpy()
         codes = {name: code for code, name in enumerate(CLASS_NAMES)}

@@ -43,13 +43,15 @@ class ModelConfig(Settings):
     }
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any], *, where: str = "", lines: Mapping[str, int] | None = None) -> Self:
+    def parse(
+        cls, values: Mapping[str, Any], *, where: str = "", lines: Mapping[str, int] | None = None, section: str = ""
+    ) -> Self:
         """Settings from plain values. Raises UsageError (2) for a refused key with its reason, or any broken rule."""
         reasons = {**cls.refused_everywhere, **cls.refused}
         named = [f"{key} cannot act here: {reasons[key]}" for key in values if key in reasons]
         if named:
             raise UsageError("; ".join(named) + ".", where=where, help="leave the key out")
-        return super().parse(values, where=where, lines=lines)
+        return super().parse(values, where=where, lines=lines, section=section)
 
 
 class MissingClassWarning(UserWarning):

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ohlcv_factory.errors import MissingExtraError, UsageError, unknown_name
+from ohlcv_factory.errors import FactoryError, MissingExtraError, UsageError, unknown_name
 from ohlcv_factory.runtime.packages import DISTRIBUTION, is_installed
 
 if TYPE_CHECKING:
@@ -108,7 +108,13 @@ class ModelRegistry:
                 help=f"pip install '{DISTRIBUTION}[{entry.extra}]'",
             )
         if name not in cls._classes:
-            importlib.import_module(entry.module)
+            _import_model(entry)
+        if name not in cls._classes:
+            raise UsageError(
+                f"{entry.module} of {entry.distribution} registers no model {name!r}.",
+                where=entry.module,
+                help="decorate the class: @ModelRegistry.register(name=..., family=...)",
+            )
         return cls._classes[name]
 
     @classmethod
@@ -185,16 +191,40 @@ def _read_header(path: Path) -> tuple[str, tuple[str, ...]]:
     return (ast.get_docstring(tree) or "").partition("\n")[0], requires
 
 
+def _import_model(entry: ModelEntry) -> None:
+    """Import a model's file. Raises MissingExtraError (69) when a plugin cannot be imported."""
+    try:
+        importlib.import_module(entry.module)
+    except FactoryError:
+        raise
+    except Exception as error:
+        if entry.distribution == DISTRIBUTION:
+            raise
+        raise MissingExtraError(
+            f"plugin {entry.name!r} of {entry.distribution} cannot be imported: {type(error).__name__}: {error}.",
+            where=entry.module,
+            help=f"mend or remove {entry.distribution}; all other models work",
+        ) from error
+
+
 @cache
 def _plugin_entries() -> dict[str, ModelEntry]:
-    """Models of installed third parties. A plugin that cannot be found is reported once; the rest load."""
+    """Models of installed third parties. One that cannot be found, or whose name is taken, is reported once."""
     entries: dict[str, ModelEntry] = {}
     for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
         distribution = point.dist.name if point.dist else "unknown"
         module = point.value.partition(":")[0]
-        if not is_installed(module.partition(".")[0]):
-            text = f"plugin {point.name!r} of {distribution} cannot be found: {module}"
-            warnings.warn(text, BrokenPluginWarning, stacklevel=2)
+        problem = _plugin_problem(point.name, module, entries)
+        if problem:
+            warnings.warn(f"plugin {point.name!r} of {distribution} {problem}", BrokenPluginWarning, stacklevel=2)
             continue
         entries[point.name] = ModelEntry(point.name, "plugin", f"from {distribution}", module, (), distribution)
     return entries
+
+
+def _plugin_problem(name: str, module: str, entries: Mapping[str, ModelEntry]) -> str:
+    """Why a plugin is passed over, or nothing."""
+    if not is_installed(module.partition(".")[0]):
+        return f"cannot be found: {module}"
+    taken = entries.get(name)
+    return f"is left out: {module} and {taken.module} both bring that name" if taken else ""

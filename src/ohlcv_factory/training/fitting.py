@@ -64,6 +64,7 @@ def _refuse_missing_class(container: TimeSeriesDataContainer, rows: np.ndarray, 
     if min(counts.values()) == 0 and not config.allow_missing_class:
         raise DataError(
             f"a class is missing in the training rows of horizon {container.horizon}: {counts}.",
+            where=container.origin or "",
             help="choose other barriers, more bars, or set allow_missing_class: true",
         )
 
