@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from ohlcv_factory.errors import UsageError
+from ohlcv_factory.errors import MissingExtraError, UsageError
 from ohlcv_factory.models.registry import BrokenPluginWarning, ModelRegistry
 from ohlcv_factory.testing.models import check_model
 
@@ -77,3 +77,28 @@ def test_a_plugin_with_a_name_that_is_taken_is_refused_naming_both_modules(
     monkeypatch.setattr(ModelRegistry, "_classes", {})  # whichever test came before may have imported ours
     with pytest.raises(UsageError, match=r"ohlcv_factory\.models\.classical\.svm and by other_svm"):
         ModelRegistry.create("svm")
+
+
+def test_a_plugin_that_breaks_on_import_is_refused_by_name_and_the_others_work(tmp_path, install_plugin) -> None:
+    (tmp_path / "other_broken.py").write_text("raise RuntimeError('half installed')\n")
+    install_plugin("other-broken", {"shaky": "other_broken"})
+    with pytest.raises(
+        MissingExtraError, match="plugin 'shaky' of other-broken cannot be imported: RuntimeError: half"
+    ):
+        ModelRegistry.create("shaky")
+    assert ModelRegistry.create("logistic").name == "logistic"
+
+
+def test_a_plugin_that_registers_nothing_is_refused_with_the_decorator(tmp_path, install_plugin) -> None:
+    (tmp_path / "other_empty.py").write_text("")
+    install_plugin("other-empty", {"shell": "other_empty"})
+    with pytest.raises(UsageError, match="other_empty of other-empty registers no model 'shell'"):
+        ModelRegistry.create("shell")
+
+
+def test_two_plugins_with_one_name_warn_naming_both_modules(tmp_path, install_plugin) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"twin_{name}.py").write_text("")
+        install_plugin(f"twin-{name}", {"twin": f"twin_{name}"}, tmp_path)
+    with pytest.warns(BrokenPluginWarning, match="is left out: twin_(one|two) and twin_(one|two) both bring that name"):
+        ModelRegistry.entries()

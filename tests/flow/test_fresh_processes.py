@@ -1,0 +1,62 @@
+"""The same command in fresh processes gives the same bytes, and starting one costs little."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from command_line import fresh
+
+QUICK = ("logistic", "lightgbm")
+SETTINGS = {
+    "logistic": ("--set", "model.max_iter=50"),
+    "lightgbm": ("--set", "model.n_estimators=60"),
+    "xgboost": ("--set", "model.n_estimators=60"),
+    "catboost": ("--set", "model.iterations=60"),
+    "random_forest": ("--set", "model.n_estimators=30"),
+    "svm": ("--set", "model.max_rows=1000"),
+}
+HEAVY = ("numpy", "pandas", "polars", "sklearn", "scipy", "numba", "talib", "torch", "xgboost", "lightgbm", "catboost")
+
+
+def trained(model: str, dataset: Path, output_dir: Path) -> Path:
+    """The run folder of one `train` command in a fresh process."""
+    where = ("--dataset", dataset, "--horizon", "5", "--output-dir", output_dir)
+    answer = fresh("train", "--model", model, *where, *SETTINGS[model], "--json")
+    return Path(json.loads(answer.stdout)["output_path"])
+
+
+@pytest.mark.parametrize(
+    "model", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in SETTINGS]
+)
+def test_the_same_command_twice_gives_the_same_predictions(model, dataset, tmp_path):
+    first, second = (trained(model, dataset, tmp_path / name / "runs") for name in ("first", "second"))
+    for name in ("val_probabilities.npy", "val_predictions.parquet", "val_trades.parquet"):
+        assert (first / "predictions" / name).read_bytes() == (second / "predictions" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(
+    "model", [pytest.param(name, marks=[] if name == "lightgbm" else pytest.mark.slow) for name in SETTINGS]
+)
+def test_predict_on_the_raw_file_gives_the_runs_own_bytes(model, dataset, bar_csv, tmp_path):
+    run = trained(model, dataset, tmp_path / "runs")
+    fresh("predict", run, bar_csv, "--out", tmp_path / "predicted.parquet")
+    predicted = pl.read_parquet(tmp_path / "predicted.parquet")
+    stored = pl.read_parquet(run / "predictions" / "val_predictions.parquet")
+    same_rows = predicted.filter(pl.col("row").is_in(stored["row"].implode()))
+    for name in ("raw_short", "raw_neutral", "raw_long", "p_short", "p_neutral", "p_long"):
+        assert same_rows[name].to_numpy().tobytes() == stored[name].to_numpy().tobytes(), name
+    assert same_rows["decision"].to_list() == stored["decision"].to_list()
+    assert np.isfinite(predicted["p_long"].to_numpy()).all()
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("models", "list"), ("--version",)])
+def test_quick_commands_import_nothing_heavy(arguments, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, sys\n"
+        f"atexit.register(lambda: print('HEAVY', sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr))\n"
+    )
+    assert "HEAVY []" in fresh(*arguments, path=tmp_path).stderr
