@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.dataset.store import check_symbol, read_dataset, read_manifest, write_dataset
+from ohlcv_factory.dataset.store import read_dataset, read_manifest, write_dataset
 from ohlcv_factory.dataset.summary import summarise
-from ohlcv_factory.errors import DataError, InputMissingError, OutputError, UnknownNameError
+from ohlcv_factory.errors import DataError, InputMissingError, OutputError
 
 
 @pytest.fixture
@@ -75,8 +75,3 @@ def test_a_folder_that_holds_something_is_not_overwritten(dataset, folder):
     with pytest.raises(OutputError, match="is not empty") as caught:
         write_dataset(dataset, folder, {})
     assert caught.value.exit_code == 73
-
-
-def test_a_symbol_that_is_not_held_is_refused_with_the_nearest(folder):
-    with pytest.raises(UnknownNameError, match=r"Unknown symbol 'SYNT'. Did you mean 'SYNTH'?"):
-        check_symbol(read_manifest(folder), "SYNT")

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from ohlcv_factory.config import read_yaml
-from ohlcv_factory.errors import DataError, UsageError
+from ohlcv_factory.errors import DataError, ResourceError, UsageError
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.ledger import Ledger
@@ -137,3 +137,11 @@ def test_the_experiment_name_is_kept_in_the_manifest(container, config):
 def test_a_planted_signal_is_seen_through_the_whole_pipeline(finished):
     scores = finished.evaluation["classification"]
     assert scores["direction_hit_rate"] > scores["independent_rate"] + 0.05
+
+
+def test_a_fit_that_cannot_fit_into_memory_is_refused_before_any_work(container, config, monkeypatch):
+    settings = config()
+    monkeypatch.setattr("ohlcv_factory.runtime.memory.available_bytes", lambda: 1e6)
+    with pytest.raises(ResourceError, match=r"fitting 'logistic' needs about 0\.4 GB, 0\.0 GB are free"):
+        Trainer(settings).run(container)
+    assert not Ledger.in_folder(settings.experiments_folder).entries()

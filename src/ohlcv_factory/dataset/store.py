@@ -13,7 +13,7 @@ from ohlcv_factory.bars.instruments import BarrierRule, Instrument
 from ohlcv_factory.bars.schema import COLUMNS, Bars
 from ohlcv_factory.dataset.build import Dataset, HorizonLabels, SymbolData
 from ohlcv_factory.dataset.settings import DatasetConfig
-from ohlcv_factory.errors import DataError, InputMissingError, UsageError, unknown_name
+from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.features import catalogue
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.labels.triple_barrier import TOUCH_NAMES, BarrierLabels, barrier_atr
@@ -83,13 +83,6 @@ def read_dataset(folder: Path) -> Dataset:
         accounts=tuple(manifest["sources"]),
         fingerprint=manifest["fingerprint"],
     )
-
-
-def check_symbol(manifest: dict[str, Any], symbol: str) -> None:
-    """Raise UnknownNameError (2) when a dataset does not hold a symbol."""
-    held = [entry["instrument"]["symbol"] for entry in manifest["symbols"]]
-    if symbol not in held:
-        raise unknown_name("symbol", symbol, held)
 
 
 def _manifest(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> dict[str, Any]:

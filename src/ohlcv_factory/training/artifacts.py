@@ -16,6 +16,7 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.runtime.clock import Clock, utc_text
+from ohlcv_factory.runtime.memory import peak_bytes
 from ohlcv_factory.runtime.packages import package_versions
 from ohlcv_factory.runtime.threads import thread_count
 from ohlcv_factory.storage import atomic
@@ -190,6 +191,7 @@ def write_manifest(folder: Path, config: TrainerConfig, model: BaseModel, contai
         "seed": config.random_seed,
         "threads": thread_count(),
         "device": model.device_used,
+        "peak_memory_mb": round(peak_bytes() / 1e6),
         "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
         "packages": package_versions(PACKAGES),
         "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE})),

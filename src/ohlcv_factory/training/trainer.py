@@ -13,6 +13,7 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import FactoryError, UsageError
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.models.base import TrainingMetrics
+from ohlcv_factory.runtime import memory
 from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
 from ohlcv_factory.runtime.progress import Meter, meter
 from ohlcv_factory.storage import atomic
@@ -21,6 +22,7 @@ from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.fitting import Fit, fit_pipeline
+from ohlcv_factory.training.memory_estimate import estimate_memory_requirements
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import TrainerConfig
 
@@ -79,6 +81,7 @@ class Trainer:
     def _run_in(self, folder: Path, container: TimeSeriesDataContainer, log: artifacts.RunLog) -> RunResult:
         log.write(f"{self.config.model_name} at horizon {self.config.horizon} on {', '.join(container.symbols)}")
         artifacts.write_configs(folder, self.config, self.model, container)
+        self._refuse_too_large(container)
         self._enter_ledger(folder, container)
         fit = self._fit(folder, container, log)
         predictions = fit.pipeline.predict(container, container.rows("val"))
@@ -123,6 +126,13 @@ class Trainer:
         folder = self.config.output_dir / name
         atomic.create_folder(folder, must_be_new=True)
         return folder
+
+    def _refuse_too_large(self, container: TimeSeriesDataContainer) -> None:
+        """Raise ResourceError (70) before any work when the fit cannot fit into memory."""
+        estimate = estimate_memory_requirements(self.model.family, len(container), len(container.feature_names))
+        memory.require(
+            estimate["cpu_memory_gb"] * 1e9, f"fitting {self.model.name!r}", "the number of bars or features"
+        )
 
     def _enter_ledger(self, folder: Path, container: TimeSeriesDataContainer) -> None:
         Ledger.in_folder(self.config.experiments_folder, self.clock).record(

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from ohlcv_factory.training.memory_estimate import estimate_memory_requirements
+from ohlcv_factory.training.plan import run_plan
+
+
+def test_a_plan_counts_rows_and_writes_nothing(container, config, tmp_path):
+    settings = config(model_name="lightgbm", model={"n_estimators": 40})
+    plan = run_plan(settings, container)
+    assert plan["rows_train"] == len(container.rows("train", scored=True))
+    assert plan["rows_fit"] + plan["rows_stop"] + plan["rows_calibrate"] <= plan["rows_train"]
+    assert plan["seconds_at_most"] > 0
+    assert not settings.output_dir.exists()
+
+
+def test_more_rounds_take_more_time(container, config):
+    few, many = (
+        run_plan(config(model_name="xgboost", model={"n_estimators": rounds}), container)["seconds_at_most"]
+        for rounds in (20, 2000)
+    )
+    assert many > 5 * few
+
+
+def test_memory_grows_with_the_values_of_every_family():
+    for family in ("boosting", "classical", "somebody_elses"):
+        small, large = (
+            estimate_memory_requirements(family, rows, 100)["cpu_memory_gb"] for rows in (10_000, 1_000_000)
+        )
+        assert large > small > 0.3
