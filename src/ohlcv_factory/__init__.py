@@ -24,6 +24,7 @@ _PUBLIC = {
     "Trainer": "ohlcv_factory.training.trainer",
     "TrainerConfig": "ohlcv_factory.training.settings",
     "TrainingMetrics": "ohlcv_factory.models.base",
+    "bars_from_frame": "ohlcv_factory.bars.load",
     "read_bars": "ohlcv_factory.bars.load",
 }
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import FactoryError, UsageError
@@ -22,9 +22,13 @@ from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.fitting import Fit, fit_pipeline
+from ohlcv_factory.training.importance import importance_frame
 from ohlcv_factory.training.memory_estimate import estimate_memory_requirements
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import TrainerConfig
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class RunResult:
     predictions: Predictions
     """Predictions of every eligible row of the val part."""
     notes: tuple[str, ...]
+    importance: pl.DataFrame | None
+    """feature, importance, cumulative, category, most important first; None where the model has none."""
 
 
 class Trainer:
@@ -90,7 +96,8 @@ class Trainer:
         self._save(folder, container, fit, predictions, scores, evaluation)
         log.write(f"finished: {evaluation['verdict']['words']}")
         artifacts.write_manifest(folder, self.config, fit.pipeline.model, container)
-        return RunResult(folder.name, folder, fit.metrics, evaluation, predictions, fit.notes)
+        importance = importance_frame(fit.pipeline.model)
+        return RunResult(folder.name, folder, fit.metrics, evaluation, predictions, fit.notes, importance)
 
     def _fit(self, folder: Path, container: TimeSeriesDataContainer, log: artifacts.RunLog) -> Fit:
         started = time.perf_counter()
