@@ -331,13 +331,20 @@ class Layers:
 
 
 def _environment_settings() -> list[tuple[str, str]]:
-    """`FACTORY_MODEL__MAX_DEPTH=3` sets `model.max_depth`: two underscores stand for the dot."""
+    """`FACTORY_MODEL__MAX_DEPTH=3` sets `model.max_depth`: two underscores stand for the dot.
+
+    A name that is not all capitals is taken as it is, for keys that hold one: `FACTORY_model__C=0.5`.
+    """
     reserved = {f"{ENVIRONMENT_PREFIX}TOKEN", f"{ENVIRONMENT_PREFIX}DEBUG"}
     return [
-        (name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."), value)
+        (_environment_key(name.removeprefix(ENVIRONMENT_PREFIX)), value)
         for name, value in sorted(os.environ.items())
         if name.startswith(ENVIRONMENT_PREFIX) and name not in reserved
     ]
+
+
+def _environment_key(name: str) -> str:
+    return (name.lower() if name.isupper() else name).replace("__", ".")
 
 
 def _merge_into(

@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import command_line
 import pytest
 from command_line import DATASET, succeed, train, write_bars
 
@@ -33,9 +29,3 @@ def runs(folder, dataset):
     return {
         model: train(dataset, output_dir, "--experiment", "first", *more, model=model) for model, more in quick.items()
     }
-
-
-@pytest.fixture(scope="session")
-def metrics_schema():
-    """JSON schema of `metrics/evaluation_metrics.json`."""
-    return json.loads((Path(command_line.__file__).parent / "metrics_schema.json").read_text(encoding="utf-8"))

@@ -1,53 +1,81 @@
-"""Real bars through the command line; skipped where the development data is not at hand."""
+"""Real bars through the command line; skipped where they are not on the machine."""
 
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import jsonschema
 import pytest
 from command_line import succeed, train
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data" / "open"
-SPY = DATA / "SPY_1min_2011-01_2011-02.parquet"
-BITCOIN = DATA / "BTCUSDT_5min_2024-01_2024-05.parquet"
-MODELS = ("logistic", "random_forest", "svm", "lightgbm", "xgboost", "catboost")
-METRICS = Path("metrics") / "evaluation_metrics.json"
+from ohlcv_factory.models.registry import ModelRegistry
 
-pytestmark = pytest.mark.skipif(not SPY.is_file(), reason="needs ../shared/data")
+SCHEMA = json.loads((Path(__file__).parents[1] / "support" / "metrics_schema.json").read_text())
+REAL = Path(__file__).parents[3] / "shared" / "data" / "open"
+BITCOIN = REAL / "BTCUSDT_5min_2024-01_2024-05.parquet"
+SPY = REAL / "SPY_1min_2011-01_2011-02.parquet"
+FILES = ("config/training_config.yaml", "config/model_config.yaml", "config/feature_config.yaml",
+         "predictions/val_predictions.parquet", "predictions/val_probabilities.npy", "metrics/training_metrics.json",
+         "metrics/evaluation_metrics.json", "plots/training_curves.png", "plots/confusion_matrix.png",
+         "logs/training.log", "manifest.json", "state.json")  # fmt: skip
+MODELS = tuple(ModelRegistry.entries())
 
-
-def build_spy(out: Path) -> None:
-    succeed("data", "build", SPY, "--out", out, "--bar-size", "5min", "--horizons", "20", "--embargo", "auto")
-
-
-def test_spy_minutes_become_a_dataset_of_5_minutes_and_a_run(tmp_path, metrics_schema):
-    build_spy(tmp_path / "dataset")
-    run = train(tmp_path / "dataset", tmp_path / "runs", horizon=20)
-    metrics = json.loads((run / METRICS).read_text())
-    jsonschema.validate(metrics, metrics_schema)
-    assert metrics["evaluation_metrics"]["rows"]["scored"] >= 200
+needs_real_bars = pytest.mark.skipif(not REAL.is_dir(), reason="the real bars of ../shared/data are not here")
 
 
+def check_run(run: Path) -> None:
+    """Every file of the specification, and metrics that keep its schema."""
+    missing = [name for name in FILES if not (run / name).is_file()]
+    assert not missing
+    assert list((run / "checkpoints").glob("best_model.*"))
+    jsonschema.validate(json.loads((run / "metrics" / "evaluation_metrics.json").read_text()), SCHEMA)
+    importance = json.loads((run / "manifest.json").read_text())["model"] != "svm"
+    assert (run / "metrics" / "feature_importance.json").is_file() == importance
+
+
+def test_metrics_of_small_runs_keep_the_schema(runs):
+    for run in runs.values():
+        check_run(run)
+
+
+def test_a_block_without_its_baselines_does_not_keep_the_schema(runs):
+    metrics = json.loads((runs["logistic"] / "metrics" / "evaluation_metrics.json").read_text())
+    del metrics["evaluation_metrics"]["baselines"]
+    with pytest.raises(jsonschema.ValidationError, match="'baselines' is a required property"):
+        jsonschema.validate(metrics, SCHEMA)
+
+
+@pytest.fixture(scope="module")
+def spy(tmp_path_factory):
+    """SPY 2011 with its extended session, resampled from 1 to 5 minutes."""
+    folder = tmp_path_factory.mktemp("real") / "spy"
+    answer = succeed(
+        "data", "build", SPY, "--bar-size", "5min", "--embargo", "auto", "--horizons", "20", "--out", folder
+    )
+    assert "lowered from 5 to" in answer.out
+    return folder
+
+
+@needs_real_bars
+@pytest.mark.parametrize(
+    "model", [pytest.param(name, marks=[] if name == "lightgbm" else pytest.mark.slow) for name in MODELS]
+)
+def test_spy_resampled_to_five_minutes_trains_at_horizon_20(model, spy, tmp_path):
+    check_run(train(spy, tmp_path / "runs", model=model, horizon=20))
+
+
+@pytest.fixture(scope="module")
+def bitcoin(tmp_path_factory):
+    """Five months of BTCUSDT, all four horizons."""
+    folder = tmp_path_factory.mktemp("real") / "bitcoin"
+    succeed("data", "build", BITCOIN, "--out", folder)
+    return folder
+
+
+@needs_real_bars
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_six_models_at_all_horizons(tmp_path, metrics_schema):
-    succeed("data", "build", BITCOIN, "--out", tmp_path / "bitcoin")
-    build_spy(tmp_path / "spy")
-    jobs = [("bitcoin", horizon, model) for horizon in (5, 10, 15, 20) for model in MODELS]
-    jobs += [("spy", 20, model) for model in MODELS]
-    for name, horizon, model in jobs:
-        started = time.perf_counter()
-        run = train(tmp_path / name, tmp_path / f"{name}_experiments" / "runs", model=model, horizon=horizon)
-        metrics = json.loads((run / METRICS).read_text())
-        jsonschema.validate(metrics, metrics_schema)
-        scores = metrics["evaluation_metrics"]
-        print(
-            f"{name:8} h{horizon:<3} {model:14} {time.perf_counter() - started:6.1f} s  "
-            f"F1 {scores['classification']['macro_f1']:.3f}  Sharpe {scores['trading']['sharpe_ratio']}"
-        )
-    for name, count in (("bitcoin", 24), ("spy", 6)):
-        rows = succeed("compare", tmp_path / f"{name}_experiments" / "runs", "--json").json
-        assert len(rows) == count
+@pytest.mark.parametrize("horizon", [5, 10, 15, 20])
+@pytest.mark.parametrize("model", MODELS)
+def test_bitcoin_trains_at_every_horizon(model, horizon, bitcoin, tmp_path):
+    check_run(train(bitcoin, tmp_path / "runs", model=model, horizon=horizon))

@@ -80,28 +80,37 @@ def invoke(arguments: list[str]) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     as_json = "--json" in arguments
     try:
-        result = typer.main.get_command(application).main(arguments, prog_name="ohlcv-factory", standalone_mode=False)
-        return result if isinstance(result, int) else 0
-    except FactoryError as error:
-        _show(str(error), error.as_dict(), as_json)
-        code = error.exit_code
-    except click.ClickException as error:
-        text, code = error.format_message(), error.exit_code
-        _show(f"error[E-usage]: {text}\n  help: ohlcv-factory --help", _plain("E-usage", text, code), as_json)
-    except (KeyboardInterrupt, click.Abort):
-        _show("interrupted", _plain("E-interrupted", "interrupted", EXIT_INTERRUPTED), as_json)
-        code = EXIT_INTERRUPTED
+        return _run(arguments)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except Exception as error:
-        text = f"{type(error).__name__}: {error}"
-        help_line = "this is a defect of ohlcv-factory; run again with --debug for the traceback"
-        _show(f"error[E-internal]: {text}\n  help: {help_line}", _plain("E-internal", text, EXIT_INTERNAL), as_json)
-        code = EXIT_INTERNAL
-    if debug:
-        traceback.print_exc()
-    return code
+        return 0
+    except (Exception, KeyboardInterrupt) as error:
+        text, values = _told(error)
+        _show(text, values, as_json)
+        if debug:
+            traceback.print_exc()
+        return int(values["exit_code"])
+
+
+def _run(arguments: list[str]) -> int:
+    result = typer.main.get_command(application).main(arguments, prog_name="ohlcv-factory", standalone_mode=False)
+    if result == EXIT_INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+        raise KeyboardInterrupt
+    return result if isinstance(result, int) else 0
+
+
+def _told(error: BaseException) -> tuple[str, dict[str, Any]]:
+    """An error as text and as JSON values."""
+    if isinstance(error, FactoryError):
+        return str(error), error.as_dict()
+    if isinstance(error, click.ClickException):
+        text = error.format_message()
+        return f"error[E-usage]: {text}\n  help: ohlcv-factory --help", _plain("E-usage", text, error.exit_code)
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return "interrupted", _plain("E-interrupted", "interrupted", EXIT_INTERRUPTED)
+    text = f"{type(error).__name__}: {error}"
+    help_line = "this is a defect of ohlcv-factory; run again with --debug for the traceback"
+    return f"error[E-internal]: {text}\n  help: {help_line}", _plain("E-internal", text, EXIT_INTERNAL)
 
 
 def _plain(code: str, what: str, exit_code: int) -> dict[str, Any]:
