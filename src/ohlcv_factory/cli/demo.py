@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,8 +23,9 @@ def demo(
         list[str] | None, typer.Argument(help="Your own bar files; default: hourly EURUSD of the extra demo.")
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", help="Folder for dataset, runs and report; must be new or empty.")
-    ] = Path("demo"),
+        Path | None,
+        typer.Option("--out", help="Folder for dataset, runs and report; default: demo, or the next free one."),
+    ] = None,
     bar_size: options.BarSize = None,
     reading: dict[str, Any],
     threads: options.Threads = None,
@@ -38,7 +40,7 @@ def demo(
     from ohlcv_factory.cli.recipes import BuildRecipe, read_recipe
     from ohlcv_factory.cli.run import DEFAULT_MODELS
 
-    sources = files or [str(demo_bars())]
+    sources, out = files or [str(demo_bars())], out or free_folder(Path("demo"))
     assumed = {} if files else DEMO_READING
     if assumed and not as_json:
         typer.echo("demo bars: EURUSD, 1 hour, ask, of the package gym-anytrading (MIT)")
@@ -58,6 +60,12 @@ def demo(
     recipe, _ = read_recipe(BuildRecipe, None, None, flags)
     outcome = run_everything(Plan(recipe, tuple(DEFAULT_MODELS.split(",")), out), say=not as_json)
     emit(outcome.values, outcome.text, as_json)
+
+
+def free_folder(wanted: Path) -> Path:
+    """`wanted` where it does not exist, else the first free one of `wanted-2`, `wanted-3`, …"""
+    numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in itertools.count(2))
+    return next(path for path in itertools.chain([wanted], numbered) if not path.exists())
 
 
 def demo_bars() -> Path:
