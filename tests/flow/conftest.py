@@ -1,24 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from command_line import DATASET, succeed, train, write_bars
+from built_dataset import bar_csv, dataset, folder
+from command_line import train
 
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("flow")
-
-
-@pytest.fixture(scope="session")
-def bar_csv(folder):
-    """Raw bars as a vendor would give them."""
-    return write_bars(folder / "SYNTH_5min.csv")
-
-
-@pytest.fixture(scope="session")
-def dataset(folder, bar_csv):
-    succeed("data", "build", bar_csv, "--out", folder / "dataset", *DATASET)
-    return folder / "dataset"
+__all__ = ["bar_csv", "dataset", "folder"]
 
 
 @pytest.fixture(scope="session")

@@ -38,10 +38,10 @@ def fit_pipeline(config: TrainerConfig, container: TimeSeriesDataContainer, sink
     lack a class.
     """
     model = config.create_model()
-    columns = resolve(config.feature_set or model.input_spec.feature_set, container.feature_names)
+    columns = input_columns(config, model, container)
     rows = container.rows("train", scored=True)
     _refuse_missing_class(container, rows, config)
-    inner = _inner(container, rows)
+    inner = inner_parts(container, rows)
     scaler = Scaler.fit(model.input_spec.scaling, container.matrix(rows[inner.fit], columns))
     fit_rows, stop_rows = (
         _scaled(container, rows[part], columns, scaler, config, model) for part in (inner.fit, inner.stop)
@@ -69,7 +69,13 @@ def _refuse_missing_class(container: TimeSeriesDataContainer, rows: np.ndarray, 
         )
 
 
-def _inner(container: TimeSeriesDataContainer, rows: np.ndarray) -> InnerRows:
+def input_columns(config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer) -> tuple[str, ...]:
+    """The columns of the config's feature set, or of the model's own, that the container carries."""
+    return resolve(config.feature_set or model.input_spec.feature_set, container.feature_names)
+
+
+def inner_parts(container: TimeSeriesDataContainer, rows: np.ndarray) -> InnerRows:
+    """Fit, stop and calibrate positions among some training rows of a container."""
     labels = container.labels
     return inner_rows(container.index["time_ns"][rows], labels.scheduled_end_ns[rows], labels.uniqueness[rows])
 

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.features.sets import resolve
 from ohlcv_factory.models.base import BaseModel
-from ohlcv_factory.splits.inner import inner_rows
+from ohlcv_factory.training.fitting import inner_parts, input_columns
 from ohlcv_factory.training.memory_estimate import estimate_memory_requirements
 from ohlcv_factory.training.settings import TrainerConfig
 
@@ -26,10 +25,9 @@ def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[
     stop early.
     """
     model = config.create_model()
-    columns = resolve(config.feature_set or model.input_spec.feature_set, container.feature_names)
+    columns = input_columns(config, model, container)
     rows = container.rows("train", scored=True)
-    labels = container.labels
-    inner = inner_rows(container.index["time_ns"][rows], labels.scheduled_end_ns[rows], labels.uniqueness[rows])
+    inner = inner_parts(container, rows)
     memory = estimate_memory_requirements(model.family, len(inner.fit), len(columns))
     return {
         "model": config.model_name,
