@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,3 +44,13 @@ def test_the_frame_holds_utc_times_and_the_five_columns() -> None:
     frame = random_walk(2, 1).frame()
     assert frame.columns == ["timestamp", "open", "high", "low", "close", "volume"]
     assert str(frame["timestamp"][1]) == "2024-01-01 00:05:00+00:00"
+
+
+def test_a_roll_is_the_first_bar_of_a_contract_and_follows_its_bars() -> None:
+    bars = replace(
+        random_walk(5, 1), contract=np.array([0, 0, 1, 1, 2], dtype=np.int32), contract_names=("H", "M", "U")
+    )
+    assert bars.roll_rows.tolist() == [2, 4]
+    assert bars.slice(3, 5).roll_rows.tolist() == [1]
+    assert bars.frame()["contract"].to_list() == ["H", "H", "M", "M", "U"]
+    assert random_walk(5, 1).roll_rows.tolist() == []

@@ -37,8 +37,7 @@ class Placed:
 
     def take(self, chosen: np.ndarray) -> Placed:
         """The bars at some positions, or those that a mask marks."""
-        arrays = {name: getattr(self.bars, name)[chosen] for name in ("time_ns", *COLUMNS)}
-        return replace(self, bars=replace(self.bars, **arrays), rows=self.rows[chosen])
+        return replace(self, bars=self.bars.take(chosen), rows=self.rows[chosen])
 
     def refuse(self, bad: np.ndarray, rule: str, help: str, columns: tuple[str, ...] = ()) -> None:
         """Raise DataError (65) when any bar is marked `bad`: the rule, the count, the first rows with their values."""

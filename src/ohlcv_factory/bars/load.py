@@ -109,7 +109,7 @@ def _bar_file(table: Table, options: ReadOptions, clock: Clock) -> BarFile:
     seconds, size_note = _bar_size(time_ns, options, table.source)
     if options.stamp == "close":
         time_ns = time_ns - seconds * NANOSECONDS
-    values = {name: column_numbers(part, columns.values.get(name), options) for name in COLUMNS}
+    values: dict[str, Any] = {name: column_numbers(part, columns.values.get(name), options) for name in COLUMNS}
     bars, warnings = check_bars(
         Bars(symbol=symbol, time_ns=time_ns, **values, bar_seconds=seconds),
         now=clock(),

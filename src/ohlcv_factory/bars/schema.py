@@ -36,9 +36,18 @@ class Bars:
     volume: np.ndarray
     """float64; 0 everywhere where the market reports none."""
     bar_seconds: int
+    contract: np.ndarray | None = None
+    """int32, position of each bar's futures contract in `contract_names`; None for a series without rolls.
+
+    Prices are those of the contract itself: a roll is where the code changes, and the step across it was no trade.
+    """
+    contract_names: tuple[str, ...] = ()
+    """Contracts in the order in which they come."""
 
     def __post_init__(self) -> None:
         lengths = {len(self.time_ns), *(len(getattr(self, name)) for name in COLUMNS)}
+        if self.contract is not None:
+            lengths.add(len(self.contract))
         if len(lengths) != 1:
             raise DataError(f"{self.symbol}: columns of different length: {sorted(lengths)}.", help="one value per bar")
         if self.bar_seconds < 1:
@@ -59,18 +68,32 @@ class Bars:
         """Whether any bar carries volume at all."""
         return bool(np.any(self.volume > 0))
 
+    @cached_property
+    def roll_rows(self) -> np.ndarray:
+        """Rows of the first bar of every contract but the first, int64 `(rolls,)`."""
+        if self.contract is None:
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero(np.diff(self.contract)) + 1
+
+    def take(self, rows: slice | np.ndarray) -> Bars:
+        """Some of the bars: a slice as views, positions or a mask as copies."""
+        arrays = {name: getattr(self, name)[rows] for name in ("time_ns", *COLUMNS)}
+        return replace(self, **arrays, contract=None if self.contract is None else self.contract[rows])
+
     def head(self, count: int) -> Bars:
         """The first `count` bars: what was known at the close of bar `count - 1`."""
         return self.slice(0, count)
 
     def slice(self, start: int, stop: int) -> Bars:
         """Bars `start` to `stop - 1`, as views."""
-        arrays = {name: getattr(self, name)[start:stop] for name in ("time_ns", *COLUMNS)}
-        return replace(self, **arrays)
+        return self.take(slice(start, stop))
 
     def frame(self) -> pl.DataFrame:
-        """A polars frame with `timestamp` (UTC) and the five columns."""
+        """A polars frame with `timestamp` (UTC), the five columns, and `contract` by name where there are several."""
         import polars as pl
 
         time = pl.Series("timestamp", self.time_ns).cast(pl.Datetime("ns", "UTC"))
-        return pl.DataFrame([time, *(pl.Series(name, getattr(self, name)) for name in COLUMNS)])
+        columns = [time, *(pl.Series(name, getattr(self, name)) for name in COLUMNS)]
+        if self.contract is not None:
+            columns.append(pl.Series("contract", np.array(self.contract_names, dtype=object)[self.contract].tolist()))
+        return pl.DataFrame(columns)

@@ -175,7 +175,7 @@ def _read_symbol(folder: Path, entry: dict[str, Any], names: tuple[str, ...], co
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{entry['file']} cannot be read: {error}.", where=str(folder), help="build it again") from None
     instrument = Instrument.parse(entry["instrument"], where=str(folder / MANIFEST))
-    arrays = {name: frame[name].to_numpy().copy() for name in COLUMNS}
+    arrays: dict[str, Any] = {name: frame[name].to_numpy().copy() for name in COLUMNS}
     bars = Bars(
         instrument.symbol,
         frame["timestamp"].dt.timestamp("ns").to_numpy().copy(),

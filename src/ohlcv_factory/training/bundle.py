@@ -175,5 +175,7 @@ def _append(bars: Bars, bar: Bars) -> Bars:
         raise DataError(
             f"{bar.symbol}: the next bar must be one bar later than the last.", help="send bars in time order"
         )
-    arrays = {name: np.append(getattr(bars, name), getattr(bar, name)) for name in ("time_ns", *COLUMNS)}
+    arrays: dict[str, Any] = {
+        name: np.append(getattr(bars, name), getattr(bar, name)) for name in ("time_ns", *COLUMNS)
+    }
     return Bars(bars.symbol, bar_seconds=bars.bar_seconds, **arrays)
