@@ -6,7 +6,7 @@ scheduled end) or that lie within the embargo. Rows in a gap belong to no part.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -61,18 +61,26 @@ def chronological_parts(
     Raises DataError (65) with the arithmetic when a border leaves no row on one side.
     """
     times = np.unique(time_ns)
-    borders = [int(times[position]) for position in _border_positions(len(times), shares)]
-    code = np.searchsorted(borders, time_ns, side="right").astype(np.int8)
-    embargoes, warnings = [], []
-    for part, border in enumerate(borders):
+    borders = tuple(int(times[position]) for position in _border_positions(len(times), shares))
+    starts = (int(times[0]), *borders)
+    gaps = [embargo_before(border, border - start, embargo) for start, border in zip(starts, borders, strict=False)]
+    parts = parts_at(time_ns, scheduled_end_ns, borders, tuple(embargo_ns for embargo_ns, _ in gaps))
+    return replace(parts, warnings=tuple(note for _, note in gaps if note))
+
+
+def parts_at(
+    time_ns: np.ndarray, scheduled_end_ns: np.ndarray, borders_ns: tuple[int, ...], embargo_ns: tuple[int, ...]
+) -> Parts:
+    """The parts of n rows between borders that are known, with the embargo before each.
+
+    Raises DataError (65) when a part is left without rows.
+    """
+    code = np.searchsorted(borders_ns, time_ns, side="right").astype(np.int8)
+    for part, (border, embargo) in enumerate(zip(borders_ns, embargo_ns, strict=True)):
         before = code == part
-        span = border - int(time_ns[before].min())
-        embargo_ns, note = embargo_before(border, span, embargo)
-        code[before & ((scheduled_end_ns >= border) | (time_ns >= border - embargo_ns))] = NO_PART
-        embargoes.append(embargo_ns)
-        warnings += [note] if note else []
-        _refuse_empty(code, part, before, border, embargo_ns)
-    return Parts(code, tuple(borders), tuple(embargoes), tuple(warnings))
+        code[before & ((scheduled_end_ns >= border) | (time_ns >= border - embargo))] = NO_PART
+        _refuse_empty(code, part, before, border, embargo)
+    return Parts(code, borders_ns, embargo_ns, ())
 
 
 def embargo_before(border_ns: int, span_ns: int, embargo: Embargo) -> tuple[int, str]:
