@@ -198,7 +198,7 @@ def observed(answer: Answer, dataset: Path | None) -> dict[str, Any]:
     if dataset:
         manifest = read_json(dataset / "dataset.json")
         instruments = [entry["instrument"] for entry in manifest["symbols"]]
-        frames = [pl.read_parquet(dataset / stored["path"]) for stored in manifest["files"]]
+        frames = [pl.read_parquet(dataset / entry["file"]) for entry in manifest["symbols"]]
         seen |= {
             "symbols": [instrument["symbol"] for instrument in instruments],
             "instruments": instruments,

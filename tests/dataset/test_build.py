@@ -44,6 +44,26 @@ def test_the_same_bars_and_settings_have_the_same_fingerprint(dataset, config):
     assert len({dataset.fingerprint, other_bars.fingerprint, other_settings.fingerprint}) == 3
 
 
+def test_pinned_borders_stay_when_bars_are_added(config):
+    whole = bar_file(random_walk(4400, 1))
+    start = build_dataset([bar_file(whole.bars.head(4000))], config)
+    pinned = build_dataset([whole], config, pins=start.pins)
+    free = build_dataset([whole], config)
+    assert (pinned.borders_ns, pinned.embargo_ns) == (start.borders_ns, start.embargo_ns)
+    assert pinned.borders_ns != free.borders_ns
+    assert (pinned.symbols[0].part[4000:] == 2).all()
+    assert pinned.fingerprint != free.fingerprint
+
+
+def test_known_feature_rows_are_taken_over(config):
+    bars = random_walk(4400, 1)
+    start = build_dataset([bar_file(bars.head(4000))], config)
+    known = {"SYNTH": start.symbols[0].features}
+    continued = build_dataset([bar_file(bars)], config, pins=start.pins, known_features=known)
+    anew = build_dataset([bar_file(bars)], config, pins=start.pins)
+    assert continued.symbols[0].features.tobytes() == anew.symbols[0].features.tobytes()
+
+
 def test_unknown_symbols_are_traded_at_declared_generic_costs(dataset):
     assert any("generic costs of 2 basis points" in note for note in dataset.warnings)
 

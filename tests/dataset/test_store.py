@@ -42,8 +42,18 @@ def test_the_parquet_file_speaks_in_words(folder):
     assert {"part", "h20_quality_time", "h20_uniqueness", "h20_ambiguous", "h20_label_end"} <= set(frame.columns)
 
 
-def test_a_changed_file_is_refused_by_its_digest(folder):
-    path = folder / "SYNTH.parquet"
+def test_the_matrix_repeats_the_feature_columns_and_is_mapped_not_read(dataset, folder):
+    frame = pl.read_parquet(folder / "SYNTH.parquet")
+    stored = read_dataset(folder).symbols[0].features
+    by_column = np.stack([frame[name].to_numpy() for name in dataset.feature_names], axis=1)
+    assert stored.tobytes() == by_column.tobytes()
+    assert isinstance(stored.base, np.memmap)
+    assert not stored.flags.writeable
+
+
+@pytest.mark.parametrize("name", ["SYNTH.parquet", "SYNTH.features.npy"])
+def test_a_changed_file_is_refused_by_its_digest(folder, name):
+    path = folder / name
     damaged = bytearray(path.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     path.write_bytes(bytes(damaged))
@@ -67,7 +77,7 @@ def test_a_missing_folder_says_how_to_make_one(tmp_path):
 def test_a_newer_schema_is_refused(folder):
     manifest = json.loads((folder / "dataset.json").read_text())
     (folder / "dataset.json").write_text(json.dumps({**manifest, "schema_version": 99}))
-    with pytest.raises(DataError, match="dataset schema 99, this version reads 1"):
+    with pytest.raises(DataError, match="dataset schema 99, this version reads 2"):
         read_manifest(folder)
 
 

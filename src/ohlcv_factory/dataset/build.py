@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from ohlcv_factory.features import catalogue
 from ohlcv_factory.labels.triple_barrier import BarrierLabels, barrier_atr, triple_barrier
 from ohlcv_factory.labels.weights import Quality, average_uniqueness, label_quality
 from ohlcv_factory.runtime.progress import track
-from ohlcv_factory.splits.chronological import MIN_SCORED_ROWS, Parts, chronological_parts, refuse_small_parts
+from ohlcv_factory.splits.chronological import MIN_SCORED_ROWS, Parts, chronological_parts, parts_at, refuse_small_parts
 from ohlcv_factory.storage.digests import array_digest, value_digest
 
 
@@ -51,6 +51,19 @@ class SymbolData:
 
 
 @dataclass(frozen=True)
+class Pins:
+    """What an update keeps of the dataset that it continues: everything that was decided by looking at all bars."""
+
+    feature_names: tuple[str, ...]
+    left_out: dict[str, str]
+    warm_up_bars: int
+    borders_ns: tuple[int, ...]
+    """First moment of val, and of test where there is one."""
+    embargo_ns: tuple[int, ...]
+    """Embargo before each border."""
+
+
+@dataclass(frozen=True)
 class Dataset:
     """All horizons of one or more symbols, with everything that decided them."""
 
@@ -69,6 +82,11 @@ class Dataset:
     """Digest of bars, settings and feature names: equal data, equal fingerprint."""
 
     @property
+    def pins(self) -> Pins:
+        """What an update of this dataset keeps."""
+        return Pins(self.feature_names, self.left_out, self.warm_up_bars, self.borders_ns, self.embargo_ns)
+
+    @property
     def first_eligible(self) -> int:
         """The first row of each symbol that models may use."""
         return self.warm_up_bars + self.config.history_bars
@@ -79,23 +97,32 @@ class Dataset:
         return self.symbols[0].bars.bar_seconds
 
 
-def build_dataset(files: Sequence[BarFile], config: DatasetConfig) -> Dataset:
+def build_dataset(
+    files: Sequence[BarFile],
+    config: DatasetConfig,
+    *,
+    pins: Pins | None = None,
+    known_features: Mapping[str, np.ndarray] | None = None,
+) -> Dataset:
     """Build every part of a dataset from bars, one file per symbol.
 
+    With `pins` columns and borders are given, not found. `known_features` holds, by symbol, the float32 `(m, F)` rows of
+    these columns that were computed before from the same first m bars; only later rows are computed.
     Raises UsageError (2) for settings that contradict, DataError (65) for bars that cannot carry them.
     """
     series = tuple(_sized(file.bars, config) for file in files)
     _refuse_mixture(series)
     instruments = tuple(config.instrument(bars.symbol) for bars in series)
-    names, left_out = _columns(series, instruments, config)
-    warm_up = catalogue.warm_up(names, series[0].bar_seconds)
+    names, left_out = (pins.feature_names, pins.left_out) if pins else _columns(series, instruments, config)
+    warm_up = pins.warm_up_bars if pins else catalogue.warm_up(names, series[0].bar_seconds)
     first = warm_up + config.history_bars
     for bars in series:
         _refuse_short(bars, warm_up, config)
     labels = [_label_all(bars, instrument, config) for bars, instrument in zip(series, instruments, strict=True)]
-    parts = _parts(series, labels, first, config)
+    parts = _parts(series, labels, first, config, pins)
+    known = known_features or {}
     tables = track(zip(series, instruments, labels, _split_codes(parts, series, first), strict=True), "features")
-    symbols = tuple(_symbol(*table, names) for table in tables)
+    symbols = tuple(_symbol(*table, names, known.get(table[0].symbol)) for table in tables)
     return Dataset(
         config=config,
         symbols=symbols,
@@ -110,7 +137,7 @@ def build_dataset(files: Sequence[BarFile], config: DatasetConfig) -> Dataset:
             *_generic_notes(instruments),
         ),
         accounts=tuple({"symbol": file.bars.symbol, **file.account.plain()} for file in files),
-        fingerprint=_fingerprint(series, instruments, config, names),
+        fingerprint=_fingerprint(series, instruments, config, names, parts),
     )
 
 
@@ -181,17 +208,22 @@ def _label(bars: Bars, atr: np.ndarray, rule: BarrierRule, config: DatasetConfig
 
 
 def _parts(
-    series: tuple[Bars, ...], labels: list[dict[int, HorizonLabels]], first: int, config: DatasetConfig
+    series: tuple[Bars, ...],
+    labels: list[dict[int, HorizonLabels]],
+    first: int,
+    config: DatasetConfig,
+    pins: Pins | None,
 ) -> Parts:
     """The parts of all eligible rows, symbols one after the other."""
     longest = [max(table.rule.max_bars for table in by_horizon.values()) for by_horizon in labels]
-    ends = [scheduled_end_ns(bars, max_bars)[first:] for bars, max_bars in zip(series, longest, strict=True)]
-    parts = chronological_parts(
-        np.concatenate([bars.time_ns[first:] for bars in series]),
-        np.concatenate(ends),
-        config.parts,
-        config.embargo_days,
+    ends = np.concatenate(
+        [scheduled_end_ns(bars, max_bars)[first:] for bars, max_bars in zip(series, longest, strict=True)]
     )
+    times = np.concatenate([bars.time_ns[first:] for bars in series])
+    if pins:
+        parts = parts_at(times, ends, pins.borders_ns, pins.embargo_ns)
+    else:
+        parts = chronological_parts(times, ends, config.parts, config.embargo_days)
     for horizon in config.horizons:
         scored = [
             by_horizon[horizon].barrier.labelled & ~by_horizon[horizon].barrier.ambiguous for by_horizon in labels
@@ -216,10 +248,22 @@ def _split_codes(parts: Parts, series: tuple[Bars, ...], first: int) -> list[np.
 
 
 def _symbol(
-    bars: Bars, instrument: Instrument, labels: dict[int, HorizonLabels], part: np.ndarray, names: tuple[str, ...]
+    bars: Bars,
+    instrument: Instrument,
+    labels: dict[int, HorizonLabels],
+    part: np.ndarray,
+    names: tuple[str, ...],
+    known: np.ndarray | None,
 ) -> SymbolData:
-    features = catalogue.compute(bars, instrument.sessions, names)
+    features = _features(bars, instrument, names, known)
     return SymbolData(bars, instrument, features, barrier_atr(bars), part, labels)
+
+
+def _features(bars: Bars, instrument: Instrument, names: tuple[str, ...], known: np.ndarray | None) -> np.ndarray:
+    """The columns of all bars; rows that are known are taken over."""
+    if known is None:
+        return catalogue.compute(bars, instrument.sessions, names)
+    return np.concatenate((known, catalogue.compute(bars, instrument.sessions, names)[len(known) :]))
 
 
 def _generic_notes(instruments: tuple[Instrument, ...]) -> list[str]:
@@ -232,12 +276,16 @@ def _generic_notes(instruments: tuple[Instrument, ...]) -> list[str]:
 
 
 def _fingerprint(
-    series: tuple[Bars, ...], instruments: tuple[Instrument, ...], config: DatasetConfig, names: tuple[str, ...]
+    series: tuple[Bars, ...],
+    instruments: tuple[Instrument, ...],
+    config: DatasetConfig,
+    names: tuple[str, ...],
+    parts: Parts,
 ) -> str:
     """Digest of what decides the arrays: how a file was read does not, the bars that came out of it do."""
     bars = {one.symbol: array_digest(one.time_ns, one.open, one.high, one.low, one.close, one.volume) for one in series}
     effective = {key: value for key, value in config.plain().items() if key not in ("read", "instruments")}
     table = [instrument.plain() for instrument in instruments]
-    return value_digest(
-        {"bars": bars, "instruments": table, "config": effective, "features": list(names), "version": __version__}
-    )
+    borders = {"borders": list(parts.borders_ns), "embargo": list(parts.embargo_ns)}
+    facts = {"bars": bars, "instruments": table, "config": effective, "features": list(names), "parts": borders}
+    return value_digest({**facts, "version": __version__})

@@ -1,7 +1,12 @@
-"""A dataset on disk: one Parquet file per symbol and a manifest, written last."""
+"""A dataset on disk: per symbol a Parquet file and its feature matrix, and a manifest, written last.
+
+The Parquet file holds everything, for people and other tools. The matrix repeats its feature columns row by row, so
+that training maps it into memory instead of decoding it.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +29,14 @@ from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.formats import read_json, write_json
 
 MANIFEST = "dataset.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+TRANSPOSED_ROWS = 4096
 
 
 def write_dataset(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> Path:
-    """Write `<symbol>.parquet` per symbol, then `dataset.json`; the same dataset gives the same bytes.
+    """Write `<symbol>.parquet` and `<symbol>.features.npy` per symbol, then `dataset.json`.
+
+    The same dataset gives the same bytes.
 
     `summary` (label and feature statistics for people) is kept in the manifest. Raises OutputError (73) when the folder
     is not empty.
@@ -36,6 +44,7 @@ def write_dataset(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> Pa
     atomic.create_folder(folder, must_be_new=True)
     for symbol in dataset.symbols:
         atomic.write_with(folder / _file_name(symbol), _symbol_frame(symbol, dataset.feature_names).write_parquet)
+        atomic.write_with(folder / _matrix_name(symbol), partial(_write_matrix, symbol.features))
     write_json(folder / MANIFEST, _manifest(dataset, folder, summary))
     return folder
 
@@ -86,7 +95,7 @@ def read_dataset(folder: Path) -> Dataset:
 
 
 def _manifest(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> dict[str, Any]:
-    names = [_file_name(symbol) for symbol in dataset.symbols]
+    names = [name(symbol) for symbol in dataset.symbols for name in (_file_name, _matrix_name)]
     return {
         "schema_version": SCHEMA_VERSION,
         "created_by": f"ohlcv-model-factory {__version__}",
@@ -112,6 +121,7 @@ def _manifest(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> dict[s
 def _symbol_entry(symbol: SymbolData) -> dict[str, Any]:
     return {
         "file": _file_name(symbol),
+        "matrix": _matrix_name(symbol),
         "bars": len(symbol.bars),
         "bar_seconds": symbol.bars.bar_seconds,
         "instrument": symbol.instrument.plain(),
@@ -126,6 +136,14 @@ def _file_name(symbol: SymbolData) -> str:
             f"symbol {name!r} cannot be a file name.", help="letters, digits, '-', '_' and '.': --symbol NAME"
         )
     return f"{name}.parquet"
+
+
+def _matrix_name(symbol: SymbolData) -> str:
+    return f"{_file_name(symbol).removesuffix('.parquet')}.features.npy"
+
+
+def _write_matrix(features: np.ndarray, path: Path) -> None:
+    np.save(path, np.ascontiguousarray(features), allow_pickle=False)
 
 
 def _refuse_changed(path: Path, digest: str) -> None:
@@ -144,10 +162,19 @@ def _symbol_frame(symbol: SymbolData, names: tuple[str, ...]) -> pl.DataFrame:
     columns: list[pl.Series] = [
         pl.Series("part", np.array([*PART_NAMES, None], dtype=object)[symbol.part].tolist(), pl.String)
     ]
-    columns += [pl.Series(name, np.ascontiguousarray(symbol.features[:, column])) for column, name in enumerate(names)]
+    by_column = _columns_of(symbol.features)
+    columns += [pl.Series(name, values) for name, values in zip(names, by_column, strict=True) if name not in COLUMNS]
     for horizon, labels in symbol.labels.items():
         columns += _label_columns(f"h{horizon}", symbol.bars, labels)
     return symbol.bars.frame().with_columns(columns)
+
+
+def _columns_of(matrix: np.ndarray) -> np.ndarray:
+    """`(F, n)` copy of `(n, F)` values, a few thousand rows at a time, so that each stretch of memory is read once."""
+    columns = np.empty(matrix.shape[::-1], dtype=matrix.dtype)
+    for start in range(0, len(matrix), TRANSPOSED_ROWS):
+        columns[:, start : start + TRANSPOSED_ROWS] = matrix[start : start + TRANSPOSED_ROWS].T
+    return columns
 
 
 def _label_columns(prefix: str, bars: Bars, labels: HorizonLabels) -> list[pl.Series]:
@@ -170,10 +197,7 @@ def _label_columns(prefix: str, bars: Bars, labels: HorizonLabels) -> list[pl.Se
 
 
 def _read_symbol(folder: Path, entry: dict[str, Any], names: tuple[str, ...], config: DatasetConfig) -> SymbolData:
-    try:
-        frame = pl.read_parquet(folder / entry["file"])
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{entry['file']} cannot be read: {error}.", where=str(folder), help="build it again") from None
+    frame, features = _read_table(folder / entry["file"], names), _read_matrix(folder / entry["matrix"])
     instrument = Instrument.parse(entry["instrument"], where=str(folder / MANIFEST))
     arrays: dict[str, Any] = {name: frame[name].to_numpy().copy() for name in COLUMNS}
     bars = Bars(
@@ -182,13 +206,27 @@ def _read_symbol(folder: Path, entry: dict[str, Any], names: tuple[str, ...], co
         bar_seconds=entry["bar_seconds"],
         **arrays,
     )
-    features = np.empty((len(bars), len(names)), dtype=np.float32)
-    for column, name in enumerate(names):
-        features[:, column] = frame[name].to_numpy()
     rules = {int(horizon): BarrierRule.parse(rule) for horizon, rule in entry["rules"].items()}
     labels = {horizon: _read_labels(frame, f"h{horizon}", rules[horizon]) for horizon in config.horizons}
     part = _codes(frame["part"], PART_NAMES, -1)
     return SymbolData(bars, instrument, features, barrier_atr(bars), part, labels)
+
+
+def _read_table(path: Path, feature_names: tuple[str, ...]) -> pl.DataFrame:
+    """Bars and labels of one symbol; the features come from the matrix."""
+    try:
+        wanted = [name for name in pl.read_parquet_schema(path) if name in COLUMNS or name not in feature_names]
+        return pl.read_parquet(path, columns=wanted)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path.name} cannot be read: {error}.", where=str(path), help="build it again") from None
+
+
+def _read_matrix(path: Path) -> np.ndarray:
+    """The feature matrix of one symbol, mapped into memory and read-only."""
+    try:
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path.name} cannot be read: {error}.", where=str(path), help="build it again") from None
 
 
 def _codes(words: pl.Series, names: tuple[str, ...], missing: int) -> np.ndarray:
