@@ -110,10 +110,12 @@ def _timed(work: Work) -> dict[str, Any]:
     return {"wall": wall, "cpu": cpu, "peak": peak, "facts": dict(facts())}
 
 
-def time_command(command: Sequence[str], *, before: Callable[[], None] = lambda: None) -> Timing:
-    """Time a whole command: one warm-up, then five runs; `before` tidies up, untimed. Raises on a failing command."""
+def time_command(
+    command: Sequence[str], *, before: Callable[[], None] = lambda: None, runs: int = COMMAND_RUNS
+) -> Timing:
+    """Time a whole command: one warm-up, then the runs; `before` tidies up, untimed. Raises on a failing command."""
     _run_command(command, before)
-    return _medians([_run_command(command, before) for _ in range(COMMAND_RUNS)])
+    return _medians([_run_command(command, before) for _ in range(runs)])
 
 
 def _run_command(command: Sequence[str], before: Callable[[], None]) -> dict[str, Any]:

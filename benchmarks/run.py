@@ -22,10 +22,11 @@ from typing import Any
 import fit_overhead
 import raw_to_dataset
 import start_up
+import ten_million_bars
 import trading_simulation
 from common import Bench, Line, Timing
 
-ROWS = {7: trading_simulation, 8: raw_to_dataset, 13: fit_overhead, 15: start_up}
+ROWS = {7: trading_simulation, 8: raw_to_dataset, 9: ten_million_bars, 13: fit_overhead, 15: start_up}
 OVERHEAD_ROWS = (13,)
 HERE = Path(__file__).parent
 OURS = (
