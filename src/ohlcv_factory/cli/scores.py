@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ohlcv_factory.cli.console import table
+from ohlcv_factory.labels.classes import CLASS_NAMES
 
 SCORE_HEADER = (
     "name",
@@ -28,7 +29,18 @@ def score_table(evaluation: dict[str, Any]) -> str:
         f"{name} > {facts['threshold']}: {'reached' if facts['passed'] else 'not reached'}"
         for name, facts in evaluation["thresholds"].items()
     ]
-    return table(SCORE_HEADER, rows) + "\n\nspecification's thresholds: " + "; ".join(verdicts)
+    text = table(SCORE_HEADER, rows) + "\n\nspecification's thresholds: " + "; ".join(verdicts)
+    return text + _absent_classes(evaluation["classification"]["classes_present"])
+
+
+def _absent_classes(present: list[str]) -> str:
+    """A warning where a class never occurs in the truth: averages over classes leave it out."""
+    absent = [name for name in CLASS_NAMES if name not in present]
+    if not absent:
+        return ""
+    return (
+        f"\nwarning: no scored row is {' or '.join(absent)}: averages over classes take {', '.join(present) or 'none'}"
+    )
 
 
 def score_row(name: str, block: dict[str, Any]) -> list[Any]:
