@@ -9,6 +9,7 @@ import json
 import os
 from dataclasses import dataclass
 from functools import reduce
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,15 @@ class Golden:
 def renamed(state: dict[str, Tensor], names: dict[str, str]) -> dict[str, Tensor]:
     """The same tensors with each of `names` replaced in their keys, in order."""
     return {reduce(lambda key, pair: key.replace(*pair), names.items(), key): value for key, value in state.items()}
+
+
+def channel_state(state: dict[str, Tensor], names: dict[str, str]) -> dict[str, Tensor]:
+    """The state of maps over time: one per feature (`NAME.j.weight`) stacked, or one for all (`NAME.weight`)."""
+    stacked = {}
+    for (old, new), kind in product(names.items(), ("weight", "bias")):
+        each = [state[f"{old}.{j}.{kind}"] for j in range(len(state)) if f"{old}.{j}.{kind}" in state]
+        stacked[f"{new}.{kind}"] = torch.stack(each) if each else state[f"{old}.{kind}"]
+    return stacked
 
 
 def assert_equal(ours: Tensor, reference: Tensor) -> None:

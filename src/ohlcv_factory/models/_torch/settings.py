@@ -89,3 +89,23 @@ class NetworkConfig(ModelConfig):
                 raise UsageError(f"{key} is {field} under another name, and both are given.", where=where)
             named[field] = value
         return super().parse(named, where=where, lines=lines, section=section)
+
+
+class LinearConfig(NetworkConfig):
+    """Settings that DLinear and NLinear share."""
+
+    lookback: int = figure("lookback", 96, search=Search(48, 192))
+    batch_size: int = figure("batch_size", 32)
+    max_epochs: int = figure("max_epochs", 20)
+    learning_rate: float = figure("learning_rate", 0.005)
+    weight_decay: float = figure("weight_decay", 0.0)
+    early_stopping_patience: int = figure("early_stopping_patience", 5)
+    scheduler: Literal["cosine", "plateau", "none"] = figure("scheduler", "none")
+    warmup_epochs: int = figure("warmup_epochs", 0)
+    dropout: float = figure("dropout", 0.0, source="Zeng et al. 2023")
+    pred_len: int = setting(
+        20, "steps of the linear outlook per feature", ge=1, search=Search(5, 20), source=SPECIFICATION
+    )
+    individual: bool = setting(
+        True, "a linear map for each feature instead of one", search=Search(choices=(True, False)), source=SPECIFICATION
+    )
