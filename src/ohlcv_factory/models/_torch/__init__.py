@@ -1,0 +1,1 @@
+"""What every network shares. Only model files import this package: it needs torch."""

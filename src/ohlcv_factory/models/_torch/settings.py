@@ -1,0 +1,111 @@
+"""Settings that every network has: window, optimizer, schedule, early stopping. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+from ohlcv_factory.config import Search, setting
+from ohlcv_factory.errors import UsageError
+from ohlcv_factory.models.base import ModelConfig
+
+SPECIFICATION = "specification"
+
+_RULES: dict[str, dict[str, Any]] = {
+    "lookback": {"help": "bars per window, the last one is the bar of the decision", "ge": 2, "le": 4096},
+    "batch_size": {"help": "windows per step of the optimizer", "ge": 1},
+    "max_epochs": {"help": "most epochs to train", "ge": 1},
+    "learning_rate": {
+        "help": "largest step size of the optimizer",
+        "gt": 0,
+        "le": 1,
+        "search": Search(1e-4, 1e-2, log=True),
+    },
+    "weight_decay": {"help": "pull of the weights to zero (decoupled from the gradient)", "ge": 0},
+    "gradient_clip": {"help": "largest norm of the gradient; 0 leaves it alone", "ge": 0},
+    "early_stopping_patience": {"help": "epochs without a better stop loss before training ends", "ge": 1},
+    "min_delta": {"help": "least fall of the stop loss that counts as better", "ge": 0},
+    "optimizer": {"help": "how a gradient becomes a step"},
+    "scheduler": {"help": "how the step size falls"},
+    "warmup_epochs": {"help": "epochs in which the step size rises from zero", "ge": 0},
+    "plateau_patience": {"help": "epochs without a better stop loss before `plateau` lowers the step size", "ge": 1},
+    "dropout": {"help": "share of units set to zero while training", "ge": 0, "lt": 1, "search": Search(0.0, 0.5)},
+}
+
+
+def figure(name: str, default: Any, *, source: str = SPECIFICATION, search: Search | None = None) -> Any:
+    """The shared setting `name` with a model's own figure: its rule and help keep one owner."""
+    rule = _RULES[name] if search is None else {**_RULES[name], "search": search}
+    return setting(default, **rule, source=source)
+
+
+class NetworkConfig(ModelConfig):
+    """Base of every network's settings; the figures are those of the specification's LSTM."""
+
+    lookback: int = figure("lookback", 60, search=Search(30, 120))
+    batch_size: int = figure("batch_size", 256)
+    max_epochs: int = figure("max_epochs", 100)
+    learning_rate: float = figure("learning_rate", 1e-3)
+    weight_decay: float = figure("weight_decay", 1e-4)
+    gradient_clip: float = figure("gradient_clip", 1.0)
+    early_stopping_patience: int = figure("early_stopping_patience", 15)
+    min_delta: float = figure("min_delta", 1e-4)
+    optimizer: Literal["adamw", "adam", "sgd"] = figure("optimizer", "adamw")
+    scheduler: Literal["cosine", "plateau", "none"] = figure("scheduler", "cosine")
+    warmup_epochs: int = figure("warmup_epochs", 5)
+    plateau_patience: int = figure("plateau_patience", 5)
+    dropout: float = figure("dropout", 0.3)
+
+    aliases: ClassVar[Mapping[str, str]] = {
+        "sequence_length": "lookback",
+        "seq_len": "lookback",
+        "backcast_length": "lookback",
+        "encoder_length": "lookback",
+        "context_length": "lookback",
+    }
+    """Other names of a field, as the specification and the papers write them."""
+    trainer_aliases: ClassVar[Mapping[str, str]] = {
+        "sequence_length": "lookback",
+        "batch_size": "batch_size",
+        "max_epochs": "max_epochs",
+        "early_stopping_patience": "early_stopping_patience",
+    }
+    refused: ClassVar[Mapping[str, str]] = {
+        "input_features": "the number of features is that of the data",
+        "mixed_precision": "write precision: auto, fp32, bf16 or fp16",
+        "loss": "classes are always learned by the weighted cross-entropy",
+        "label_len": "a classifier has no decoder that would start from known labels",
+    }
+
+    @classmethod
+    def parse(
+        cls, values: Mapping[str, Any], *, where: str = "", lines: Mapping[str, int] | None = None, section: str = ""
+    ) -> Self:
+        """Settings from plain values under any declared name. Raises UsageError (2) for one field named twice."""
+        named: dict[str, Any] = {}
+        for key, value in values.items():
+            field = cls.aliases.get(key, key)
+            if field in named:
+                raise UsageError(f"{key} is {field} under another name, and both are given.", where=where)
+            named[field] = value
+        return super().parse(named, where=where, lines=lines, section=section)
+
+
+class LinearConfig(NetworkConfig):
+    """Settings that DLinear and NLinear share."""
+
+    lookback: int = figure("lookback", 96, search=Search(48, 192))
+    batch_size: int = figure("batch_size", 32)
+    max_epochs: int = figure("max_epochs", 20)
+    learning_rate: float = figure("learning_rate", 0.005)
+    weight_decay: float = figure("weight_decay", 0.0)
+    early_stopping_patience: int = figure("early_stopping_patience", 5)
+    scheduler: Literal["cosine", "plateau", "none"] = figure("scheduler", "none")
+    warmup_epochs: int = figure("warmup_epochs", 0)
+    dropout: float = figure("dropout", 0.0, source="Zeng et al. 2023")
+    pred_len: int = setting(
+        20, "steps of the linear outlook per feature", ge=1, search=Search(5, 20), source=SPECIFICATION
+    )
+    individual: bool = setting(
+        True, "a linear map for each feature instead of one", search=Search(choices=(True, False)), source=SPECIFICATION
+    )

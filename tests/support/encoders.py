@@ -1,0 +1,51 @@
+"""What every encoder promises, as assertions that each network's test calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+TOLERANCE = {"atol": 2e-6, "rtol": 1e-5}
+
+
+def windows(batch: int, lookback: int, features: int, seed: int = 0) -> Tensor:
+    """Random walks that stand for standardised features, `(batch, lookback, features)`."""
+    steps = torch.randn(batch, lookback, features, generator=torch.Generator().manual_seed(seed))
+    return steps.cumsum(1) / lookback**0.5
+
+
+def check_encoder(encoder: Any, lookback: int, features: int) -> None:
+    """Shape, gradients of every parameter, and no influence of a window on its neighbours."""
+    x = windows(5, lookback, features)
+    check_shape_and_gradients(encoder, x)
+    check_batch_independence(encoder.eval(), x)
+
+
+def check_shape_and_gradients(encoder: Any, x: Tensor) -> None:
+    encoder.train()
+    code = encoder(x)
+    assert code.shape == (len(x), encoder.width)
+    (code * torch.linspace(0.5, 1.5, encoder.width)).square().sum().backward()
+    silent = [name for name, p in encoder.named_parameters() if p.grad is None or not bool(p.grad.abs().max() > 0)]
+    assert silent == []
+
+
+def check_batch_independence(encoder: Any, x: Tensor) -> None:
+    """Each window alone, and beside very different neighbours, gives what it gives in this batch."""
+    with torch.no_grad():
+        together = encoder(x)
+        alone = torch.cat([encoder(window[None]) for window in x])
+        others = torch.cat([x[:1], 50 * x.flip(1)[1:]])
+        torch.testing.assert_close(alone, together, **TOLERANCE)
+        torch.testing.assert_close(encoder(others)[0], together[0], **TOLERANCE)
+
+
+def first_change(sequence: Any, x: Tensor, step: int) -> int:
+    """The first step of `sequence(x)` that notices a change of the input at `step`; both are `(batch, time, ...)`."""
+    changed = x.clone()
+    changed[:, step] += 3.0
+    with torch.no_grad():
+        moved = (sequence(changed) - sequence(x)).abs().flatten(2).amax((0, 2))
+    return int(torch.nonzero(moved > 0)[0])
