@@ -7,13 +7,14 @@ from typing import Literal
 
 import numpy as np
 
+from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError
 from ohlcv_factory.labels.classes import CLASS_COUNT
 
 INDEX_DTYPE = np.dtype([("symbol_code", np.int32), ("time_ns", np.int64), ("row", np.int64)])
 """Key of a sample: symbol (position in a tuple of names), open time of its bar, row of its bar in the symbol's bars."""
 
-Layout = Literal["tabular"]
+Layout = Literal["tabular", "sequence"]
 Scaling = Literal["none", "standard", "robust"]
 
 
@@ -57,8 +58,8 @@ class Samples:
     Labels are 0 short, 1 neutral, 2 long. `label_end` is when each label's realised path ended (ns since 1970 UTC).
     """
 
-    X: np.ndarray
-    """`(n, F)` float32, finite."""
+    X: np.ndarray | WindowSource
+    """`(n, F)` float32, finite; for a sequence model a view `(n, lookback, F)` on the bars of each window."""
     y: np.ndarray
     """`(n,)` int8."""
     weight: np.ndarray
@@ -88,8 +89,9 @@ class Samples:
 
     def take(self, rows: np.ndarray | slice) -> Samples:
         """The same for some rows (positions or a slice)."""
-        parts = {name: getattr(self, name)[rows] for name in ("X", "y", "weight", "index", "label_end")}
-        return replace(self, **parts, market=self.market.take(rows) if self.market else None)
+        parts = {name: getattr(self, name)[rows] for name in ("y", "weight", "index", "label_end")}
+        X = self.X.take(rows) if isinstance(self.X, WindowSource) else self.X[rows]
+        return replace(self, X=X, **parts, market=self.market.take(rows) if self.market else None)
 
     def class_counts(self) -> np.ndarray:
         """Rows per class, shape `(3,)`."""

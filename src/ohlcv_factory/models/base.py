@@ -13,12 +13,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, final
+from typing import Any, ClassVar, Protocol, Self, TypeVar, final
 
 import numpy as np
 
 from ohlcv_factory.config import Settings
 from ohlcv_factory.dataset.samples import INDEX_DTYPE, InputSpec, Samples
+from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.evaluation.classification import class_scores, confusion_matrix, log_loss
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES, class_codes
@@ -28,6 +29,7 @@ from ohlcv_factory.storage.formats import read_json, write_json
 BLOCK_ROWS = 256
 """Rows per prediction block: BLAS gives other bits for one row than for many, so every block has this size, padded."""
 DEFAULT_SEED = 42
+Features = TypeVar("Features", bound="np.ndarray | WindowSource")
 
 
 class ModelConfig(Settings):
@@ -137,6 +139,10 @@ class BaseModel(ABC):
     """Whether the seed changes the fitted model; False for a fit that draws nothing."""
     rounds_field: ClassVar[str | None] = None
     """The hyper-parameter that says how many rounds a fit without stop rows trains; None where there are none."""
+    resumable: ClassVar[bool] = False
+    """Whether `fit(resume=checkpoint)` continues a fit that was cut off, to the same bytes."""
+    resume_from: Path | None = None
+    """The checkpoint that the fit at hand continues from; for `_fit`."""
 
     def __init__(
         self,
@@ -168,6 +174,11 @@ class BaseModel(ABC):
         return self.input_spec.scaling != "none"
 
     @property
+    def lookback(self) -> int:
+        """Bars that one sample reads: 1 for a tabular model."""
+        return int(getattr(self.config, "lookback", self.input_spec.lookback))
+
+    @property
     def requires_sequences(self) -> bool:
         """Whether X has a time axis."""
         return self.input_spec.is_sequence
@@ -194,17 +205,22 @@ class BaseModel(ABC):
         *,
         sample_weights_val: np.ndarray | None = None,
         sink: EpochSink | None = None,
+        resume: Path | None = None,
     ) -> TrainingMetrics:
         """Fit on `fit(train, val)` with two `Samples`, or on the specification's arrays.
 
-        `X_train` has shape `(n, F)`; labels are 0 / 1 / 2 or -1 / 0 / +1. The validation rows stop the training early
+        `X_train` has shape `(n, F)`, or `(n, lookback, F)` for a sequence model; labels are 0 / 1 / 2 or -1 / 0 / +1. The validation rows stop the training early
         where the model can do that; without them it trains its fixed number of rounds. `config` overrides
-        hyper-parameters for this fit and stays on the model. Weights count in the fit and in early stopping.
+        hyper-parameters for this fit and stays on the model. Weights count in the fit and in early stopping. `resume` is
+        a checkpoint folder of the same fit that was cut off.
 
         Raises DataError (65) for bad X, y or weights, UsageError (2) for a bad config or arguments that contradict.
         """
         given = (X_train, y_train, X_val, y_val, sample_weights, sample_weights_val)
         train, val = samples_from_arguments(self.name, self.input_spec, *given)
+        if resume is not None and not self.resumable:
+            raise UsageError(f"model {self.name!r} cannot continue from a checkpoint.", help="train it again")
+        self.resume_from = resume
         if config:
             self.config = self.Config.parse({**self.config.model_dump(), **config}, where="config")
         _check_samples(train, "the training rows")
@@ -218,7 +234,7 @@ class BaseModel(ABC):
         return self._metrics(train, val, report, seconds)
 
     @final
-    def predict(self, X: Samples | np.ndarray) -> PredictionOutput:
+    def predict(self, X: Samples | np.ndarray | WindowSource) -> PredictionOutput:
         """Probabilities of n rows, `(n, 3)` in the order short, neutral, long; a class never seen has probability 0.
 
         Rows are computed in padded blocks of 256, so that a row's bytes do not depend on its neighbours.
@@ -277,8 +293,11 @@ class BaseModel(ABC):
         """Fit on rows with class codes 0 .. k-1 (`self.class_count`), stop early on `val` where that is possible."""
 
     @abstractmethod
-    def _predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities `(m, k)` of the k classes seen, for float32 `X` of any number of rows m."""
+    def _predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities `(m, k)` of the k classes seen, for float32 `X` of any number of rows m.
+
+        `X` is an array, or after a fit of a sequence model the view that it was fitted on.
+        """
 
     @abstractmethod
     def _save(self, path: Path) -> None:
@@ -313,13 +332,14 @@ class BaseModel(ABC):
             return None
         return self._encoded(val if known.all() else val.take(np.flatnonzero(known)))
 
-    def _checked_features(self, X: Samples | np.ndarray) -> np.ndarray:
-        if isinstance(X, Samples):
-            return _finite(_ordered(X, self.feature_names), self.feature_names)
-        values = np.ascontiguousarray(X, dtype=np.float32)
-        if values.ndim != 2 or values.shape[1] != len(self.feature_names):
+    def _checked_features(self, X: Samples | np.ndarray | WindowSource) -> np.ndarray | WindowSource:
+        values = _ordered(X, self.feature_names) if isinstance(X, Samples) else _float32(X)
+        wanted = (self.lookback, len(self.feature_names)) if self.requires_sequences else (len(self.feature_names),)
+        if values.shape[1:] != wanted:
             raise DataError(
-                f"X has shape {values.shape}, model {self.name!r} was fitted on {len(self.feature_names)} features.",
+                f"X has shape {values.shape}, model {self.name!r} was fitted on "
+                + (f"windows of {wanted[0]} bars and " if self.requires_sequences else "")
+                + f"{wanted[-1]} features.",
                 help="give the same columns in the same order",
             )
         return _finite(values, self.feature_names)
@@ -397,15 +417,19 @@ def samples_from_arguments(
     return train, array_samples(X_val, y_val, sample_weights_val)
 
 
-def array_samples(X: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> Samples:
+def array_samples(X: np.ndarray | WindowSource, y: np.ndarray, weight: np.ndarray | None = None) -> Samples:
     """Samples from plain arrays: features f0, f1, …, weight 1, rows numbered as they come."""
-    values = np.ascontiguousarray(X, dtype=np.float32)
-    if values.ndim != 2:
-        raise DataError(f"X must have shape (n, features), got {values.shape}.", help="one row per sample")
+    values = _float32(X)
+    if values.ndim not in (2, 3):
+        raise DataError(
+            f"X must have shape (n, features) or (n, lookback, features), got {values.shape}.", help="one row per sample"
+        )
+    if isinstance(values, np.ndarray) and values.ndim == 3:
+        values = WindowSource.of_array(values)
     index = np.zeros(len(values), dtype=INDEX_DTYPE)
     index["row"] = index["time_ns"] = np.arange(len(values))
     weights = np.ones(len(values)) if weight is None else np.asarray(weight, dtype=np.float64)
-    names = tuple(f"f{column}" for column in range(values.shape[1]))
+    names = tuple(f"f{column}" for column in range(values.shape[-1]))
     return Samples(values, class_codes(np.asarray(y)), weights, index, index["time_ns"].copy(), names)
 
 
@@ -418,14 +442,19 @@ def _check_samples(samples: Samples, what: str) -> None:
         raise DataError(f"weights of {what} must be positive, got {worst.tolist()}.", help="leave rows out instead")
 
 
-def _finite(values: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    if np.isfinite(values).all():
+def _float32(X: np.ndarray | WindowSource) -> np.ndarray | WindowSource:
+    return X if isinstance(X, WindowSource) else np.ascontiguousarray(X, dtype=np.float32)
+
+
+def _finite(values: Features, names: tuple[str, ...]) -> Features:
+    table = values.table if isinstance(values, WindowSource) else values
+    if np.isfinite(table).all():
         return values
-    row, *_, column = np.argwhere(~np.isfinite(values))[0].tolist()
-    raise DataError(f"feature {names[column]!r}, row {row}, is {values[row, column]}.", help="features must be finite")
+    row, *_, column = np.argwhere(~np.isfinite(table))[0].tolist()
+    raise DataError(f"feature {names[column]!r}, row {row}, is {table[row, column]}.", help="features must be finite")
 
 
-def _ordered(samples: Samples, names: tuple[str, ...]) -> np.ndarray:
+def _ordered(samples: Samples, names: tuple[str, ...]) -> np.ndarray | WindowSource:
     """X with its columns in the order of the fit. Raises DataError (65) that names missing and extra columns."""
     if samples.feature_names == names:
         return samples.X
@@ -435,7 +464,10 @@ def _ordered(samples: Samples, names: tuple[str, ...]) -> np.ndarray:
         raise DataError(
             f"features differ from the fit: missing {missing[:5]}, extra {extra[:5]}.", help="use the same set"
         )
-    return np.ascontiguousarray(samples.X[:, [samples.feature_names.index(name) for name in names]])
+    columns = [samples.feature_names.index(name) for name in names]
+    if isinstance(samples.X, WindowSource):
+        return samples.X.with_table(np.ascontiguousarray(samples.X.table[:, columns]))
+    return np.ascontiguousarray(samples.X[:, columns])
 
 
 def _refuse_single_class(train: Samples) -> None:

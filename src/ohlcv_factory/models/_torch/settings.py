@@ -9,7 +9,15 @@ from ohlcv_factory.config import Search, setting
 from ohlcv_factory.errors import UsageError
 from ohlcv_factory.models.base import ModelConfig
 
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+OptimizerName = Literal["adamw", "adam", "sgd"]
+Preset = Literal["auto", "spec", "small"]
+
 SPECIFICATION = "specification"
+SMALL_LOOKBACK = 64
+SMALL: Mapping[str, Any] = {"windows_per_epoch": 8192, "max_epochs": 20, "early_stopping_patience": 5}
+"""What the small preset changes in the loop of every network; each network adds its own sizes."""
 
 _RULES: dict[str, dict[str, Any]] = {
     "lookback": {"help": "bars per window, the last one is the bar of the decision", "ge": 2, "le": 4096},
@@ -50,12 +58,28 @@ class NetworkConfig(ModelConfig):
     gradient_clip: float = figure("gradient_clip", 1.0)
     early_stopping_patience: int = figure("early_stopping_patience", 15)
     min_delta: float = figure("min_delta", 1e-4)
-    optimizer: Literal["adamw", "adam", "sgd"] = figure("optimizer", "adamw")
+    optimizer: OptimizerName = figure("optimizer", "adamw")
     scheduler: Literal["cosine", "plateau", "none"] = figure("scheduler", "cosine")
     warmup_epochs: int = figure("warmup_epochs", 5)
     plateau_patience: int = figure("plateau_patience", 5)
     dropout: float = figure("dropout", 0.3)
+    preset: Preset = setting(
+        "auto", "sizes of the specification, or small ones for a CPU; auto: spec where there is a GPU", source="semantics"
+    )
+    fixed_epochs: int = setting(10, "epochs trained when there are no rows to stop on", ge=1, source="no stop rows")
+    windows_per_epoch: int | None = setting(
+        None, "windows drawn for each epoch, none takes all; scores are always on all", ge=1, source="semantics"
+    )
+    label_smoothing: float = setting(0.0, "share of each target spread over all classes", ge=0, lt=1, source="off")
+    time_budget_minutes: float | None = setting(
+        None, "end the training after this long; such a fit cannot be repeated to the byte", gt=0, source="off"
+    )
+    precision: Precision = setting("auto", "of training steps; auto: bf16 where the machine gains from it", source="measured")
+    device: Device = setting("auto", "where to train; auto: a GPU where there is one", source=SPECIFICATION)
+    compile: bool = setting(False, "torch.compile; on a CPU it costs more than it saves", source="measured")
 
+    small: ClassVar[Mapping[str, Any]] = {}
+    """This network's own sizes in the small preset."""
     aliases: ClassVar[Mapping[str, str]] = {
         "sequence_length": "lookback",
         "seq_len": "lookback",
@@ -73,6 +97,7 @@ class NetworkConfig(ModelConfig):
     refused: ClassVar[Mapping[str, str]] = {
         "input_features": "the number of features is that of the data",
         "mixed_precision": "write precision: auto, fp32, bf16 or fp16",
+        "class_weights": "write balanced: true beside model:, it weights the rows",
         "loss": "classes are always learned by the weighted cross-entropy",
         "label_len": "a classifier has no decoder that would start from known labels",
     }
@@ -89,6 +114,15 @@ class NetworkConfig(ModelConfig):
                 raise UsageError(f"{key} is {field} under another name, and both are given.", where=where)
             named[field] = value
         return super().parse(named, where=where, lines=lines, section=section)
+
+    def for_machine(self, has_gpu: bool) -> Self:
+        """The settings with the preset carried out; a value set by hand stays, `preset` says what was chosen."""
+        preset = self.preset if self.preset != "auto" else ("spec" if has_gpu else "small")
+        changed: dict[str, Any] = {"preset": preset}
+        if preset == "small":
+            sizes = {**SMALL, "lookback": min(SMALL_LOOKBACK, self.lookback), **self.small}
+            changed |= {name: value for name, value in sizes.items() if name not in self.model_fields_set}
+        return self.model_copy(update=changed)
 
 
 class LinearConfig(NetworkConfig):

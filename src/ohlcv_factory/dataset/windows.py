@@ -1,0 +1,115 @@
+"""Windows of bars as a view: one table of features, and for each sample the row at which its window ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ohlcv_factory.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+Rows = int | slice | np.ndarray
+
+
+@dataclass(frozen=True)
+class WindowSource:
+    """n windows of `lookback` bars over one table; looks like a float32 array `(n, lookback, F)`, holds no copy.
+
+    A window ends at its row of the table and takes its history from the rows before it. Windows are cut by position in
+    the bar series before rows are chosen, so that choosing rows never closes a gap between bars.
+    """
+
+    table: np.ndarray
+    """`(N, F)` float32: the features of all bars, one symbol after the other."""
+    ends: np.ndarray
+    """`(n,)` int64: row of the table at which each window ends."""
+    lookback: int
+
+    def __post_init__(self) -> None:
+        if self.lookback < 1:
+            raise DataError(f"a window needs at least one bar, got lookback={self.lookback}.", help="lookback >= 1")
+        if len(self.ends) and not (self.ends.min() >= self.lookback - 1 and self.ends.max() < len(self.table)):
+            raise DataError(
+                f"windows of {self.lookback} bars end at rows {self.ends.min()} to {self.ends.max()} of a table of "
+                f"{len(self.table)} rows: a window must lie inside it.",
+                help="a shorter lookback, or build the dataset with more history_bars",
+            )
+
+    @classmethod
+    def of_array(cls, windows: np.ndarray) -> WindowSource:
+        """A source over plain windows `(n, lookback, F)`."""
+        count, lookback, features = windows.shape
+        table = np.ascontiguousarray(windows, dtype=np.float32).reshape(count * lookback, features)
+        return cls(table, np.arange(1, count + 1) * lookback - 1, lookback)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Windows, bars per window, features."""
+        return len(self.ends), self.lookback, self.table.shape[1]
+
+    @property
+    def ndim(self) -> int:
+        """Three, as the array that it stands for."""
+        return 3
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32."""
+        return self.table.dtype
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, rows: Rows) -> np.ndarray:
+        """A copy of some windows, `(b, lookback, F)`; `(lookback, F)` for a single position."""
+        return self.table[self.positions(rows)]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """All windows as one array: lookback times the memory of the table."""
+        return self[:].astype(dtype or self.dtype, copy=False)
+
+    def take(self, rows: slice | np.ndarray) -> WindowSource:
+        """A source of some of the windows, over the same table."""
+        return WindowSource(self.table, self.ends[rows], self.lookback)
+
+    def with_table(self, table: np.ndarray) -> WindowSource:
+        """The same windows over another table of as many rows: a scaled one, or some of the columns."""
+        return WindowSource(table, self.ends, self.lookback)
+
+    def positions(self, rows: Rows) -> np.ndarray:
+        """Rows of the table that some windows are made of, int64 `(b, lookback)`."""
+        positions: np.ndarray = np.asarray(self.ends[rows])[..., None] + np.arange(1 - self.lookback, 1)
+        return positions
+
+    def torch(self, device: str = "cpu") -> TorchWindows:
+        """The same windows as tensors on a device; a torch `Dataset`."""
+        return TorchWindows(self, device)
+
+
+class TorchWindows:
+    """Windows gathered per batch from one tensor; has the two methods of a map-style torch `Dataset`."""
+
+    def __init__(self, source: WindowSource, device: str) -> None:
+        import torch
+
+        self.device, self.lookback = torch.device(device), source.lookback
+        self.table = torch.from_numpy(np.require(source.table, requirements=["C", "W"])).to(self.device)
+        self.ends = torch.from_numpy(np.ascontiguousarray(source.ends)).to(self.device)
+        self.steps = torch.arange(1 - source.lookback, 1, device=self.device)
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, row: int) -> torch.Tensor:
+        """One window, `(lookback, F)`."""
+        return self.table[self.ends[row] + self.steps]
+
+    def batch(self, rows: torch.Tensor) -> torch.Tensor:
+        """Some windows, `(b, lookback, F)`; `rows` is int64 `(b,)` on the device."""
+        positions = self.ends.index_select(0, rows)[:, None] + self.steps  # (b, lookback)
+        gathered = self.table.index_select(0, positions.flatten())
+        return gathered.view(len(rows), self.lookback, -1)

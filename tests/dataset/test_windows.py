@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ohlcv_factory.dataset.windows import WindowSource
+from ohlcv_factory.errors import DataError
+
+TABLE = np.arange(20, dtype=np.float32).reshape(10, 2)
+
+
+def test_a_window_ends_at_its_row_and_reaches_back():
+    source = WindowSource(TABLE, np.array([2, 9]), 3)
+    assert source.shape == (2, 3, 2)
+    assert source[0].tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert source[np.array([1])].tolist() == [[[14, 15], [16, 17], [18, 19]]]
+
+
+def test_the_view_stands_for_the_array_that_it_spells_out():
+    source = WindowSource(TABLE, np.arange(4, 10), 5)
+    plain = np.asarray(source)
+    assert plain.shape == source.shape and plain.dtype == source.dtype == np.float32
+    again = WindowSource.of_array(plain)
+    assert np.array_equal(again[:], plain)
+    assert np.array_equal(np.lib.stride_tricks.sliding_window_view(TABLE, 5, axis=0).transpose(0, 2, 1), plain)
+
+
+def test_chosen_windows_share_the_table():
+    source = WindowSource(TABLE, np.arange(1, 10), 2)
+    chosen = source.take(np.array([0, 5]))
+    assert np.shares_memory(chosen.table, TABLE)
+    assert chosen[1].tolist() == source[5].tolist()
+    assert source.with_table(TABLE * 2)[0].tolist() == (source[0] * 2).tolist()
+
+
+@pytest.mark.parametrize("ends", [[1], [10], [-1]])
+def test_a_window_outside_the_table_is_refused(ends):
+    with pytest.raises(DataError, match="a window must lie inside it"):
+        WindowSource(TABLE, np.array(ends), 3)
+
+
+def test_no_bar_is_no_window():
+    with pytest.raises(DataError, match="lookback=0"):
+        WindowSource(TABLE, np.array([1]), 0)
+
+
+def test_tensors_hold_the_same_windows():
+    torch = pytest.importorskip("torch", reason="networks need torch")
+    source = WindowSource(TABLE, np.array([3, 9, 5]), 4)
+    windows = source.torch()
+    assert len(windows) == 3
+    assert windows[1].tolist() == source[1].tolist()
+    assert windows.batch(torch.tensor([2, 0])).tolist() == source[np.array([2, 0])].tolist()
