@@ -28,8 +28,13 @@ def check_shape_and_gradients(encoder: Any, x: Tensor) -> None:
     code = encoder(x)
     assert code.shape == (len(x), encoder.width)
     (code * torch.linspace(0.5, 1.5, encoder.width)).square().sum().backward()
-    silent = [name for name, p in encoder.named_parameters() if p.grad is None or not bool(p.grad.abs().max() > 0)]
-    assert silent == []
+    silent = [name for name, p in encoder.named_parameters() if _is_silent(p)]
+    # What all keys share moves no soft-max: its gradient is rounding.
+    assert [name for name in silent if not name.endswith("attention.key.bias")] == []
+
+
+def _is_silent(parameter: Tensor) -> bool:
+    return parameter.grad is None or not bool(parameter.grad.abs().max() > 0)
 
 
 def check_batch_independence(encoder: Any, x: Tensor) -> None:

@@ -79,3 +79,19 @@ def assert_gradient(ours: Tensor | None, reference: Tensor) -> None:
     """Equal within 3e-5 of the array's largest entry."""
     assert ours is not None
     torch.testing.assert_close(ours, reference, atol=GRADIENT_SHARE * float(reference.abs().max()), rtol=0)
+
+
+def block_widths(config: dict[str, Any]) -> list[int]:
+    """Widths of an N-BEATS or N-HiTS block's linear maps: neuralforecast writes each as a pair (in, out)."""
+    return [config["mlp_units"][0][0], *(after for _, after in config["mlp_units"])]
+
+
+def assert_decomposition(encoder: Any, golden: Golden) -> None:
+    """Coefficients, backcasts and forecasts of every block, and their sum, equal the reference's."""
+    parts = encoder.decompose(golden.input())
+    for i, theta in enumerate(parts.thetas):
+        if f"output/theta_{i}" in golden.arrays:
+            assert_equal(theta, golden.output(f"theta_{i}"))
+    assert_equal(torch.stack(parts.backcasts), golden.output("backcast"))
+    assert_equal(torch.stack(parts.forecasts), golden.output("block_forecast"))
+    assert_equal(encoder.outlook(golden.input()), golden.output())

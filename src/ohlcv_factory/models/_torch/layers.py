@@ -135,3 +135,35 @@ class GatedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The gated values."""
         return functional.glu(self.lin(x))
+
+
+class TokenBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of each unit of `(batch, tokens, width)` over batch and tokens."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The normalised tokens."""
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+
+
+class AttentionLayer(nn.Module):
+    """Attention, then two linear maps with GELU, each beside its input and normalised before it or after the sum."""
+
+    def __init__(
+        self, width: int, heads: int, hidden: int, dropout: float, *, norm: type[nn.Module], pre_norm: bool = False
+    ) -> None:
+        super().__init__()
+        self.attention = SelfAttention(width, heads, dropout)
+        self.widen, self.narrow = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.norm_attention, self.norm_forward = norm(width), norm(width)
+        self.dropout, self.pre_norm = nn.Dropout(dropout), pre_norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The tokens after this layer, `(batch, tokens, width)`."""
+        if self.pre_norm:
+            x = x + self.dropout(self.attention(self.norm_attention(x)))
+            return x + self._feed_forward(self.norm_forward(x))
+        x = self.norm_attention(x + self.dropout(self.attention(x)))
+        return self.norm_forward(x + self._feed_forward(x))
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
+        return self.dropout(self.narrow(self.dropout(functional.gelu(self.widen(x)))))

@@ -47,6 +47,12 @@ def figure(name: str, default: Any, *, source: str = SPECIFICATION, search: Sear
     return setting(default, **rule, source=source)
 
 
+def refuse_uneven_heads(width: int, heads: int) -> None:
+    """Raise ValueError where `width` cannot be shared by the attention heads."""
+    if width % heads:
+        raise ValueError(f"the width must be a multiple of the attention heads, got {width} and {heads}")
+
+
 class NetworkConfig(ModelConfig):
     """Base of every network's settings; the figures are those of the specification's LSTM."""
 

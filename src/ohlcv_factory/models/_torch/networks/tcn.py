@@ -26,7 +26,7 @@ class TCNConfig(NetworkConfig):
     kernel_size: int = setting(
         3, "steps that a convolution reads", ge=2, le=7, search=Search(2, 7), source=SPECIFICATION
     )
-    dilation_base: int = setting(2, "growth of the distance between these steps", ge=1, le=4, source=SPECIFICATION)
+    dilation_base: int = setting(2, "growth of the distance between these steps", ge=2, le=4, source=SPECIFICATION)
     dropout: float = figure("dropout", 0.2, search=Search(0.1, 0.4))
 
 
