@@ -422,7 +422,8 @@ def array_samples(X: np.ndarray | WindowSource, y: np.ndarray, weight: np.ndarra
     values = _float32(X)
     if values.ndim not in (2, 3):
         raise DataError(
-            f"X must have shape (n, features) or (n, lookback, features), got {values.shape}.", help="one row per sample"
+            f"X must have shape (n, features) or (n, lookback, features), got {values.shape}.",
+            help="one row per sample",
         )
     if isinstance(values, np.ndarray) and values.ndim == 3:
         values = WindowSource.of_array(values)

@@ -155,7 +155,9 @@ class _Fit:
         """Whether all epochs are over, patience is, or the time is."""
         plan, progress = self.plan, self.progress
         out_of_time = plan.seconds is not None and time.monotonic() - self.started > plan.seconds
-        return progress.epoch >= plan.epochs or progress.waited() >= plan.patience or (out_of_time and progress.epoch > 0)
+        return (
+            progress.epoch >= plan.epochs or progress.waited() >= plan.patience or (out_of_time and progress.epoch > 0)
+        )
 
     def one_epoch(self, rows: Examples, stop: Examples | None) -> None:
         """One pass over (a draw of) the rows, the stop loss after it, and a checkpoint."""

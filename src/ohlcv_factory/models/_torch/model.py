@@ -37,9 +37,7 @@ class TorchModel(BaseModel):
 
     network: Classifier | None = None
 
-    def __init__(
-        self, config: Any = None, *, seed: int = DEFAULT_SEED, threads: int | None = None
-    ) -> None:
+    def __init__(self, config: Any = None, *, seed: int = DEFAULT_SEED, threads: int | None = None) -> None:
         super().__init__(config, seed=seed, threads=threads)
         torch = import_extra("torch", "neural")
         torch.set_num_threads(self.threads)

@@ -70,7 +70,9 @@ class NetworkConfig(ModelConfig):
     plateau_patience: int = figure("plateau_patience", 5)
     dropout: float = figure("dropout", 0.3)
     preset: Preset = setting(
-        "auto", "sizes of the specification, or small ones for a CPU; auto: spec where there is a GPU", source="semantics"
+        "auto",
+        "sizes of the specification, or small ones for a CPU; auto: spec where there is a GPU",
+        source="semantics",
     )
     fixed_epochs: int = setting(10, "epochs trained when there are no rows to stop on", ge=1, source="no stop rows")
     windows_per_epoch: int | None = setting(
@@ -80,7 +82,9 @@ class NetworkConfig(ModelConfig):
     time_budget_minutes: float | None = setting(
         None, "end the training after this long; such a fit cannot be repeated to the byte", gt=0, source="off"
     )
-    precision: Precision = setting("auto", "of training steps; auto: bf16 where the machine gains from it", source="measured")
+    precision: Precision = setting(
+        "auto", "of training steps; auto: bf16 where the machine gains from it", source="measured"
+    )
     device: Device = setting("auto", "where to train; auto: a GPU where there is one", source=SPECIFICATION)
     compile: bool = setting(False, "torch.compile; on a CPU it costs more than it saves", source="measured")
 

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="networks need torch")
+
+from ohlcv_factory.errors import DeviceError  # noqa: E402
+from ohlcv_factory.models._torch import device  # noqa: E402
+from ohlcv_factory.models._torch.device import Arithmetic, chosen_device  # noqa: E402
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match="device 'cuda' was asked for") as caught:
+        chosen_device("cuda")
+    assert (caught.value.exit_code, caught.value.help) == (69, "device: auto")
+
+
+def test_auto_takes_the_card_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    for there, expected in ((False, "cpu"), (True, "cuda")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert chosen_device("auto") == expected
+
+
+@pytest.mark.parametrize(
+    ("amx", "gains", "expected"), [(True, True, "bf16"), (True, False, "fp32"), (False, True, "fp32")]
+)
+def test_a_cpu_uses_bf16_only_where_hardware_and_network_gain(monkeypatch, amx, gains, expected):
+    monkeypatch.setattr(device, "has_matrix_bf16", lambda: amx)
+    assert Arithmetic.choose("cpu", "auto", gains_from_bf16=gains).precision == expected
+
+
+def test_fp16_needs_cuda():
+    with pytest.raises(DeviceError, match="needs CUDA, the device is 'cpu'"):
+        Arithmetic.choose("cpu", "fp16", gains_from_bf16=True)
