@@ -4,9 +4,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="networks need torch")
 
-from ohlcv_factory.errors import DeviceError  # noqa: E402
-from ohlcv_factory.models._torch import device  # noqa: E402
-from ohlcv_factory.models._torch.device import Arithmetic, chosen_device  # noqa: E402
+from ohlcv_factory.errors import DeviceError
+from ohlcv_factory.models._torch import device
+from ohlcv_factory.models._torch.device import Arithmetic, chosen_device
 
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch):

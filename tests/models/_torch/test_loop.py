@@ -8,14 +8,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="networks need torch")
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-from ohlcv_factory.dataset.windows import WindowSource  # noqa: E402
-from ohlcv_factory.errors import DataError  # noqa: E402
-from ohlcv_factory.models._torch.device import Arithmetic  # noqa: E402
-from ohlcv_factory.models._torch.loop import Examples, Plan, parameter_groups, train, weighted_log_loss  # noqa: E402
-from ohlcv_factory.models._torch.schedule import Schedule  # noqa: E402
-from ohlcv_factory.models.base import SilentSink  # noqa: E402
+from ohlcv_factory.dataset.windows import WindowSource
+from ohlcv_factory.errors import DataError
+from ohlcv_factory.models._torch.device import Arithmetic
+from ohlcv_factory.models._torch.loop import Examples, Plan, parameter_groups, train, weighted_log_loss
+from ohlcv_factory.models._torch.schedule import Schedule
+from ohlcv_factory.models.base import SilentSink
 
 PLAN = Plan(
     epochs=6,
