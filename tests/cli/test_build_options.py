@@ -51,6 +51,8 @@ def read(name: str, value: Any, differs: str, file: str = "SYNTH.csv", **more: A
     return Case({"read": {name: value}}, differs, file, **more)
 
 
+NO_BARRIERS = ("--set", "barriers={}")
+FIXED = ("--label", "fixed_horizon", *NO_BARRIERS)
 FLAGS = {
     "files": Case(("SYNTH_seed8.csv",), "symbols", file=""),
     "out": Case(("--out", "elsewhere"), "folder"),
@@ -58,6 +60,10 @@ FLAGS = {
     "overrides": Case(("--set", "history_bars=300"), "parts"),
     "bar_size": Case(("--bar-size", "10min"), "bars", base=("--set", "history_bars=0")),
     "horizons": Case(("--horizons", "5"), "labels"),
+    "label": Case(("--label", "fixed_horizon"), "labels", base=NO_BARRIERS),
+    "theta": Case(("--theta", "1"), "labels", base=FIXED),
+    "cost_aware": Case(("--cost-aware",), "labels"),
+    "session_end": Case(("--session-end",), "labels"),
     "embargo": Case(("--embargo", "0"), "parts"),
     "instruments": Case(("--instruments", "mine.yaml"), "instruments"),
     "threads": Case(("--threads", "1"), "threads"),
@@ -86,6 +92,11 @@ KEYS = {
     "bar_size": Case({"bar_size": "10min"}, "bars", base=("--set", "history_bars=0")),
     "horizons": Case({"horizons": [5]}, "labels"),
     "barriers": Case({"barriers": {10: {"max_bars": 12}}}, "labels"),
+    "label": Case({"label": "fixed_horizon"}, "labels", base=NO_BARRIERS),
+    "theta": Case({"theta": 1.0}, "labels", base=FIXED),
+    "sigma_bars": Case({"sigma_bars": 50}, "labels", base=FIXED),
+    "cost_aware": Case({"cost_aware": True}, "labels"),
+    "session_end": Case({"session_end": True}, "labels"),
     "entry": Case({"entry": "close"}, "labels"),
     "timeframes": Case(
         {"timeframes": ["1h"]}, "features", file="SYNTH_long.csv", base=("--set", "features=[rsi_14, rsi_14_15m]")
@@ -243,12 +254,15 @@ def command(case: Case, change: tuple[str, ...]) -> tuple[str, ...]:
         "horizons": ("--horizons", "5,10"),
         "embargo_days": ("--embargo", "auto"),
         "features": ("--set", FEATURES),
-        "barriers": BARRIERS,
+        **{f"barriers.{horizon}": flags for horizon, flags in BARRIERS.items()},
     }
     given = [
         name for name, flags in defaults.items() if flags and flags[0] in (*case.base, *change) and flags[0] != "--set"
     ]
-    kept = [flags for name, flags in defaults.items() if name not in (*keys, *given)]
+    arguments = (*case.base, *change)
+    horizons = (5,) if keys.get("horizons") == [5] or arguments[:2] == ("--horizons", "5") else (5, 10)
+    idle = {f"barriers.{horizon}" for horizon in BARRIERS if horizon not in horizons or "barriers" in keys}
+    kept = [flags for name, flags in defaults.items() if name not in (*keys, *given, *idle)]
     return (*(part for flags in kept for part in flags), *case.base, *change)
 
 

@@ -24,7 +24,7 @@ def test_no_label_of_any_horizon_reaches_a_later_part(dataset):
     symbol = dataset.symbols[0]
     time = symbol.bars.time_ns
     for labels in symbol.labels.values():
-        ends = time[labels.barrier.end_row]
+        ends = time[labels.path.end_row]
         for part, border in enumerate(dataset.borders_ns):
             assert (ends[symbol.part == part] < border).all()
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from ohlcv_factory.bars.instruments import BarrierRule
 from ohlcv_factory.bars.schema import Bars
-from ohlcv_factory.labels.triple_barrier import CLEAN, GAPPED, TIMED_OUT, barrier_atr, triple_barrier
+from ohlcv_factory.labels.paths import CLEAN, GAPPED, TIMED_OUT
+from ohlcv_factory.labels.triple_barrier import barrier_atr, triple_barrier
 
 RULE = BarrierRule(k_up=2.0, k_down=1.0, max_bars=3)
 

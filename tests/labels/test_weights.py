@@ -5,21 +5,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ohlcv_factory.labels.triple_barrier import CLEAN, GAPPED, TIMED_OUT, BarrierLabels
+from ohlcv_factory.labels.paths import CLEAN, GAPPED, TIMED_OUT, PathLabels
 from ohlcv_factory.labels.weights import average_uniqueness, label_quality, training_weights
 
 
 def make_labels(label, bars_to_hit, adverse, touch):
     n = len(label)
     bars_to_hit = np.array(bars_to_hit, dtype=np.int32)
-    return BarrierLabels(
+    return PathLabels(
         label=np.array(label, dtype=np.int8),
         labelled=np.ones(n, dtype=bool),
         ambiguous=np.zeros(n, dtype=bool),
+        resolved=np.zeros(n, dtype=bool),
         end_row=np.arange(n) + bars_to_hit,
         bars_to_hit=bars_to_hit,
         realised_return=np.zeros(n),
         adverse=np.array(adverse, dtype=np.float64),
+        favourable=np.zeros(n),
         touch=np.array(touch, dtype=np.int8),
     )
 

@@ -69,4 +69,9 @@ def test_an_instrument_without_costs_says_so():
 
 
 def test_barriers_name_distances_and_time_out():
-    assert words.barriers({"k_up": 3.0, "k_down": 2.1, "max_bars": 60}) == "+3 / −2.1 ATR, 60 bars"
+    assert words.label_rule({"k_up": 3.0, "k_down": 2.1, "max_bars": 60}) == "+3 / −2.1 ATR, 60 bars"
+
+
+def test_a_fixed_horizon_names_its_threshold():
+    rule = {"theta": 0.5, "horizon": 20, "sigma_bars": 100}
+    assert words.label_rule(rule) == "±0.5 σ of 20 bars, σ of 100 returns"

@@ -20,11 +20,12 @@ from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.cli.app import invoke
 
 FEATURES = f"features=[{', '.join(COLUMNS)}]"
-BARRIERS = (
-    *("--set", "barriers.5={k_up: 2, k_down: 2, max_bars: 8}"),
-    *("--set", "barriers.10={k_up: 3, k_down: 3, max_bars: 16}"),
-)
-DATASET = ("--horizons", "5,10", "--embargo", "auto", "--set", FEATURES, *BARRIERS)
+BARRIERS = {
+    5: ("--set", "barriers.5={k_up: 2, k_down: 2, max_bars: 8}"),
+    10: ("--set", "barriers.10={k_up: 3, k_down: 3, max_bars: 16}"),
+}
+"""Barrier settings of each horizon."""
+DATASET = ("--horizons", "5,10", "--embargo", "auto", "--set", FEATURES, *BARRIERS[5], *BARRIERS[10])
 """A small dataset in which every class is common."""
 BASELINES = {"class_prior", "last_label", "random_same_turnover", "buy_and_hold", "always_flat"}
 

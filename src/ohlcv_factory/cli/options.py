@@ -21,6 +21,17 @@ Seed = Annotated[int | None, typer.Option("--seed", help="Every random draw foll
 
 BarSize = Annotated[str | None, typer.Option("--bar-size", help="Resample to this size, for example 5min.")]
 Horizons = Annotated[str | None, typer.Option("--horizons", help="Label horizons in bars: 5,10,15,20")]
+Label = Annotated[
+    str | None,
+    typer.Option("--label", help="triple_barrier (first barrier touched) or fixed_horizon (return after H bars)."),
+]
+Theta = Annotated[float | None, typer.Option("--theta", help="Threshold of fixed_horizon labels, in sigma of H bars.")]
+CostAware = Annotated[
+    bool | None, typer.Option("--cost-aware", help="Label moves that do not earn more than their costs neutral.")
+]
+SessionEnd = Annotated[
+    bool | None, typer.Option("--session-end", help="No label and no position beyond the end of its session.")
+]
 Embargo = Annotated[str | None, typer.Option("--embargo", help="Calendar days before each border, or auto.")]
 Instruments = Annotated[str | None, typer.Option("--instruments", help="Your own instrument table (YAML).")]
 

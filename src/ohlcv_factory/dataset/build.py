@@ -10,30 +10,19 @@ from typing import Any
 import numpy as np
 
 from ohlcv_factory import __version__
-from ohlcv_factory.bars.instruments import BarrierRule, Instrument
+from ohlcv_factory.bars.instruments import Instrument
 from ohlcv_factory.bars.load import BarFile
 from ohlcv_factory.bars.resample import resample
 from ohlcv_factory.bars.schema import NANOSECONDS, Bars
 from ohlcv_factory.bars.sizes import bar_seconds
+from ohlcv_factory.dataset.labelling import HorizonLabels, label_symbol
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import DataError, UsageError, unknown_name
 from ohlcv_factory.features import catalogue
-from ohlcv_factory.labels.triple_barrier import BarrierLabels, barrier_atr, triple_barrier
-from ohlcv_factory.labels.weights import Quality, average_uniqueness, label_quality
+from ohlcv_factory.labels.triple_barrier import barrier_atr
 from ohlcv_factory.runtime.progress import track
 from ohlcv_factory.splits.chronological import MIN_SCORED_ROWS, Parts, chronological_parts, parts_at, refuse_small_parts
 from ohlcv_factory.storage.digests import array_digest, value_digest
-
-
-@dataclass(frozen=True)
-class HorizonLabels:
-    """Labels of every bar of one symbol at one horizon, with their weights' components."""
-
-    rule: BarrierRule
-    barrier: BarrierLabels
-    quality: Quality
-    uniqueness: np.ndarray
-    """`(n,)` float64."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +37,8 @@ class SymbolData:
     part: np.ndarray
     """`(n,)` int8: 0 train, 1 val, 2 test, -1 not eligible or in a gap."""
     labels: dict[int, HorizonLabels]
+    source: Bars | None = None
+    """The finer bars that `bars` were made of; None where they are as they came."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +102,7 @@ def build_dataset(
     Raises UsageError (2) for settings that contradict, DataError (65) for bars that cannot carry them.
     """
     series = tuple(_sized(file.bars, config) for file in files)
+    sources = tuple(_source(file.bars, bars) for file, bars in zip(files, series, strict=True))
     _refuse_mixture(series)
     instruments = tuple(config.instrument(bars.symbol) for bars in series)
     names, left_out = (pins.feature_names, pins.left_out) if pins else _columns(series, instruments, config)
@@ -118,10 +110,11 @@ def build_dataset(
     first = warm_up + config.history_bars
     for bars in series:
         _refuse_short(bars, warm_up, config)
-    labels = [_label_all(bars, instrument, config) for bars, instrument in zip(series, instruments, strict=True)]
+    labels = [label_symbol(*each, config) for each in zip(series, sources, instruments, strict=True)]
     parts = _parts(series, labels, first, config, pins)
     known = known_features or {}
-    tables = track(zip(series, instruments, labels, _split_codes(parts, series, first), strict=True), "features")
+    codes = _split_codes(parts, series, first)
+    tables = track(zip(series, sources, instruments, labels, codes, strict=True), "features")
     symbols = tuple(_symbol(*table, names, known.get(table[0].symbol)) for table in tables)
     return Dataset(
         config=config,
@@ -137,12 +130,17 @@ def build_dataset(
             *_generic_notes(instruments),
         ),
         accounts=tuple({"symbol": file.bars.symbol, **file.account.plain()} for file in files),
-        fingerprint=_fingerprint(series, instruments, config, names, parts),
+        fingerprint=_fingerprint((series, sources), instruments, config, names, parts),
     )
 
 
 def _sized(bars: Bars, config: DatasetConfig) -> Bars:
     return resample(bars, bar_seconds(config.bar_size)) if config.bar_size else bars
+
+
+def _source(given: Bars, bars: Bars) -> Bars | None:
+    """The bars that were given, where those of the dataset are longer ones made of them."""
+    return given if given.bar_seconds < bars.bar_seconds else None
 
 
 def _refuse_mixture(series: tuple[Bars, ...]) -> None:
@@ -195,18 +193,6 @@ def _refuse_short(bars: Bars, warm_up: int, config: DatasetConfig) -> None:
         )
 
 
-def _label_all(bars: Bars, instrument: Instrument, config: DatasetConfig) -> dict[int, HorizonLabels]:
-    atr = barrier_atr(bars)
-    return {horizon: _label(bars, atr, config.rule(instrument, horizon), config) for horizon in config.horizons}
-
-
-def _label(bars: Bars, atr: np.ndarray, rule: BarrierRule, config: DatasetConfig) -> HorizonLabels:
-    barrier = triple_barrier(bars, atr, rule, config.entry)
-    return HorizonLabels(
-        rule, barrier, label_quality(barrier, rule.max_bars), average_uniqueness(barrier, barrier.labelled)
-    )
-
-
 def _parts(
     series: tuple[Bars, ...],
     labels: list[dict[int, HorizonLabels]],
@@ -225,9 +211,7 @@ def _parts(
     else:
         parts = chronological_parts(times, ends, config.parts, config.embargo_days)
     for horizon in config.horizons:
-        scored = [
-            by_horizon[horizon].barrier.labelled & ~by_horizon[horizon].barrier.ambiguous for by_horizon in labels
-        ]
+        scored = [by_horizon[horizon].path.labelled & ~by_horizon[horizon].path.ambiguous for by_horizon in labels]
         refuse_small_parts(parts, np.concatenate([flags[first:] for flags in scored]), horizon)
     return parts
 
@@ -249,6 +233,7 @@ def _split_codes(parts: Parts, series: tuple[Bars, ...], first: int) -> list[np.
 
 def _symbol(
     bars: Bars,
+    source: Bars | None,
     instrument: Instrument,
     labels: dict[int, HorizonLabels],
     part: np.ndarray,
@@ -256,7 +241,7 @@ def _symbol(
     known: np.ndarray | None,
 ) -> SymbolData:
     features = _features(bars, instrument, names, known)
-    return SymbolData(bars, instrument, features, barrier_atr(bars), part, labels)
+    return SymbolData(bars, instrument, features, barrier_atr(bars), part, labels, source)
 
 
 def _features(bars: Bars, instrument: Instrument, names: tuple[str, ...], known: np.ndarray | None) -> np.ndarray:
@@ -276,16 +261,30 @@ def _generic_notes(instruments: tuple[Instrument, ...]) -> list[str]:
 
 
 def _fingerprint(
-    series: tuple[Bars, ...],
+    bars_and_sources: tuple[tuple[Bars, ...], tuple[Bars | None, ...]],
     instruments: tuple[Instrument, ...],
     config: DatasetConfig,
     names: tuple[str, ...],
     parts: Parts,
 ) -> str:
     """Digest of what decides the arrays: how a file was read does not, the bars that came out of it do."""
-    bars = {one.symbol: array_digest(one.time_ns, one.open, one.high, one.low, one.close, one.volume) for one in series}
+    series, sources = bars_and_sources
+    bars = {one.symbol: _bars_digest(one) for one in series}
+    finer = {one.symbol: _bars_digest(one) for one in sources if one is not None}
     effective = {key: value for key, value in config.plain().items() if key not in ("read", "instruments")}
     table = [instrument.plain() for instrument in instruments]
     borders = {"borders": list(parts.borders_ns), "embargo": list(parts.embargo_ns)}
-    facts = {"bars": bars, "instruments": table, "config": effective, "features": list(names), "parts": borders}
+    facts = {
+        "bars": bars,
+        "finer": finer,
+        "instruments": table,
+        "config": effective,
+        "features": list(names),
+        "parts": borders,
+    }
     return value_digest({**facts, "version": __version__})
+
+
+def _bars_digest(bars: Bars) -> str:
+    contract = [] if bars.contract is None else [bars.contract]
+    return array_digest(bars.time_ns, bars.open, bars.high, bars.low, bars.close, bars.volume, *contract)

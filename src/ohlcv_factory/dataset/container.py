@@ -11,12 +11,13 @@ import numpy as np
 
 from ohlcv_factory.bars.load import BarFile, ReadAccount
 from ohlcv_factory.bars.schema import Bars
-from ohlcv_factory.dataset.build import Dataset, build_dataset, scheduled_end_ns
+from ohlcv_factory.dataset.build import Dataset, SymbolData, build_dataset, scheduled_end_ns
 from ohlcv_factory.dataset.market import SymbolMarket
 from ohlcv_factory.dataset.samples import INDEX_DTYPE, RowMarket, Samples
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import DataError, UsageError, unknown_name
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
+from ohlcv_factory.labels.fixed_horizon import FixedHorizonRule, bar_sigma
 from ohlcv_factory.labels.weights import Weighting, training_weights
 from ohlcv_factory.runtime.clock import time_text
 from ohlcv_factory.splits.chronological import NO_PART, PART_NAMES
@@ -99,7 +100,7 @@ class TimeSeriesDataContainer:
             index=np.concatenate([_index(code, one.bars, first) for code, one in enumerate(dataset.symbols)]),
             labels=_row_labels(dataset, horizon),
             part=np.concatenate([symbol.part[first:] for symbol in dataset.symbols]),
-            markets=tuple(_market(symbol, horizon) for symbol in dataset.symbols),
+            markets=tuple(_market(symbol, horizon, dataset.config.session_end) for symbol in dataset.symbols),
             config=dataset.config,
             fingerprint=dataset.fingerprint,
             data_spec=data_spec(dataset),
@@ -209,12 +210,12 @@ class TimeSeriesDataContainer:
 
     def _row_market(self, rows: np.ndarray) -> RowMarket:
         codes, positions = self.index["symbol_code"][rows], self.index["row"][rows]
-        atr, rule = np.empty(len(rows)), np.empty((3, len(rows)))
+        values = np.empty((5, len(rows)))
         for code, market in enumerate(self.markets):
             own = codes == code
-            atr[own] = market.atr[positions[own]]
-            rule[:, own] = np.array([[market.rule.k_up], [market.rule.k_down], [market.rule.max_bars]])
-        return RowMarket(self.close(rows), atr, rule[0], rule[1], rule[2].astype(np.int64))
+            values[:, own] = _rule_values(market, positions[own])
+        atr, k_up, k_down, threshold, max_bars = values
+        return RowMarket(self.close(rows), atr, k_up, k_down, threshold, max_bars.astype(np.int64))
 
 
 def data_spec(dataset: Dataset) -> dict[str, Any]:
@@ -241,9 +242,23 @@ def _index(code: int, bars: Bars, first: int) -> np.ndarray:
     return index
 
 
-def _market(symbol: Any, horizon: int) -> SymbolMarket:
+def _market(symbol: SymbolData, horizon: int, session_end: bool) -> SymbolMarket:
     session_day = symbol.instrument.sessions.session_day(symbol.bars.time_ns)
-    return SymbolMarket(symbol.bars, symbol.atr, symbol.labels[horizon].rule, symbol.instrument, session_day)
+    rule = symbol.labels[horizon].rule
+    return SymbolMarket(
+        symbol.bars, symbol.atr, rule, symbol.instrument, session_day, symbol.source, session_end=session_end
+    )
+
+
+def _rule_values(market: SymbolMarket, rows: np.ndarray) -> np.ndarray:
+    """ATR, k_up, k_down, threshold and max_bars of some rows, `(5, n)`; NaN where the kind of label has none."""
+    rule, atr = market.rule, market.atr[rows]
+    k_up = k_down = threshold = np.full(len(rows), np.nan)
+    if isinstance(rule, FixedHorizonRule):
+        threshold = rule.threshold(bar_sigma(market.bars, rule.sigma_bars)[rows])
+    else:
+        k_up, k_down = np.full_like(atr, rule.k_up), np.full_like(atr, rule.k_down)
+    return np.stack([atr, k_up, k_down, threshold, np.full_like(atr, rule.max_bars)])
 
 
 def _row_labels(dataset: Dataset, horizon: int) -> RowLabels:
@@ -253,10 +268,10 @@ def _row_labels(dataset: Dataset, horizon: int) -> RowLabels:
         longest = max(labels.rule.max_bars for labels in symbol.labels.values())
         per_symbol.append(
             (
-                table.barrier.label,
-                table.barrier.labelled,
-                table.barrier.labelled & ~table.barrier.ambiguous,
-                symbol.bars.time_ns[table.barrier.end_row],
+                table.path.label,
+                table.path.labelled,
+                table.path.labelled & ~table.path.ambiguous,
+                symbol.bars.time_ns[table.path.end_row],
                 scheduled_end_ns(symbol.bars, longest),
                 table.quality.total,
                 table.uniqueness,

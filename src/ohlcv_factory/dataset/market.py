@@ -1,13 +1,16 @@
-"""What a trade simulation runs over: one symbol's bars with the barrier rule and costs of one horizon."""
+"""What a trade simulation runs over: one symbol's bars with the label rule and costs of one horizon."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from ohlcv_factory.bars.instruments import BarrierRule, Instrument
+from ohlcv_factory.bars.instruments import Instrument
 from ohlcv_factory.bars.schema import Bars
+from ohlcv_factory.labels.finer import FinerBars
+from ohlcv_factory.labels.rules import LabelRule
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,16 @@ class SymbolMarket:
     bars: Bars
     atr: np.ndarray
     """`(n,)` float64, ATR(14) at the close of each bar in price units; NaN before it is warm."""
-    rule: BarrierRule
+    rule: LabelRule
     instrument: Instrument
     session_day: np.ndarray
     """`(n,)` int64, the instrument's session of each bar."""
+    source: Bars | None = None
+    """The finer bars that these were made of; None where they are as they came."""
+    session_end: bool = False
+    """Whether the labels end with their session, so that positions do too."""
+
+    @cached_property
+    def finer(self) -> FinerBars:
+        """The source bars under each bar: they tell which of two barriers came first inside one."""
+        return FinerBars.under(self.bars, self.source)

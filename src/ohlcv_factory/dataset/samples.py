@@ -42,7 +42,10 @@ class RowMarket:
     atr: np.ndarray
     """ATR(14) at the close of t, price units."""
     k_up: np.ndarray
+    """Barrier distances in ATR; NaN for fixed-horizon labels, which have a threshold instead."""
     k_down: np.ndarray
+    threshold: np.ndarray
+    """Return from the entry that makes a fixed-horizon label long, and its negative short; NaN for barriers."""
     max_bars: np.ndarray
     """Scheduled bars to the vertical barrier."""
 

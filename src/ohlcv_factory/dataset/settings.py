@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
 from ohlcv_factory.bars.instruments import BarrierRule, Instrument, find_instrument
 from ohlcv_factory.bars.load import ReadOptions
 from ohlcv_factory.config import IntegerKeys, Settings, setting
-from ohlcv_factory.labels.triple_barrier import Entry
+from ohlcv_factory.labels.fixed_horizon import FixedHorizonRule
+from ohlcv_factory.labels.paths import Entry
+from ohlcv_factory.labels.rules import LabelKind, LabelRule
 from ohlcv_factory.splits.chronological import DEFAULT_EMBARGO_DAYS, PartShares
 
 HORIZONS = (5, 10, 15, 20)
 HISTORY_BARS = 256
+FIXED_HORIZON_KEYS = ("theta", "sigma_bars")
 
 
 class BarrierOverride(Settings):
@@ -50,6 +53,19 @@ class DatasetConfig(Settings):
     barriers: Annotated[dict[int, BarrierOverride], IntegerKeys] = setting(
         {}, "What differs from the instrument's barriers, by horizon."
     )
+    label: LabelKind = setting(
+        "triple_barrier", "What decides a label: the first barrier touched, or the return after `horizon` bars."
+    )
+    theta: float | None = setting(
+        None, "Threshold of fixed_horizon labels in standard deviations over the horizon; none: 0.5.", gt=0
+    )
+    sigma_bars: int | None = setting(
+        None, "Log returns behind the standard deviation of fixed_horizon labels; none: 100.", ge=2
+    )
+    cost_aware: bool = setting(False, "A move that does not earn more than both sides cost is labelled neutral.")
+    session_end: bool = setting(
+        False, "No label whose vertical barrier lies beyond its session, and no position held over a session's end."
+    )
     entry: Entry = setting("next_open", "Where a label's path starts: the next bar's open, or this bar's close.")
     timeframes: tuple[str, ...] = setting(
         ("15min", "30min", "1h"), "Higher timeframes of the multi-timeframe features."
@@ -64,12 +80,31 @@ class DatasetConfig(Settings):
     )
     instruments: str | None = setting(None, "Your own instrument table (YAML); it wins over the shipped one.")
 
+    @model_validator(mode="after")
+    def _refuse_idle_keys(self) -> Self:
+        """A key that could change nothing is refused by name."""
+        if self.label == "fixed_horizon" and self.barriers:
+            raise ValueError("barriers: fixed_horizon labels have none; set theta and sigma_bars instead")
+        for name in FIXED_HORIZON_KEYS:
+            if self.label != "fixed_horizon" and getattr(self, name) is not None:
+                raise ValueError(f"{name}: only fixed_horizon labels have it, label is {self.label}")
+        idle = [horizon for horizon in self.barriers if horizon not in self.horizons]
+        if idle:
+            raise ValueError(f"barriers.{idle[0]}: this horizon is not built, horizons are {list(self.horizons)}")
+        return self
+
     def instrument(self, symbol: str) -> Instrument:
         """The instrument of a symbol, from the user's table where there is one."""
         return find_instrument(symbol, Path(self.instruments) if self.instruments else None)
 
-    def rule(self, instrument: Instrument, horizon: int) -> BarrierRule:
-        """The barrier rule of a horizon: the instrument's, with what `barriers` changes."""
+    def rule(self, instrument: Instrument, horizon: int) -> LabelRule:
+        """The label rule of a horizon; barriers are the instrument's, with what `barriers` changes.
+
+        Raises UsageError (2) where the instrument offers no barriers for that horizon.
+        """
+        if self.label == "fixed_horizon":
+            given = {name: getattr(self, name) for name in FIXED_HORIZON_KEYS if getattr(self, name) is not None}
+            return FixedHorizonRule(horizon=horizon, **given)
         override = self.barriers.get(horizon)
         changed = {key: value for key, value in override.model_dump().items() if value is not None} if override else {}
         if len(changed) == len(BarrierOverride.model_fields):

@@ -1,7 +1,8 @@
 """A dataset on disk: per symbol a Parquet file and its feature matrix, and a manifest, written last.
 
 The Parquet file holds everything, for people and other tools. The matrix repeats its feature columns row by row, so
-that training maps it into memory instead of decoding it.
+that training maps it into memory instead of decoding it. Where the bars were made of finer ones, these lie beside them:
+the trade simulation asks them which of two barriers came first inside one bar.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ import numpy as np
 import polars as pl
 
 from ohlcv_factory import __version__
-from ohlcv_factory.bars.instruments import BarrierRule, Instrument
+from ohlcv_factory.bars.instruments import Instrument
 from ohlcv_factory.bars.schema import COLUMNS, Bars
-from ohlcv_factory.dataset.build import Dataset, HorizonLabels, SymbolData
+from ohlcv_factory.dataset.build import Dataset, SymbolData
+from ohlcv_factory.dataset.labelling import HorizonLabels
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.features import catalogue
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
-from ohlcv_factory.labels.triple_barrier import TOUCH_NAMES, BarrierLabels, barrier_atr
+from ohlcv_factory.labels.paths import TOUCH_NAMES, PathLabels
+from ohlcv_factory.labels.rules import RULES, LabelRule
+from ohlcv_factory.labels.triple_barrier import barrier_atr
 from ohlcv_factory.labels.weights import Quality
 from ohlcv_factory.splits.chronological import PART_NAMES
 from ohlcv_factory.storage import atomic
@@ -34,9 +38,9 @@ TRANSPOSED_ROWS = 4096
 
 
 def write_dataset(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> Path:
-    """Write `<symbol>.parquet` and `<symbol>.features.npy` per symbol, then `dataset.json`.
+    """Write `<symbol>.parquet`, `<symbol>.features.npy` and `<symbol>.source.parquet` per symbol, then `dataset.json`.
 
-    The same dataset gives the same bytes.
+    The last is the finer bars, where there are any. The same dataset gives the same bytes.
 
     `summary` (label and feature statistics for people) is kept in the manifest. Raises OutputError (73) when the folder
     is not empty.
@@ -45,6 +49,8 @@ def write_dataset(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> Pa
     for symbol in dataset.symbols:
         atomic.write_with(folder / _file_name(symbol), _symbol_frame(symbol, dataset.feature_names).write_parquet)
         atomic.write_with(folder / _matrix_name(symbol), partial(_write_matrix, symbol.features))
+        if symbol.source is not None:
+            atomic.write_with(folder / _source_name(symbol), symbol.source.frame().write_parquet)
     write_json(folder / MANIFEST, _manifest(dataset, folder, summary))
     return folder
 
@@ -95,7 +101,7 @@ def read_dataset(folder: Path) -> Dataset:
 
 
 def _manifest(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> dict[str, Any]:
-    names = [name(symbol) for symbol in dataset.symbols for name in (_file_name, _matrix_name)]
+    names = [name for symbol in dataset.symbols for name in _file_names(symbol)]
     return {
         "schema_version": SCHEMA_VERSION,
         "created_by": f"ohlcv-model-factory {__version__}",
@@ -122,11 +128,25 @@ def _symbol_entry(symbol: SymbolData) -> dict[str, Any]:
     return {
         "file": _file_name(symbol),
         "matrix": _matrix_name(symbol),
+        "source": _source_entry(symbol),
         "bars": len(symbol.bars),
         "bar_seconds": symbol.bars.bar_seconds,
         "instrument": symbol.instrument.plain(),
         "rules": {str(horizon): labels.rule.plain() for horizon, labels in symbol.labels.items()},
     }
+
+
+def _source_entry(symbol: SymbolData) -> dict[str, Any] | None:
+    """The finer bars' file and bar size, or None without finer bars."""
+    if symbol.source is None:
+        return None
+    return {"file": _source_name(symbol), "bars": len(symbol.source), "bar_seconds": symbol.source.bar_seconds}
+
+
+def _file_names(symbol: SymbolData) -> list[str]:
+    """Every file of one symbol."""
+    names = [_file_name(symbol), _matrix_name(symbol)]
+    return names if symbol.source is None else [*names, _source_name(symbol)]
 
 
 def _file_name(symbol: SymbolData) -> str:
@@ -140,6 +160,10 @@ def _file_name(symbol: SymbolData) -> str:
 
 def _matrix_name(symbol: SymbolData) -> str:
     return f"{_file_name(symbol).removesuffix('.parquet')}.features.npy"
+
+
+def _source_name(symbol: SymbolData) -> str:
+    return f"{_file_name(symbol).removesuffix('.parquet')}.source.parquet"
 
 
 def _write_matrix(features: np.ndarray, path: Path) -> None:
@@ -178,16 +202,18 @@ def _columns_of(matrix: np.ndarray) -> np.ndarray:
 
 
 def _label_columns(prefix: str, bars: Bars, labels: HorizonLabels) -> list[pl.Series]:
-    barrier, quality = labels.barrier, labels.quality
-    words = np.where(barrier.labelled, barrier.label, CLASS_COUNT)
+    path, quality = labels.path, labels.quality
+    words = np.where(path.labelled, path.label, CLASS_COUNT)
     return [
         pl.Series(f"{prefix}_label", np.array([*CLASS_NAMES, None], dtype=object)[words].tolist(), pl.String),
-        pl.Series(f"{prefix}_ambiguous", barrier.ambiguous),
-        pl.Series(f"{prefix}_label_end", bars.time_ns[barrier.end_row]).cast(pl.Datetime("ns", "UTC")),
-        pl.Series(f"{prefix}_bars_to_hit", barrier.bars_to_hit),
-        pl.Series(f"{prefix}_return", barrier.realised_return),
-        pl.Series(f"{prefix}_adverse", barrier.adverse),
-        pl.Series(f"{prefix}_touch", np.array(TOUCH_NAMES, dtype=object)[barrier.touch].tolist(), pl.String),
+        pl.Series(f"{prefix}_ambiguous", path.ambiguous),
+        pl.Series(f"{prefix}_resolved", path.resolved),
+        pl.Series(f"{prefix}_label_end", bars.time_ns[path.end_row]).cast(pl.Datetime("ns", "UTC")),
+        pl.Series(f"{prefix}_bars_to_hit", path.bars_to_hit),
+        pl.Series(f"{prefix}_return", path.realised_return),
+        pl.Series(f"{prefix}_adverse", path.adverse),
+        pl.Series(f"{prefix}_favourable", path.favourable),
+        pl.Series(f"{prefix}_touch", np.array(TOUCH_NAMES, dtype=object)[path.touch].tolist(), pl.String),
         pl.Series(f"{prefix}_quality_time", quality.time),
         pl.Series(f"{prefix}_quality_drawdown", quality.drawdown),
         pl.Series(f"{prefix}_quality_touch", quality.touch),
@@ -199,17 +225,12 @@ def _label_columns(prefix: str, bars: Bars, labels: HorizonLabels) -> list[pl.Se
 def _read_symbol(folder: Path, entry: dict[str, Any], names: tuple[str, ...], config: DatasetConfig) -> SymbolData:
     frame, features = _read_table(folder / entry["file"], names), _read_matrix(folder / entry["matrix"])
     instrument = Instrument.parse(entry["instrument"], where=str(folder / MANIFEST))
-    arrays: dict[str, Any] = {name: frame[name].to_numpy().copy() for name in COLUMNS}
-    bars = Bars(
-        instrument.symbol,
-        frame["timestamp"].dt.timestamp("ns").to_numpy().copy(),
-        bar_seconds=entry["bar_seconds"],
-        **arrays,
-    )
-    rules = {int(horizon): BarrierRule.parse(rule) for horizon, rule in entry["rules"].items()}
+    bars, source = _bars(frame, instrument.symbol, entry["bar_seconds"]), entry["source"]
+    finer = source and _bars(_read_table(folder / source["file"], ()), instrument.symbol, source["bar_seconds"])
+    rules = {int(horizon): RULES[config.label].parse(rule) for horizon, rule in entry["rules"].items()}
     labels = {horizon: _read_labels(frame, f"h{horizon}", rules[horizon]) for horizon in config.horizons}
     part = _codes(frame["part"], PART_NAMES, -1)
-    return SymbolData(bars, instrument, features, barrier_atr(bars), part, labels)
+    return SymbolData(bars, instrument, features, barrier_atr(bars), part, labels, finer)
 
 
 def _read_table(path: Path, feature_names: tuple[str, ...]) -> pl.DataFrame:
@@ -229,26 +250,39 @@ def _read_matrix(path: Path) -> np.ndarray:
         raise DataError(f"{path.name} cannot be read: {error}.", where=str(path), help="build it again") from None
 
 
+def _bars(frame: pl.DataFrame, symbol: str, bar_seconds: int) -> Bars:
+    """The bars of a frame as `Bars.frame` made it."""
+    arrays: dict[str, Any] = {name: frame[name].to_numpy().copy() for name in COLUMNS}
+    time_ns = frame["timestamp"].dt.timestamp("ns").to_numpy().copy()
+    if "contract" not in frame.columns:
+        return Bars(symbol, time_ns, bar_seconds=bar_seconds, **arrays)
+    names = tuple(frame["contract"].unique(maintain_order=True))
+    codes = frame["contract"].replace_strict(names, range(len(names)), return_dtype=pl.Int32).to_numpy().copy()
+    return Bars(symbol, time_ns, bar_seconds=bar_seconds, contract=codes, contract_names=names, **arrays)
+
+
 def _codes(words: pl.Series, names: tuple[str, ...], missing: int) -> np.ndarray:
     table = {name: code for code, name in enumerate(names)}
     return words.replace_strict(table, return_dtype=pl.Int8, default=None).fill_null(missing).to_numpy().copy()
 
 
-def _read_labels(frame: pl.DataFrame, prefix: str, rule: BarrierRule) -> HorizonLabels:
+def _read_labels(frame: pl.DataFrame, prefix: str, rule: LabelRule) -> HorizonLabels:
     def column(name: str) -> np.ndarray:
         return frame[f"{prefix}_{name}"].to_numpy().copy()
 
     codes = _codes(frame[f"{prefix}_label"], CLASS_NAMES, CLASS_COUNT)
     bars_to_hit = column("bars_to_hit")
-    barrier = BarrierLabels(
+    path = PathLabels(
         label=np.where(codes == CLASS_COUNT, 1, codes).astype(np.int8),
         labelled=codes != CLASS_COUNT,
         ambiguous=column("ambiguous"),
+        resolved=column("resolved"),
         end_row=np.arange(len(frame)) + bars_to_hit,
         bars_to_hit=bars_to_hit,
         realised_return=column("return"),
         adverse=column("adverse"),
+        favourable=column("favourable"),
         touch=_codes(frame[f"{prefix}_touch"], TOUCH_NAMES, 0),
     )
     quality = Quality(column("quality_time"), column("quality_drawdown"), column("quality_touch"))
-    return HorizonLabels(rule, barrier, quality, column("uniqueness"))
+    return HorizonLabels(rule, path, quality, column("uniqueness"))

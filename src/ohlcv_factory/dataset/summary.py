@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ohlcv_factory.dataset.build import Dataset, HorizonLabels, SymbolData
+from ohlcv_factory.dataset.build import Dataset, SymbolData
+from ohlcv_factory.dataset.labelling import HorizonLabels
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.labels.null import null_class_shares
-from ohlcv_factory.labels.triple_barrier import TIMED_OUT
+from ohlcv_factory.labels.paths import TIMED_OUT, round_trip_cost
 from ohlcv_factory.runtime.clock import time_text
 from ohlcv_factory.splits.chronological import NANOSECONDS_PER_DAY, PART_NAMES
 
@@ -51,23 +52,32 @@ def _symbol_summary(symbol: SymbolData, dataset: Dataset) -> dict[str, Any]:
 def _label_summary(labels: HorizonLabels, symbol: SymbolData, dataset: Dataset) -> dict[str, Any]:
     """Statistics over the eligible labelled rows; the class counts are also given per part."""
     eligible = np.arange(len(symbol.bars)) >= dataset.first_eligible
-    barrier = labels.barrier
-    rows = eligible & barrier.labelled
-    scored = rows & ~barrier.ambiguous
-    null = null_class_shares(labels.rule, dataset.config.entry)
+    path = labels.path
+    rows = eligible & path.labelled
+    scored = rows & ~path.ambiguous
+    null = null_class_shares(labels.rule, dataset.config.entry, _cost_in_atr(symbol, rows, dataset))
     return {
         "rule": labels.rule.plain(),
         "labelled": int(rows.sum()),
-        "ambiguous_share": _mean(barrier.ambiguous[rows]),
-        "class_shares": _shares(barrier.label[scored]),
+        "ambiguous_share": _mean(path.ambiguous[rows]),
+        "resolved_share": _mean(path.resolved[rows]),
+        "class_shares": _shares(path.label[scored]),
         "random_walk_shares": dict(zip(CLASS_NAMES, null, strict=True)),
         "class_counts": {
-            name: _counts(barrier.label[scored & (symbol.part == code)]) for code, name in enumerate(PART_NAMES)
+            name: _counts(path.label[scored & (symbol.part == code)]) for code, name in enumerate(PART_NAMES)
         },
-        "mean_bars_to_end": _mean(barrier.bars_to_hit[rows]),
-        "timed_out_share": _mean(barrier.touch[rows] == TIMED_OUT),
+        "mean_bars_to_end": _mean(path.bars_to_hit[rows]),
+        "timed_out_share": _mean(path.touch[rows] == TIMED_OUT),
         "mean_uniqueness": _mean(labels.uniqueness[rows]),
     }
+
+
+def _cost_in_atr(symbol: SymbolData, rows: np.ndarray, dataset: Dataset) -> float | None:
+    """Median cost of both sides in ATR(14) over some rows; None where costs do not decide the labels."""
+    if not dataset.config.cost_aware or not rows.any():
+        return None
+    close = symbol.bars.close[rows]
+    return float(np.median(round_trip_cost(symbol.instrument)(close, close) / symbol.atr[rows]))
 
 
 def _part_summary(dataset: Dataset) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """What the decisions would have earned: one marked-to-market position per symbol, filled at the next open, with costs.
 
 The signal of bar t is known at its close and fills at the open of t + 1. Barriers stand at the signal bar's ATR times
-the rule's distances from the fill, the time-out at the close of bar t + max_bars. A bar that touches both barriers is
-taken as stopped out, unless it opens beyond one of them: then it fills at its open. P&L is in units of the notional at
-entry: quantity = side / entry price, additive, never compounded. `semantics.md`, "Money", is the source.
+the rule's distances from the fill, the time-out at the close of bar t + max_bars; fixed-horizon labels have the time-out
+alone. A bar that opens beyond a barrier fills at its open. In one that touches both, the finer source bars tell which
+came first, by the labels' own rule; where they cannot, it is taken as stopped out. No position is held over a contract
+roll. P&L is in units of the notional at entry: quantity = side / entry price, additive, never compounded.
+`semantics.md`, "Money", is the source.
 """
 
 from __future__ import annotations
@@ -17,17 +19,24 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.config import Settings, setting
 from ohlcv_factory.dataset.market import SymbolMarket
 from ohlcv_factory.errors import DataError
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.evaluation.significance import Interval, bootstrap_interval
+from ohlcv_factory.labels.finer import first_touch
+from ohlcv_factory.labels.fixed_horizon import FixedHorizonRule
+from ohlcv_factory.labels.paths import label_limits
 
 MIN_SHARPE_SESSIONS = 2
 
 
 class Exit(IntEnum):
-    """Why a trade ended. `FLIP` and the two gaps fill at the open of their bar, the rest inside it or at its close."""
+    """Why a trade ended. `FLIP` and the two gaps fill at the open of their bar, the rest inside it or at its close.
+
+    `END` is the close of the last bar: of the range, before a roll, or by option of a session.
+    """
 
     OPEN = 0
     STOP = 1
@@ -63,7 +72,9 @@ class TradeRules(Settings):
 
     costs: bool = setting(True, "Charge the instrument's cost on both sides of a trade.")
     barriers: bool = setting(True, "Stop, target and time-out; without them only a flip or the end closes a trade.")
-    exit_at_session_end: bool = setting(False, "Close every position at its session's last close.")
+    exit_at_session_end: bool | None = setting(
+        None, "Close every position at its session's last close; none: where the dataset's labels end with it."
+    )
 
 
 @dataclass(frozen=True)
@@ -181,19 +192,18 @@ def simulate_sides(
             help="trade a range inside the data",
         )
     session_day = market.session_day[first_row : first_row + len(sides)]
-    gross, position, trades = _run(sides, market, first_row, _closing_bars(session_day, rules), rules)
+    at_session_end = market.session_end if rules.exit_at_session_end is None else rules.exit_at_session_end
+    closing = _closing_bars(bars, session_day if at_session_end else None)
+    gross, position, trades = _run(sides, market, first_row, closing, rules)
     net = _charge(trades, gross, market.instrument if rules.costs else None, first_row)
     days, daily = _sum_runs(session_day, net)
     per_year = market.instrument.sessions.sessions_per_year
     return TradeResult(bars.symbol, first_row, bars.time_ns, gross, net, position, trades, days, daily, per_year)
 
 
-def _closing_bars(session_day: np.ndarray, rules: TradeRules) -> np.ndarray:
-    """Bars at whose close every position ends: the last one, and by option the last one of each session."""
-    closing = np.zeros(len(session_day), np.bool_)
-    if rules.exit_at_session_end:
-        closing[:-1] = session_day[1:] != session_day[:-1]
-    closing[-1:] = True
+def _closing_bars(bars: Bars, session_day: np.ndarray | None) -> np.ndarray:
+    """Bars at whose close every position ends, bool `(m,)`: where the last bar is that a label's path may reach."""
+    closing: np.ndarray = label_limits(bars, session_day) == np.arange(len(bars))
     return closing
 
 
@@ -203,24 +213,34 @@ def _run(
     """Gross P&L and position by bar, and the trades without their costs, rows counted from the symbol's first bar."""
     count = len(sides)
     bars = market.bars.slice(first_row, first_row + count)
-    if rules.barriers:
-        atr, rule = market.atr[first_row : first_row + count], market.rule
-        distances = (float(rule.k_up), float(rule.k_down), int(rule.max_bars))
-    else:
-        atr, distances = np.ones(count), (math.inf, math.inf, count)
+    atr, distances = _distances(market, first_row, count, rules)
+    finer = market.finer
+    under = (finer.open, finer.high, finer.low, finer.starts[first_row : first_row + count + 1])
     gross, position = np.zeros(count), np.zeros(count, np.int8)
     trades = np.zeros(count, TRADE_DTYPE)
     prices = (bars.open, bars.high, bars.low, bars.close)
-    used = _walk(sides, *prices, atr, closing, *distances, gross, position, trades)
+    used = _walk(sides, *prices, atr, closing, *distances, under, gross, position, trades)
     trades = trades[:used].copy()
     trades["entry_row"] += first_row
     trades["exit_row"] += first_row
     return gross, position, trades
 
 
+def _distances(
+    market: SymbolMarket, first_row: int, count: int, rules: TradeRules
+) -> tuple[np.ndarray, tuple[float, float, int]]:
+    """ATR of each bar, and k_up, k_down, max_bars; barriers out of reach where there are none."""
+    rule = market.rule
+    if not rules.barriers:
+        return np.ones(count), (math.inf, math.inf, count)
+    if isinstance(rule, FixedHorizonRule):
+        return np.ones(count), (math.inf, math.inf, rule.max_bars)
+    return market.atr[first_row : first_row + count], (rule.k_up, rule.k_down, rule.max_bars)
+
+
 @njit(cache=True, nogil=True)
 def _walk(  # type: ignore[no-untyped-def]
-    sides, open_, high, low, close, atr, closing, k_up, k_down, max_bars, gross, position, trades
+    sides, open_, high, low, close, atr, closing, k_up, k_down, max_bars, under, gross, position, trades
 ):
     """One pass over the bars; fills `gross`, `position` and `trades`, returns the number of trades.
 
@@ -244,6 +264,8 @@ def _walk(  # type: ignore[no-untyped-def]
         if side == 0:
             continue
         reason, price = _ending(side, stop, target, open_[bar], high[bar], low[bar])
+        if reason == _STOP and side * ((high[bar] if side > 0 else low[bar]) - target) >= 0:
+            reason, price = _first_of_both(side, stop, target, bar, under)
         if reason == 0:
             price = close[bar]
             reason = _END if closing[bar] else (_TIMEOUT if bar >= deadline else 0)
@@ -276,6 +298,17 @@ def _ending(side, stop, target, open_, high, low):  # type: ignore[no-untyped-de
     if side * (best - target) >= 0:
         return _TARGET, target
     return 0, 0.0
+
+
+@njit(cache=True, nogil=True)
+def _first_of_both(side, stop, target, bar, under):  # type: ignore[no-untyped-def]
+    """Reason and price of a bar that touches stop and target: what its finer bars say, else the stop."""
+    starts = under[3]
+    upper, lower = max(stop, target), min(stop, target)
+    first, price, _, _, _ = first_touch(upper, lower, under[0], under[1], under[2], starts[bar], starts[bar + 1])
+    if first == 0:
+        return _STOP, stop
+    return (_TARGET if first == side else _STOP), price
 
 
 def _charge(trades: np.ndarray, gross: np.ndarray, instrument: Any, first_row: int) -> np.ndarray:

@@ -5,99 +5,115 @@ Source: López de Prado 2018, Advances in Financial Machine Learning, chapter 3;
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 from numba import njit
 
 from ohlcv_factory.bars.instruments import BarrierRule
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.labels.classes import LONG, NEUTRAL, SHORT
+from ohlcv_factory.labels.finer import FinerBars, first_touch
+from ohlcv_factory.labels.paths import (
+    CLEAN,
+    GAPPED,
+    TIMED_OUT,
+    Cost,
+    Entry,
+    PathLabels,
+    Paths,
+    contract_slices,
+    label_limits,
+)
 
 ATR_PERIOD = 14
-TIMED_OUT, CLEAN, GAPPED = 0, 1, 2
-TOUCH_NAMES = ("timed_out", "clean", "gapped")
-
-Entry = Literal["next_open", "close"]
 
 
-@dataclass(frozen=True)
-class BarrierLabels:
-    """Labels of every bar t of one symbol, arrays of shape `(n,)`; meaningless where `labelled` is False."""
-
-    label: np.ndarray
-    """int8: 0 short, 1 neutral, 2 long."""
-    labelled: np.ndarray
-    """bool: ATR is known and the vertical barrier lies inside the data."""
-    ambiguous: np.ndarray
-    """bool: one bar touched both barriers, so the order is unknown; such rows are neither trained on nor scored."""
-    end_row: np.ndarray
-    """int64: row of the bar that ended the path, t + 1 to t + max_bars."""
-    bars_to_hit: np.ndarray
-    """int32: end_row - t."""
-    realised_return: np.ndarray
-    """float64: exit price over entry price - 1; a gap through a barrier exits at the open."""
-    adverse: np.ndarray
-    """float64: worst excursion against the trade as a share of its stop's distance; neutral: the larger of both sides."""
-    touch: np.ndarray
-    """int8: 0 timed out, 1 clean touch, 2 gap through the barrier."""
-
-
-def triple_barrier(bars: Bars, atr: np.ndarray, rule: BarrierRule, entry: Entry = "next_open") -> BarrierLabels:
+def triple_barrier(
+    bars: Bars,
+    atr: np.ndarray,
+    rule: BarrierRule,
+    entry: Entry = "next_open",
+    limit_row: np.ndarray | None = None,
+    finer: FinerBars | None = None,
+    cost: Cost | None = None,
+) -> PathLabels:
     """Label every bar: entry at the next open (or at the close of t), barriers k x ATR(14) of bar t around it.
 
-    The path is bars t + 1 to t + max_bars. A bar that opens beyond a barrier ends it at the open; one that touches both
-    is ambiguous (and called short). No label where the vertical barrier lies beyond the data.
+    The path is bars t + 1 to t + max_bars; there is no label where that lies beyond `limit_row` (`label_limits` of the
+    bars by default). A bar that opens beyond a barrier ends the path at the open. Of one that touches both, the finer
+    bars tell which came first; else the row is ambiguous (and called short). With `cost` a touch that does not earn
+    more than both sides cost is neutral. Excursions count the touching bar whole on the side away from the touch.
     """
-    arrays = _label_paths(
-        bars.open, bars.high, bars.low, bars.close, atr, rule.k_up, rule.k_down, rule.max_bars, entry == "next_open"
-    )
-    return BarrierLabels(*arrays)
+    limit_row = label_limits(bars) if limit_row is None else limit_row
+    finer = FinerBars.under(bars, None) if finer is None else finer
+    prices = (bars.open, bars.high, bars.low, bars.close)
+    under = (finer.open, finer.high, finer.low, finer.starts)
+    distances = (rule.k_up, rule.k_down, rule.max_bars)
+    return Paths(*_paths(prices, atr, distances, entry == "next_open", limit_row, under)).labels(cost)
 
 
 def barrier_atr(bars: Bars) -> np.ndarray:
-    """ATR(14) at the close of each bar, Wilder's smoothing, price units, shape `(n,)`; NaN in its first 14 bars."""
+    """ATR(14) at the close of each bar, Wilder's smoothing, price units, shape `(n,)`.
+
+    Each contract starts anew, since the step across a roll is no range: NaN in its first 14 bars.
+    """
     import talib
 
-    if len(bars) <= ATR_PERIOD:
-        return np.full(len(bars), np.nan)
-    return np.asarray(talib.ATR(bars.high, bars.low, bars.close, timeperiod=ATR_PERIOD))
+    atr = np.full(len(bars), np.nan)
+    for rows in contract_slices(bars):
+        if rows.stop - rows.start > ATR_PERIOD:
+            atr[rows] = talib.ATR(bars.high[rows], bars.low[rows], bars.close[rows], timeperiod=ATR_PERIOD)
+    return atr
 
 
 @njit(cache=True, nogil=True)
-def _label_paths(open_, high, low, close, atr, k_up, k_down, max_bars, at_next_open):  # type: ignore[no-untyped-def]
+def _paths(prices, atr, distances, at_next_open, limit_row, under):  # type: ignore[no-untyped-def]
+    """The fields of `Paths` for every row."""
+    open_, high, low, close = prices
+    k_up, k_down, max_bars = distances
     n = len(close)
-    label = np.full(n, NEUTRAL, np.int8)
-    labelled = np.zeros(n, np.bool_)
-    ambiguous = np.zeros(n, np.bool_)
-    end_row = np.empty(n, np.int64)
-    bars_to_hit = np.zeros(n, np.int32)
-    realised = np.zeros(n)
-    adverse = np.zeros(n)
-    touch = np.full(n, TIMED_OUT, np.int8)
+    label, touch = np.full(n, NEUTRAL, np.int8), np.full(n, TIMED_OUT, np.int8)
+    labelled, ambiguous, resolved = np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+    end_row, entry_price, exit_price = np.arange(n), np.ones(n), np.ones(n)
+    rise, fall = np.zeros(n), np.zeros(n)
     for t in range(n):
-        end_row[t] = t
-        if not (atr[t] > 0.0) or t + max_bars >= n:
+        if not (atr[t] > 0.0) or t + max_bars > limit_row[t]:
             continue
         labelled[t] = True
         entry = open_[t + 1] if at_next_open else close[t]
         up_distance, down_distance = k_up * atr[t], k_down * atr[t]
         upper, lower = entry + up_distance, entry - down_distance
-        highest, lowest, exit_price, end = entry, entry, close[t + max_bars], t + max_bars
-        for j in range(t + 1, t + max_bars + 1):
-            highest, lowest = max(highest, high[j]), min(lowest, low[j])
-            above, below = high[j] >= upper, low[j] <= lower
-            if not (above or below):
+        highest, lowest, last = entry, entry, t + max_bars
+        entry_price[t], exit_price[t], end_row[t] = entry, close[last], last
+        for j in range(t + 1, last + 1):
+            if high[j] < upper and low[j] > lower:
+                highest, lowest = max(highest, high[j]), min(lowest, low[j])
                 continue
-            end = j
-            if open_[j] >= upper or open_[j] <= lower:
-                label[t], touch[t], exit_price = (LONG if open_[j] >= upper else SHORT), GAPPED, open_[j]
-            else:
-                ambiguous[t] = above and below
-                label[t], touch[t], exit_price = (SHORT if below else LONG), CLEAN, (lower if below else upper)
+            end_row[t] = j
+            side, exit_price[t], gapped, bar_high, bar_low, known = _touch(prices, j, upper, lower, under)
+            label[t], touch[t] = (LONG if side > 0 else SHORT), (GAPPED if gapped else CLEAN)
+            ambiguous[t], resolved[t] = known == _UNKNOWN, known == _RESOLVED
+            highest, lowest = max(highest, bar_high), min(lowest, bar_low)
             break
-        end_row[t], bars_to_hit[t], realised[t] = end, end - t, exit_price / entry - 1.0
-        rise, fall = (highest - entry) / up_distance, (entry - lowest) / down_distance
-        adverse[t] = max(rise, fall) if label[t] == NEUTRAL else (fall if label[t] == LONG else rise)
-    return label, labelled, ambiguous, end_row, bars_to_hit, realised, adverse, touch
+        rise[t], fall[t] = (highest - entry) / up_distance, (entry - lowest) / down_distance
+    return label, labelled, ambiguous, resolved, end_row, entry_price, exit_price, rise, fall, touch
+
+
+_PLAIN, _RESOLVED, _UNKNOWN = 0, 1, 2
+
+
+@njit(cache=True, nogil=True)
+def _touch(prices, j, upper, lower, under):  # type: ignore[no-untyped-def]
+    """How bar j, which reaches a barrier, ends a path: side, exit price, gapped, highest and lowest until then, order."""
+    open_, high, low = prices[0][j], prices[1][j], prices[2][j]
+    if open_ >= upper or open_ <= lower:
+        return (1 if open_ >= upper else -1), open_, True, open_, open_, _PLAIN
+    above, below = high >= upper, low <= lower
+    if above and below:
+        starts = under[3]
+        found = first_touch(upper, lower, under[0], under[1], under[2], starts[j], starts[j + 1])
+        if found[0] != 0:
+            return found[0], found[1], found[2], found[3], found[4], _RESOLVED
+        return -1, lower, False, high, lower, _UNKNOWN
+    if above:
+        return 1, upper, False, upper, low, _PLAIN
+    return -1, lower, False, high, lower, _PLAIN

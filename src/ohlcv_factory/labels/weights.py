@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ohlcv_factory.labels.classes import CLASS_COUNT, NEUTRAL
-from ohlcv_factory.labels.triple_barrier import GAPPED, BarrierLabels
+from ohlcv_factory.labels.paths import GAPPED, TIMED_OUT, PathLabels
 
 Weighting = Literal["both", "quality", "uniqueness", "none"]
 
@@ -18,11 +18,11 @@ class Quality:
     """Three factors of a label's quality, each `(n,)` float64 in [0.5, 1.5], and their geometric mean."""
 
     time: np.ndarray
-    """1.5 for a hit in the first bar, falling to 0.5 at the vertical barrier; 1 for neutral labels."""
+    """1.5 for a hit in the first bar, falling to 0.5 at the vertical barrier; 1 for neutral labels, and without a hit."""
     drawdown: np.ndarray
     """1.5 without an adverse excursion, falling to 0.5 when it reached the stop."""
     touch: np.ndarray
-    """1.25 for a clean touch, 1 for a gap through the barrier and for neutral labels."""
+    """1.25 for a clean touch, 1 for a gap through the barrier, for neutral labels, and without a touch."""
 
     @property
     def total(self) -> np.ndarray:
@@ -31,17 +31,20 @@ class Quality:
         return mean
 
 
-def label_quality(labels: BarrierLabels, max_bars: int) -> Quality:
-    """The quality factors of every label; faster, cleaner and calmer hits count more."""
-    neutral = labels.label == NEUTRAL
+def label_quality(labels: PathLabels, max_bars: int) -> Quality:
+    """The quality factors of every label; faster, cleaner and calmer hits count more.
+
+    A fixed-horizon label is never a hit: its drawdown alone speaks, like that of every neutral label.
+    """
+    no_hit = (labels.label == NEUTRAL) | (labels.touch == TIMED_OUT)
     waited = (labels.bars_to_hit - 1) / (max_bars - 1) if max_bars > 1 else np.full(len(labels.label), 0.5)
-    time = np.where(neutral, 1.0, 1.5 - waited)
+    time = np.where(no_hit, 1.0, 1.5 - waited)
     drawdown = 1.5 - np.minimum(1.0, labels.adverse)
-    touch = np.where(neutral | (labels.touch == GAPPED), 1.0, 1.25)
+    touch = np.where(no_hit | (labels.touch == GAPPED), 1.0, 1.25)
     return Quality(time, drawdown, touch)
 
 
-def average_uniqueness(labels: BarrierLabels, counted: np.ndarray) -> np.ndarray:
+def average_uniqueness(labels: PathLabels, counted: np.ndarray) -> np.ndarray:
     """Mean over a label's bars of 1 / (labels alive in that bar), `(n,)` float64; 1 where `counted` is False.
 
     A label lives from bar t + 1 to its end. Source: López de Prado 2018, chapter 4.

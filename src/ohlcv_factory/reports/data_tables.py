@@ -11,7 +11,7 @@ from ohlcv_factory.bars.instruments import instrument_table
 from ohlcv_factory.labels.classes import CLASS_NAMES
 from ohlcv_factory.reports import charts
 from ohlcv_factory.reports.page import Markup, paragraph, table
-from ohlcv_factory.reports.words import DASH, barriers, costs, count, moment, number, percent
+from ohlcv_factory.reports.words import DASH, costs, count, label_rule, moment, number, percent
 from ohlcv_factory.splits.chronological import PART_NAMES
 
 Manifest = Mapping[str, Any]
@@ -78,12 +78,12 @@ def label_tables(manifest: Manifest, horizons: Sequence[int]) -> str:
     endings = [_ending_row(symbol, horizon, labels) for symbol, horizon, labels in found]
     columns = ("Horizon, symbol", "Source", "", *CLASS_NAMES)
     end_columns = (
-        "Horizon, symbol", "Barriers", "Labelled rows", "Mean bars to end", "Timed out", "Both barriers in one bar",
-        "Mean uniqueness",
+        "Horizon, symbol", "Rule", "Labelled rows", "Mean bars to end", "Timed out", "Both barriers in one bar: order unknown",
+        "Order told by finer bars", "Mean uniqueness",
     )  # fmt: skip
     return (
         charts.legend([(name, name) for name in CLASS_NAMES])
-        + table(columns, shares, caption="Class shares, beside those of a random walk with the same barriers")
+        + table(columns, shares, caption="Class shares, beside those of a random walk with the same rule")
         + table(end_columns, endings, caption="How labels end")
     )
 
@@ -115,11 +115,12 @@ def _share_rows(symbol: str, horizon: int, labels: Mapping[str, Any]) -> list[tu
 def _ending_row(symbol: str, horizon: int, labels: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"{horizon}, {symbol}",
-        barriers(labels["rule"]),
+        label_rule(labels["rule"]),
         count(labels["labelled"]),
         number(labels["mean_bars_to_end"], 1),
         percent(labels["timed_out_share"]),
         percent(labels["ambiguous_share"], 2),
+        percent(labels["resolved_share"], 2),
         number(labels["mean_uniqueness"], 3),
     )
 

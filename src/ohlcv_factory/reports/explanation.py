@@ -8,9 +8,25 @@ from typing import Any
 from ohlcv_factory.evaluation.scorecard import MIN_DIRECTION_ROWS, MIN_SESSIONS, MIN_TRADES, THRESHOLDS
 from ohlcv_factory.reports.glossary import BASELINES, NUMBERS
 from ohlcv_factory.reports.page import heading, paragraph, table
-from ohlcv_factory.reports.words import barriers, listing, percent, plural
+from ohlcv_factory.reports.words import label_rule, listing, percent, plural
 
 ENTRIES = {"next_open": "the open of the next bar", "close": "the close of the same bar"}
+
+
+LABEL_WORDS = {
+    "triple_barrier": (
+        "Two price barriers stand around that price, at distances measured in ATR(14), the average range of the last "
+        "bars. If the upper one is touched first the label is long; if the lower one, short; if neither within the given "
+        "number of bars, neutral. The horizon is the name of a barrier setting, not a waiting time."
+    ),
+    "fixed_horizon": (
+        "It looks at the close a fixed number of bars ahead, the horizon, and at nothing on the way. If the price has "
+        "risen by at least the threshold the label is long; if it has fallen by as much, short; else neutral. The "
+        "threshold is a multiple of σ, the standard deviation of the last log returns, scaled to the horizon."
+    ),
+}
+COST_WORDS = " A move that does not earn more than its own costs is neutral."
+SESSION_WORDS = " There is no label, and no position, beyond the end of its session."
 
 
 def explanation(manifest: Mapping[str, Any] | None, horizons: Sequence[int], part: str) -> str:
@@ -35,14 +51,13 @@ def explanation(manifest: Mapping[str, Any] | None, horizons: Sequence[int], par
 
 
 def label_words(manifest: Mapping[str, Any] | None, horizons: Sequence[int]) -> str:
-    """What a label is, with the barrier distances of every horizon and symbol."""
-    entry = ENTRIES.get(manifest["config"]["entry"] if manifest else "", "the entry price")
-    words = (
-        f"At the close of each bar a label asks what happens next, starting from {entry}. Two price barriers stand "
-        "around that price, at distances measured in ATR(14), the average range of the last bars. If the upper one is "
-        "touched first the label is long; if the lower one, short; if neither within the given number of bars, neutral. "
-        "The horizon is the name of a barrier setting, not a waiting time."
-    )
+    """What a label is, with the rule of every horizon and symbol."""
+    config = manifest["config"] if manifest else {}
+    entry = ENTRIES.get(config.get("entry", ""), "the entry price")
+    words = f"At the close of each bar a label asks what happens next, starting from {entry}. "
+    words += LABEL_WORDS[config.get("label", "triple_barrier")]
+    words += COST_WORDS if config.get("cost_aware") else ""
+    words += SESSION_WORDS if config.get("session_end") else ""
     return paragraph(words) + "".join(paragraph(line) for line in _rules(manifest, horizons))
 
 
@@ -51,7 +66,7 @@ def random_walk_words(manifest: Mapping[str, Any] | None = None, horizons: Seque
     words = (
         "A driftless random walk, on which nothing can be predicted, also yields labels, and with unequal barriers it "
         "yields unequal classes: the nearer barrier is hit more often. Class shares therefore stand beside the walk's. "
-        "A class that is as frequent as on the walk says something about the barriers, not about the market. "
+        "A class that is as frequent as on the walk says something about the rule, not about the market. "
     )
     shares = [
         f"At horizon {horizon} on {symbol} the walk gives {_share_words(labels['random_walk_shares'])}; "
@@ -64,7 +79,7 @@ def random_walk_words(manifest: Mapping[str, Any] | None = None, horizons: Seque
 
 def _rules(manifest: Mapping[str, Any] | None, horizons: Sequence[int]) -> list[str]:
     return [
-        f"Horizon {horizon}, {symbol}: {barriers(labels['rule'])}. Labels end after {labels['mean_bars_to_end']:.1f} "
+        f"Horizon {horizon}, {symbol}: {label_rule(labels['rule'])}. Labels end after {labels['mean_bars_to_end']:.1f} "
         f"bars on average; {percent(labels['timed_out_share'])} time out."
         for horizon in horizons
         for symbol, labels in _labels_of(manifest, horizon)
@@ -117,7 +132,8 @@ def _threshold_words() -> str:
 def _money_words() -> str:
     return paragraph(
         "A decision at the close of a bar is filled at the next open. One position per symbol; the same side or neutral "
-        "holds it, the other side turns it; it ends at its barriers, at its time-out or with the part. When one bar "
-        "touches both barriers, the stop is assumed to come first. Each side pays the instrument's costs, named under "
-        "“What was asked”. Financing, borrowing, partial fills and market impact are not modelled."
+        "holds it, the other side turns it; it ends at its barriers, at its time-out, at a contract roll or with the "
+        "part. When one bar touches both barriers and no finer bars tell the order, the stop is assumed to come first. "
+        "Each side pays the instrument's costs, named under “What was asked”. Financing, borrowing, partial fills and "
+        "market impact are not modelled."
     )

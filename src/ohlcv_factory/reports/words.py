@@ -103,6 +103,8 @@ def costs(instrument: Mapping[str, Any]) -> str:
     return " + ".join(parts) or "none"
 
 
-def barriers(rule: Mapping[str, Any]) -> str:
-    """A barrier rule: distances in ATR(14) and the time-out."""
+def label_rule(rule: Mapping[str, Any]) -> str:
+    """A label rule: barrier distances in ATR(14) and the time-out, or the threshold of a fixed horizon."""
+    if "theta" in rule:
+        return f"±{rule['theta']:g} σ of {rule['horizon']} bars, σ of {rule['sigma_bars']} returns"
     return f"+{rule['k_up']:g} / {MINUS}{rule['k_down']:g} ATR, {rule['max_bars']} bars"
