@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ohlcv_factory.bars.instruments import BarrierRule
+from ohlcv_factory.labels.fixed_horizon import FixedHorizonRule
 from ohlcv_factory.labels.null import null_class_shares
 
 
@@ -16,3 +17,23 @@ def test_asymmetric_barriers_are_met_in_inverse_proportion_to_their_distance():
     short, _, long = null_class_shares(BarrierRule(k_up=2.0, k_down=1.0, max_bars=300))
     assert long == pytest.approx(1 / 3, abs=0.03)  # gambler's ruin: 1 / (1 + 2)
     assert short == pytest.approx(2 / 3, abs=0.03)
+
+
+def test_a_fixed_horizon_gives_the_tails_of_the_normal_distribution():
+    short, neutral, long = null_class_shares(FixedHorizonRule(theta=0.5, horizon=20))
+    assert short == pytest.approx(0.31, abs=0.03)  # P(Z > 0.5) = 0.309
+    assert long == pytest.approx(0.31, abs=0.03)
+    assert neutral == pytest.approx(0.38, abs=0.06)  # more, since sigma lags behind the time of day
+
+
+def test_costs_above_the_barriers_leave_neutral_alone():
+    rule = BarrierRule(k_up=2.0, k_down=1.0, max_bars=300)
+    assert null_class_shares(rule, cost_in_atr=0.5) == pytest.approx(null_class_shares(rule), abs=0.01)
+    between = null_class_shares(rule, cost_in_atr=1.5)  # a short earns 1 ATR, a long 2
+    assert between[0] < 0.02  # but for gaps
+    assert between[2] == pytest.approx(1 / 3, abs=0.03)
+
+
+def test_close_cost_ratios_share_one_walk():
+    rule = BarrierRule(k_up=2.0, k_down=2.0, max_bars=30)
+    assert null_class_shares(rule, cost_in_atr=0.2311) is null_class_shares(rule, cost_in_atr=0.2299)
