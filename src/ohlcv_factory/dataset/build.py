@@ -18,6 +18,7 @@ from ohlcv_factory.bars.sizes import bar_seconds
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import DataError, UsageError, unknown_name
 from ohlcv_factory.features import catalogue
+from ohlcv_factory.features.plugins import PluginRecord, load_plugins, records
 from ohlcv_factory.labels.triple_barrier import BarrierLabels, barrier_atr, triple_barrier
 from ohlcv_factory.labels.weights import Quality, average_uniqueness, label_quality
 from ohlcv_factory.runtime.progress import track
@@ -67,6 +68,8 @@ class Dataset:
     """How each source was read: assumptions and digest."""
     fingerprint: str
     """Digest of bars, settings and feature names: equal data, equal fingerprint."""
+    plugins: tuple[PluginRecord, ...] = ()
+    """Who declared the columns that are not built in."""
 
     @property
     def first_eligible(self) -> int:
@@ -84,6 +87,7 @@ def build_dataset(files: Sequence[BarFile], config: DatasetConfig) -> Dataset:
 
     Raises UsageError (2) for settings that contradict, DataError (65) for bars that cannot carry them.
     """
+    load_plugins(config.plugins)
     series = tuple(_sized(file.bars, config) for file in files)
     _refuse_mixture(series)
     instruments = tuple(config.instrument(bars.symbol) for bars in series)
@@ -111,6 +115,7 @@ def build_dataset(files: Sequence[BarFile], config: DatasetConfig) -> Dataset:
         ),
         accounts=tuple({"symbol": file.bars.symbol, **file.account.plain()} for file in files),
         fingerprint=_fingerprint(series, instruments, config, names),
+        plugins=records(names),
     )
 
 
@@ -236,8 +241,8 @@ def _fingerprint(
 ) -> str:
     """Digest of what decides the arrays: how a file was read does not, the bars that came out of it do."""
     bars = {one.symbol: array_digest(one.time_ns, one.open, one.high, one.low, one.close, one.volume) for one in series}
-    effective = {key: value for key, value in config.plain().items() if key not in ("read", "instruments")}
+    effective = {key: value for key, value in config.plain().items() if key not in ("read", "instruments", "plugins")}
     table = [instrument.plain() for instrument in instruments]
-    return value_digest(
-        {"bars": bars, "instruments": table, "config": effective, "features": list(names), "version": __version__}
-    )
+    facts = {"bars": bars, "instruments": table, "config": effective, "features": list(names), "version": __version__}
+    code = [record.sha256 for record in records(names)]
+    return value_digest({**facts, "plugins": code} if code else facts)

@@ -15,6 +15,7 @@ from ohlcv_factory.dataset.build import Dataset, HorizonLabels, SymbolData
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.features import catalogue
+from ohlcv_factory.features.plugins import PluginRecord
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.labels.triple_barrier import TOUCH_NAMES, BarrierLabels, barrier_atr
 from ohlcv_factory.labels.weights import Quality
@@ -82,6 +83,7 @@ def read_dataset(folder: Path) -> Dataset:
         warnings=tuple(manifest["warnings"]),
         accounts=tuple(manifest["sources"]),
         fingerprint=manifest["fingerprint"],
+        plugins=tuple(PluginRecord.from_plain(record) for record in manifest.get("plugins", ())),
     )
 
 
@@ -100,6 +102,7 @@ def _manifest(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> dict[s
         "symbols": [_symbol_entry(symbol) for symbol in dataset.symbols],
         "feature_catalogue": catalogue.VERSION,
         "feature_names": list(dataset.feature_names),
+        "plugins": [record.plain() for record in dataset.plugins],
         "left_out": dataset.left_out,
         "warm_up_bars": dataset.warm_up_bars,
         "borders_ns": list(dataset.borders_ns),
@@ -144,7 +147,11 @@ def _symbol_frame(symbol: SymbolData, names: tuple[str, ...]) -> pl.DataFrame:
     columns: list[pl.Series] = [
         pl.Series("part", np.array([*PART_NAMES, None], dtype=object)[symbol.part].tolist(), pl.String)
     ]
-    columns += [pl.Series(name, np.ascontiguousarray(symbol.features[:, column])) for column, name in enumerate(names)]
+    columns += [
+        pl.Series(name, np.ascontiguousarray(symbol.features[:, column]))
+        for column, name in enumerate(names)
+        if name not in COLUMNS  # raw columns: the bars are there already, in full precision
+    ]
     for horizon, labels in symbol.labels.items():
         columns += _label_columns(f"h{horizon}", symbol.bars, labels)
     return symbol.bars.frame().with_columns(columns)
