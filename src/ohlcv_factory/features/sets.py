@@ -57,6 +57,12 @@ OwnSets = Mapping[str, SetRules]
 """A user's sets by name."""
 
 
+class SetsFile(Settings):
+    """A file of sets."""
+
+    feature_sets: dict[str, SetRules]
+
+
 @cache
 def builtin_sets() -> dict[str, FeatureSet]:
     """The sets of `feature_sets.yaml`, by name."""
@@ -75,6 +81,12 @@ def read_sets(path: Path) -> Document:
         return document
     lines = {f"{SECTION}.{key}": line for key, line in document.lines.items()}
     return Document({SECTION: document.values}, lines, document.where)
+
+
+def sets_of(path: Path) -> dict[str, SetRules]:
+    """The sets of a user's file, checked. Raises as `read_sets` does, and UsageError (2) with key and line."""
+    document = read_sets(path)
+    return SetsFile.parse(document.values, where=document.where, lines=document.lines).feature_sets
 
 
 def feature_set(name: str, own: OwnSets | None = None) -> FeatureSet:
