@@ -11,7 +11,7 @@ from ohlcv_factory.bars.options import ReadOptions
 from ohlcv_factory.errors import FactoryError
 from ohlcv_factory.features.catalogue import CATEGORIES
 from ohlcv_factory.features.feature import Feature
-from ohlcv_factory.features.sets import SETS, select
+from ohlcv_factory.features.sets import builtin_sets, select
 from ohlcv_factory.models.base import ModelConfig
 from ohlcv_factory.models.registry import ModelRegistry, builtin_entries
 
@@ -82,7 +82,8 @@ def features_page() -> str:
         rows = [feature_row(feature) for feature in category.features]
         header = ("Column", "Formula", "Unit", "Look-back", "Needs volume")
         parts.append(f"## {category.name} ({len(rows)})\n\n{markdown(header, rows)}\n")
-    rows = [(f"`{each.name}`", len(select(each)), each.version, each.purpose) for each in SETS.values()]
+    sets = builtin_sets().values()
+    rows = [(", ".join(f"`{n}`" for n in (s.name, *s.aliases)), len(select(s)), s.version, s.purpose) for s in sets]
     parts.append(f"## Feature sets\n\n{markdown(('Set', 'Columns', 'Version', 'Purpose'), rows)}\n")
     return "\n".join(parts)
 

@@ -19,6 +19,7 @@ import polars as pl
 import pytest
 import typer
 from command_line import BARRIERS, FEATURES, Answer, call
+from own_features import OWN_FEATURE, own_features
 
 from ohlcv_factory.bars.options import ReadOptions
 from ohlcv_factory.bars.schema import COLUMNS
@@ -53,6 +54,7 @@ def read(name: str, value: Any, differs: str, file: str = "SYNTH.csv", **more: A
 
 NO_BARRIERS = ("--set", "barriers={}")
 FIXED = ("--label", "fixed_horizon", *NO_BARRIERS)
+WITH_OWN = ("--set", "features=[return_1, gap_5]")
 FLAGS = {
     "files": Case(("SYNTH_seed8.csv",), "symbols", file=""),
     "out": Case(("--out", "elsewhere"), "folder"),
@@ -66,6 +68,7 @@ FLAGS = {
     "session_end": Case(("--session-end",), "labels"),
     "embargo": Case(("--embargo", "0"), "parts"),
     "instruments": Case(("--instruments", "mine.yaml"), "instruments"),
+    "plugins": Case(("--plugin", "own.py"), "code", base=WITH_OWN),
     "threads": Case(("--threads", "1"), "threads"),
     "dry_run": Case(("--dry-run",), "folder"),
     "as_json": Case(("--json",), "is_json"),
@@ -102,6 +105,7 @@ KEYS = {
         {"timeframes": ["1h"]}, "features", file="SYNTH_long.csv", base=("--set", "features=[rsi_14, rsi_14_15m]")
     ),
     "features": Case({"features": ["return_1"]}, "features"),
+    "plugins": Case({"plugins": ["own.py"]}, "code", base=WITH_OWN),
     "history_bars": Case({"history_bars": 300}, "parts"),
     "parts": Case({"parts": {"train": 0.6}}, "parts"),
     "embargo_days": Case({"embargo_days": 0}, "parts"),
@@ -167,6 +171,7 @@ def write_files(place: Path) -> None:
         "unsorted.csv": "".join([*lines[:10], lines[11], lines[10], *lines[12:]]),
         "repeated.csv": "".join([*lines[:10], lines[9], *lines[10:]]),
         "berlin.csv": berlin.write_csv(datetime_format="%Y-%m-%d %H:%M:%S"),
+        "own.py": OWN_FEATURE,
         "mine.yaml": write_yaml({"SYNTH": {"fee_bps": 9.0}}),
     }
     for name, text in files.items():
@@ -183,7 +188,7 @@ def built(folder):
 
     @cache
     def build(arguments: tuple[str, ...]) -> dict[str, Any]:
-        with pytest.MonkeyPatch.context() as patch:
+        with own_features(), pytest.MonkeyPatch.context() as patch:
             patch.chdir(place)
             patch.setattr(os, "fsync", lambda _: None)
             before = set(place.glob("*/dataset.json"))

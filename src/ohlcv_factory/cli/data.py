@@ -58,6 +58,7 @@ def build(
     session_end: options.SessionEnd = None,
     embargo: options.Embargo = None,
     instruments: options.Instruments = None,
+    plugins: options.Plugins = None,
     reading: dict[str, Any],
     threads: options.Threads = None,
     dry_run: options.DryRun = False,
@@ -80,6 +81,7 @@ def build(
         "session_end": session_end,
         "embargo_days": options.embargo_days(embargo),
         "instruments": instruments,
+        "plugins": plugins or None,
         **reading,
     }
     recipe, _ = read_recipe(BuildRecipe, config, overrides, flags)
@@ -126,7 +128,9 @@ def build_plan(recipe: BuildRecipe) -> dict[str, Any]:
     """What a build would do: bars, columns, memory and a time estimated from the bars at hand."""
     from ohlcv_factory.bars.sizes import bar_seconds
     from ohlcv_factory.features.catalogue import catalogue
+    from ohlcv_factory.features.plugins import load_plugins
 
+    load_plugins(recipe.plugins)
     files = read_sources(recipe)
     ratio = [bar_seconds(recipe.bar_size) / file.bars.bar_seconds if recipe.bar_size else 1.0 for file in files]
     bars = sum(int(len(file.bars) / share) for file, share in zip(files, ratio, strict=True))
@@ -161,6 +165,8 @@ def build_text(summary: dict[str, Any]) -> str:
     """The summary of a build as text: assumptions, parts, labels beside the random walk's."""
     lines = [f"dataset: {summary['dataset']}  ({summary['features']} feature columns)"]
     lines += [f"  note: {note}" for note in summary["notes"]]
+    if summary["sample_to_feature"]["warning"]:
+        lines.append(f"  warning: {summary['sample_to_feature']['warning']}")
     if summary["left_out"]:
         lines.append(f"  left out: {len(summary['left_out'])} columns, see the report")
     for part, facts in summary["parts"].items():

@@ -17,6 +17,13 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show rows, memory and e
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML recipe.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override one key: --set model.max_depth=4")]
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads of every native library.")]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", help="Python file that declares features of your own; it is code, and it is run."),
+]
+FeatureSets = Annotated[
+    Path | None, typer.Option("--feature-sets", help="YAML file of feature sets of your own: name, include, exclude.")
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Every random draw follows from it.")]
 
 BarSize = Annotated[str | None, typer.Option("--bar-size", help="Resample to this size, for example 5min.")]

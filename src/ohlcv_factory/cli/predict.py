@@ -21,6 +21,7 @@ def predict(
     file: Annotated[Path, typer.Argument(help="Bar file (CSV or Parquet), from the first bar to use on.")],
     out: Annotated[Path | None, typer.Option("--out", help="Write all predictions here (.parquet or .csv).")] = None,
     last: Annotated[int, typer.Option("--last", min=1, help="How many of the newest bars to show.")] = 1,
+    plugins: options.Plugins = None,
     reading: dict[str, Any],
     threads: options.Threads = None,
     as_json: options.AsJson = False,
@@ -32,8 +33,10 @@ def predict(
 
     from ohlcv_factory.bars.load import ReadOptions, read_bars
     from ohlcv_factory.config import Layers
+    from ohlcv_factory.features.plugins import load_plugins
     from ohlcv_factory.training.bundle import ModelBundle
 
+    load_plugins(plugins or ())
     bundle = ModelBundle.from_run(run)
     given = Layers.merge([], (), reading).values.get("read", {})
     recorded = {**bundle.read_options.plain(), "bar_size": None}
