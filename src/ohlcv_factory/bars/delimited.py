@@ -20,6 +20,8 @@ from ohlcv_factory.bars.wide import YFINANCE, is_wide, wide_table
 from ohlcv_factory.errors import DataError, UsageError
 
 ADDRESS = re.compile(r"https?://\S+")
+LONGEST_HEAD = 1 << 16
+"""Characters among which the first lines are looked for."""
 
 
 def text_table(content: bytes, source: str, digest: str, options: ReadOptions) -> Table:
@@ -29,34 +31,35 @@ def text_table(content: bytes, source: str, digest: str, options: ReadOptions) -
     encoding that cannot be meant, DataError (65) with the line for the rest.
     """
     _check_marks(options)
-    text, skipped, notes = _without_address(_decoded(content, source, options.encoding))
-    first, _, rest = text.partition("\n")
-    first = first.rstrip("\r")
+    text = _decoded(content, source, options.encoding)
+    skipped, notes = _address(text)
+    first = _line(text, skipped)
     if options.dialect in (None, YFINANCE) and is_wide(text, options.delimiter or ","):
         return wide_table(text, source, digest, options.delimiter or ",")
-    fits = line_fits(first, options, f"{source}:{skipped + 1}")
+    where = f"{source}:{skipped + 1}"
+    fits = line_fits(first, options, where)
     separator = fits[0].separator if fits else options.delimiter or ","
     if fits and not fits[0].has_header:
-        body = Body(text, skipped + 1, source, separator)
+        body = Body(text, skipped, source, separator)
         frame, lines = body.columns([f"column {number}" for number in range(1, body.width() + 1)])
-        fit = chosen_fit(fits, frame, f"{source}:{skipped + 1}")
-        frame.columns = list(fit.dialect.names)
-        notes = (*notes, f"no header: columns {', '.join(fit.dialect.names)}")
-        return Table(frame, lines, source, digest, is_text=True, dialect=fit.dialect, notes=notes)
+        dialect = chosen_fit(fits, frame, where).dialect
+        frame.columns = list(dialect.names)
+        notes = (*notes, f"no header: columns {', '.join(dialect.names)}")
+        return Table(frame, lines, source, digest, is_text=True, dialect=dialect, notes=notes)
     names = _header(first, source, skipped + 1, separator)
-    dialect = chosen_fit(fits, pl.DataFrame(), source).dialect if fits else None
-    declared = {**(dialect.declared_columns(names) if dialect else {}), **options.columns}
-    refuse_repeated_names(names, f"{source}:{skipped + 1}", may_be_wanted(declared))
-    frame, lines = Body(rest, skipped + 2, source, separator).columns(distinct_names(names))
-    return Table(frame, lines, source, digest, is_text=True, dialect=dialect, notes=notes)
+    known = chosen_fit(fits, pl.DataFrame(), where).dialect if fits else None
+    declared = {**(known.declared_columns(names) if known else {}), **options.columns}
+    refuse_repeated_names(names, where, may_be_wanted(declared))
+    frame, lines = Body(text, skipped + 1, source, separator).columns(distinct_names(names))
+    return Table(frame, lines, source, digest, is_text=True, dialect=known, notes=notes)
 
 
 @dataclass(frozen=True)
 class Body:
-    """The lines below the header; `first_line` is the number of the first of them."""
+    """The lines of a text below the first `skip` of them."""
 
     text: str
-    first_line: int
+    skip: int
     source: str
     separator: str
 
@@ -66,10 +69,13 @@ class Body:
 
     def columns(self, names: list[str]) -> tuple[pl.DataFrame, np.ndarray]:
         """The fields as text under these names, and the line of each row."""
-        schema = dict.fromkeys(names, pl.String())
         try:
             frame = pl.read_csv(
-                io.BytesIO(self.text.encode()), separator=self.separator, has_header=False, schema=schema
+                io.BytesIO(self.text.encode()),
+                separator=self.separator,
+                has_header=False,
+                skip_lines=self.skip,
+                schema=dict.fromkeys(names, pl.String()),
             )
         except pl.exceptions.PolarsError as error:
             _refuse_field_counts(self, len(names))
@@ -80,17 +86,21 @@ class Body:
         blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
         if (frame.to_series(-1).is_null() & ~blank).any():
             _refuse_field_counts(self, len(names))
-        lines = np.arange(self.first_line, self.first_line + len(frame))[~blank.to_numpy()]
+        if not blank.any():
+            return frame, np.arange(self.skip + 1, self.skip + 1 + len(frame))
+        lines = np.arange(self.skip + 1, self.skip + 1 + len(frame))[~blank.to_numpy()]
         return frame.filter(~blank), lines
 
 
-def _without_address(text: str) -> tuple[str, int, tuple[str, ...]]:
-    """The text without a web address in its first line, the lines that were skipped, and a note on that."""
-    first, _, rest = text.partition("\n")
-    address = first.strip().strip('",;')
-    if not ADDRESS.fullmatch(address):
-        return text, 0, ()
-    return rest, 1, (f"line 1 skipped: {address}",)
+def _line(text: str, place: int) -> str:
+    """One of the first lines, without its end."""
+    return next(itertools.islice(io.StringIO(text[:LONGEST_HEAD]), place, None), "").rstrip("\r\n")
+
+
+def _address(text: str) -> tuple[int, tuple[str, ...]]:
+    """How many lines to skip for a web address in the first of them, and a note on that."""
+    address = _line(text, 0).strip().strip('",;')
+    return (1, (f"line 1 skipped: {address}",)) if ADDRESS.fullmatch(address) else (0, ())
 
 
 def _check_marks(options: ReadOptions) -> None:
@@ -133,7 +143,7 @@ def _decoded(content: bytes, source: str, encoding: str) -> str:
 
 
 def _header(line: str, source: str, number: int, delimiter: str) -> list[str]:
-    _, names = next(_records(Body(line, number, source, delimiter), 1), (1, []))
+    _, names = next(_records(Body(line, 0, source, delimiter), 1), (1, []))
     other = next((mark for mark in ";\t|," if mark in line), None)
     if len(names) <= 1 and other:
         raise DataError(
@@ -159,11 +169,14 @@ def _refuse_field_counts(body: Body, width: int) -> None:
 
 def _records(body: Body, count: int | None) -> Iterator[tuple[int, list[str]]]:
     """The line on which each of the first `count` records begins, and its fields."""
-    reader = csv.reader(io.StringIO(body.text, newline=""), delimiter=body.separator)
-    row = body.first_line
+    stream = io.StringIO(body.text, newline="")
+    for _ in range(body.skip):
+        stream.readline()
+    reader = csv.reader(stream, delimiter=body.separator)
+    row = body.skip + 1
     try:
         for fields in itertools.islice(reader, count):
             yield row, fields
-            row = body.first_line + reader.line_num
+            row = body.skip + 1 + reader.line_num
     except csv.Error as error:
         raise DataError(f"row {row}: {error}.", where=f"{body.source}:{row}", help="check its quotes") from None

@@ -34,11 +34,17 @@ def line_fits(line: str, options: ReadOptions, where: str) -> list[Fit]:
     marks = SEPARATORS if options.delimiter is None else options.delimiter
     found = []
     for mark in marks:
-        record = next(csv.reader([line], delimiter=mark, skipinitialspace=True), [])
-        found += record_fits(record, options, mark)
+        found += record_fits(_fields(line, mark), options, mark)
     if options.dialect is not None and not found:
         raise not_like(dialect_named(options.dialect), line, where)
     return found
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:  # a stray carriage return: no dialect has one
+        return []
 
 
 def record_fits(record: Sequence[str], options: ReadOptions, separator: str = ",") -> list[Fit]:

@@ -212,7 +212,7 @@ DIALECTS: tuple[Dialect, ...] = (
         example="date,open,high,low,close,volume,average,barCount",
         header=("date", *OHLCV, "average|wap", "barcount"),
         columns={"timestamp": "date"},
-        formats=COMPACT,
+        formats=(*COMPACT, (r"\d{8} +\d+:\d+:\d+", "%Y%m%d %H:%M:%S"), (r"\d{8}-\d+:\d+:\d+", "%Y%m%d-%H:%M:%S")),
         volume="minus_one_is_none",
         zone_help="times without a zone name are in the zone of the trader's workstation: --tz",
     ),

@@ -42,8 +42,8 @@ def utc_times(
     """
     column = _time_column(table, names)
     table.refuse(column.is_null(), column, "is no time", "mend or remove these rows")
-    options, column, facts = _with_format(column, options, facts)
     column, options, facts = _without_zone_name(table, column, options, facts)
+    options, column, facts = _with_format(column, options, facts)
     if _is_epoch(column, options):
         return _epoch_times(table, column, options, facts)
     refuse_options(options, ("time_unit",), "the times are dates, no epoch numbers")
@@ -75,7 +75,7 @@ def _with_format(column: pl.Series, options: ReadOptions, facts: TimeFacts) -> t
     """The options with the dialect's format of such times, where the caller gave none."""
     if options.date_format is not None or column.dtype != pl.String or not len(column):
         return options, column, replace(facts, formats=())
-    found = [(pattern, meant) for pattern, meant in facts.formats if re.match(pattern + "(?: |$)", column[0])]
+    found = [(pattern, meant) for pattern, meant in facts.formats if re.fullmatch(pattern, column[0])]
     if not found:
         return options, column, replace(facts, formats=())
     tidy = column.str.replace_all(r" +", " ")

@@ -15,6 +15,7 @@ from ohlcv_factory.errors import DataError
 
 YFINANCE = "yfinance"
 FIELDS = frozenset({"open", "high", "low", "close", "adjclose", "volume"})
+LONGEST_HEAD = 1 << 16
 CORNERS = frozenset({"price", "ticker", ""})
 """What may stand above the times in the first two header rows."""
 
@@ -81,7 +82,7 @@ def long_table(
 
 
 def _first_rows(text: str, delimiter: str, count: int) -> list[list[str]]:
-    lines = list(itertools.islice(io.StringIO(text), count))
+    lines = list(itertools.islice(io.StringIO(text[:LONGEST_HEAD]), count))
     try:
         return list(csv.reader(lines, delimiter=delimiter))
     except csv.Error:
