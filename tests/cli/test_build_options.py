@@ -72,7 +72,9 @@ FLAGS = {
     "threads": Case(("--threads", "1"), "threads"),
     "dry_run": Case(("--dry-run",), "folder"),
     "as_json": Case(("--json",), "is_json"),
+    "dialect": Case(("--dialect", "alphavantage"), "code", "naive.csv"),
     "symbol": Case(("--symbol", "OTHER"), "symbols"),
+    "contracts": Case(("--contract", "H4"), "code", "contracts.csv"),
     "tz": Case(("--tz", "UTC"), "code", "naive.csv"),
     "date_format": Case(("--date-format", "%Y%m%d %H%M%S", "--tz", "UTC"), "code", "compact.csv"),
     "time_unit": Case(("--time-unit", "s"), "code", "epoch.csv", code=65),
@@ -87,6 +89,9 @@ FLAGS = {
     "on_duplicate": Case(("--on-duplicate", "last"), "code", "repeated.csv"),
     "ambiguous": Case(("--ambiguous", "latest"), "code", "berlin.csv", base=("--tz", "Europe/Berlin")),
     "max_jump": Case(("--max-jump", "1.0001"), "notes"),
+    "price_scale": Case(("--price-scale", "10"), "bars"),
+    "volume_scale": Case(("--volume-scale", "10"), "bars"),
+    "cleaning": Case(("--clean", "drop_duplicates"), "code", "repeated.csv"),
 }
 """By the name of Typer's parameter."""
 
@@ -114,7 +119,9 @@ KEYS = {
     "out": Case({"out": "elsewhere"}, "folder"),
 }
 READ_KEYS = {
+    "dialect": read("dialect", "alphavantage", "code", "naive.csv"),
     "symbol": read("symbol", "OTHER", "symbols"),
+    "contracts": read("contracts", ["H4"], "code", "contracts.csv"),
     "tz": read("tz", "UTC", "code", "naive.csv"),
     "date_format": read("date_format", "%Y%m%d %H%M%S", "code", "compact.csv", base=("--tz", "UTC")),
     "time_unit": read("time_unit", "s", "code", "epoch.csv", code=65),
@@ -129,6 +136,9 @@ READ_KEYS = {
     "on_duplicate": read("on_duplicate", "last", "code", "repeated.csv"),
     "ambiguous": read("ambiguous", "latest", "code", "berlin.csv", base=("--tz", "Europe/Berlin")),
     "max_jump": read("max_jump", 1.0001, "notes"),
+    "price_scale": read("price_scale", 10.0, "bars"),
+    "volume_scale": read("volume_scale", 10.0, "bars"),
+    "cleaning": read("cleaning", ["drop_duplicates"], "code", "repeated.csv"),
 }
 PART_KEYS = {"train": Case({"parts": {"train": 0.6}}, "parts"), "val": Case({"parts": {"val": 0.2}}, "parts")}
 BARRIER_KEYS = {
@@ -170,6 +180,9 @@ def write_files(place: Path) -> None:
         "lots.csv": plain.replace("volume", "lots", 1),
         "unsorted.csv": "".join([*lines[:10], lines[11], lines[10], *lines[12:]]),
         "repeated.csv": "".join([*lines[:10], lines[9], *lines[10:]]),
+        "contracts.csv": "".join(
+            [f"contract,{lines[0]}", *(f"H4,{line}" for line in lines[1:]), f"M4,{lines[-1]}"]  # two at one time
+        ),
         "berlin.csv": berlin.write_csv(datetime_format="%Y-%m-%d %H:%M:%S"),
         "own.py": OWN_FEATURE,
         "mine.yaml": write_yaml({"SYNTH": {"fee_bps": 9.0}}),

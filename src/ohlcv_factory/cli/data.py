@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 application = typer.Typer(help="Check bar files, build datasets.", no_args_is_help=True)
 
-Files = Annotated[list[str] | None, typer.Argument(help="Bar files (CSV or Parquet), one per symbol.")]
+Files = Annotated[
+    list[str] | None, typer.Argument(help="Bar files and folders of them; files of one symbol are joined.")
+]
 
 
 @application.command("check")
@@ -95,17 +97,31 @@ def build(
     emit(summary, build_text(summary), as_json)
 
 
-def read_sources(recipe: BuildRecipe) -> list[BarFile]:
-    """Read every source of a recipe. Raises UsageError (2) when it names none."""
-    from ohlcv_factory.bars.load import read_bars
-    from ohlcv_factory.errors import UsageError
-    from ohlcv_factory.runtime.progress import track
+@application.command("dialects")
+def dialects(*, as_json: options.AsJson = False) -> None:
+    """List the exporters whose files are known: zone, stamp, and what to know about them."""
+    from ohlcv_factory.bars.dialects import DIALECTS
 
-    if not recipe.sources:
-        raise UsageError("no bar file was named.", where="FILES", help="ohlcv-factory data build BARS.csv --out DIR")
-    if recipe.read.symbol and len(recipe.sources) > 1:
-        raise UsageError("--symbol names one symbol, several files were given.", where="--symbol", help="leave it out")
-    return [read_bars(Path(source), recipe.read) for source in track(recipe.sources, "reading")]
+    facts = [
+        {
+            "dialect": dialect.name,
+            "zone": dialect.tz or dialect.tz_if_named or "in the times, or --tz",
+            "stamp": dialect.stamp or "--stamp",
+            "detected": dialect.detected,
+            "about": dialect.about,
+            "example": dialect.example,
+        }
+        for dialect in DIALECTS
+    ]
+    shown = ("dialect", "zone", "stamp", "about")
+    emit(facts, table(shown, [[each[name] for name in shown] for each in facts]), as_json)
+
+
+def read_sources(recipe: BuildRecipe) -> tuple[BarFile, ...]:
+    """Read every source of a recipe, one series per symbol. Raises UsageError (2) when it names none."""
+    from ohlcv_factory.bars.load import read_sources
+
+    return read_sources(recipe.sources, recipe.read)
 
 
 def build_and_write(recipe: BuildRecipe, out: Path) -> dict[str, Any]:
@@ -152,11 +168,14 @@ def _notes(dataset: Dataset) -> list[str]:
 
 
 def account_text(account: dict[str, Any]) -> str:
-    """The account of one file as text."""
+    """The account of one series as text."""
     lines = [
         f"{account['source']}: {account['rows']} bars of {account['symbol']}, {account['first']} to {account['last']}"
     ]
+    if len(account["files"]) > 1:
+        lines += [f"  file: {file['source']}, {file['rows']} rows" for file in account["files"]]
     lines += [f"  assumed: {text}" for text in account["assumed"]]
+    lines += [f"  cleaned: {rule}: {count} rows" for rule, count in account["cleaned"].items()]
     lines += [f"  warning: {text}" for text in account["warnings"]]
     return "\n".join(lines)
 

@@ -19,7 +19,7 @@ Recipe = TypeVar("Recipe", bound=Settings)
 class BuildRecipe(DatasetConfig):
     """`data build`: a dataset's settings, its sources and its folder."""
 
-    sources: tuple[str, ...] = setting((), "Bar files, one per symbol.")
+    sources: tuple[str, ...] = setting((), "Bar files and folders of them; files of one symbol are joined.")
     out: PathSetting | None = setting(None, "Folder of the dataset; must be new or empty.")
 
     def dataset_config(self) -> DatasetConfig:
