@@ -44,7 +44,7 @@ def test_every_shipped_row_has_a_calendar_a_cost_and_four_horizons(symbol: str) 
         ("EURUSD", 0.00001, 0.00001, "fx_week", "America/New_York"),
         ("GBPUSD", 0.00001, 0.00001, "fx_week", "America/New_York"),
         ("USDJPY", 0.001, 0.001, "fx_week", "America/New_York"),
-        ("XAUUSD", 0.01, 0.01, "spot_metals", "America/New_York"),
+        ("XAUUSD", 0.01, 0.01, "fx_week", "America/New_York"),
         ("SPY", 0.01, 0.01, "nyse_extended", "America/New_York"),
     ],
 )
