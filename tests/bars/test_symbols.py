@@ -50,7 +50,7 @@ def test_two_contracts_at_one_time_must_be_chosen_from(
     chosen = read(content, "ES.csv", contracts=("M4",))
     assert (chosen.bars.close.tolist(), chosen.bars.contract_names) == ([2.0, 3.0], ("M4",))
     assert "symbol: ES (from the name ES.csv); contracts: M4 (2 of 4 rows)" in chosen.account.assumed
-    with pytest.raises(UsageError, match="Unknown contract 'M5'. Did you mean 'M4'"):
+    with pytest.raises(UsageError, match=r"Unknown contract 'M5'. Did you mean 'M4'"):
         read(content, "ES.csv", contracts=("M5",))
 
 
@@ -92,7 +92,7 @@ def test_several_roots_must_be_chosen_from(read: Callable[..., BarFile], refusal
 def test_stocks_of_databento_are_symbols(read: Callable[..., BarFile]) -> None:
     bars = read(parent(("SPY", 0), ("AAPL", 0), ("SPY", 1)), "xnas.csv", symbol="SPY").bars
     assert (bars.symbol, len(bars), bars.contract) == ("SPY", 2, None)
-    with pytest.raises(DataError, match="is another symbol than 'SPY'"):
+    with pytest.raises(DataError, match=r"is another symbol than 'SPY'"):
         read(parent(("SPY", 0), ("AAPL", 0), ("SPY", 1)), "xnas.csv")
 
 
