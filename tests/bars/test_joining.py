@@ -76,14 +76,14 @@ def test_repeats_inside_one_file_are_no_overlap(read_files: Read) -> None:
 
 def test_what_breaks_a_rule_after_joining_is_placed_in_its_own_file(read_files: Read) -> None:
     late = text(3, 4).replace("2024-01-02T00:04", "2024-02-03T00:04")
-    with pytest.raises(DataError, match="from the future .*: X_2.csv row 3") as caught:
+    with pytest.raises(DataError, match=r"from the future .*: X_2\.csv row 3") as caught:
         read_files({"X_1.csv": text(0, 1, 2), "X_2.csv": late})
     assert caught.value.where == "X_2.csv:3"
 
 
 def test_files_of_two_bar_sizes_are_not_joined(read_files: Read) -> None:
     hourly = HEADER + "".join(f"2024-01-0{1 + h // 24}T{h % 24:02}:00:00Z,1,99,1,{h + 1},5\n" for h in range(48))
-    with pytest.raises(DataError, match="X: X_1.csv holds bars of 1min, X_2.csv of 1h") as caught:
+    with pytest.raises(DataError, match=r"X: X_1\.csv holds bars of 1min, X_2\.csv of 1h") as caught:
         read_files({"X_1.csv": text(*range(30)), "X_2.csv": hourly})
     assert caught.value.where == "X_2.csv"
 
@@ -97,7 +97,11 @@ def test_several_symbols_of_several_files_are_all_read(read_files: Read) -> None
     lines = [f"{name},{line}" for line in text(0, 1).splitlines()[1:] for name in ("A", "B")]
     two = "\n".join([f"symbol,{HEADER.strip()}", *lines])
     found = read_files({"both.csv": two, "B.csv": text(2), "C.csv": text(0, 1, 2)})
-    assert {file.bars.symbol: file.bars.close.tolist() for file in found} == {"A": [1, 2], "B": [1, 2, 3], "C": [1, 2, 3]}
+    assert {file.bars.symbol: file.bars.close.tolist() for file in found} == {
+        "A": [1, 2],
+        "B": [1, 2, 3],
+        "C": [1, 2, 3],
+    }
     (only,) = read_files({"both.csv": two}, symbol="B")
     assert (only.bars.symbol, len(only.bars), only.account.rows) == ("B", 2, 4)
     with pytest.raises(UsageError, match="Unknown symbol 'D'"):
