@@ -44,7 +44,9 @@ def test_a_number_in_another_notation_is_never_dropped(refusal: Callable[..., Fa
     assert "'2,5' is not a number" in refusal(content, cleaning=("drop_bad_rows",)).what
 
 
-@pytest.mark.parametrize(("rule", "volume"), [("drop_negative_volume", [5.0, 6.0]), ("zero_negative_volume", [5.0, 6.0, 0.0])])
+@pytest.mark.parametrize(
+    ("rule", "volume"), [("drop_negative_volume", [5.0, 6.0]), ("zero_negative_volume", [5.0, 6.0, 0.0])]
+)
 def test_negative_volume_is_dropped_or_becomes_0(rule: str, volume: list[float], read: Callable[..., BarFile]) -> None:
     result = read(HEADER + GOOD_ROWS + "2024-01-05T21:00:00Z,1,2,0.5,1,-7\n", cleaning=(rule,))
     assert result.bars.volume.tolist() == volume

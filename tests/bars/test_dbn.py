@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import io
 from collections.abc import Callable
+from datetime import date
+from types import SimpleNamespace
 
 import databento_dbn as databento
 import pytest
@@ -19,9 +21,7 @@ MINUTE_NS = 60_000_000_000
 
 def dbn(*, rtype: int = 33, schema: object = databento.Schema.OHLCV_1M, compressed: bool = False) -> bytes:
     """Two bars of ESH4, in Databento's own encoding."""
-    from datetime import date
-
-    interval = databento.MappingInterval(date(2024, 1, 1), date(2024, 1, 31), "4916")
+    interval = SimpleNamespace(start_date=date(2024, 1, 1), end_date=date(2024, 1, 31), symbol="4916")
     metadata = databento.Metadata(
         dataset="GLBX.MDP3",
         start=START_NS,
@@ -29,19 +29,19 @@ def dbn(*, rtype: int = 33, schema: object = databento.Schema.OHLCV_1M, compress
         stype_out=databento.SType.INSTRUMENT_ID,
         schema=schema,
         symbols=["ESH4"],
-        mappings=[databento.SymbolMapping("ESH4", [interval])],
+        mappings=[SimpleNamespace(raw_symbol="ESH4", intervals=[interval])],
     )
     bars = [
         databento.OHLCVMsg(rtype, 1, 4916, START_NS, 2 * 10**9, 3 * 10**9, 10**9, 2_500_000_000, 7),
         databento.OHLCVMsg(rtype, 1, 4916, START_NS + MINUTE_NS, 2_500_000_000, 3 * 10**9, 10**9, 1_250_000_000, 8),
     ]
-    content = bytes(metadata) + b"".join(bytes(bar) for bar in bars)
+    content = bytes(metadata) + b"".join(bytes(bar) for bar in bars if schema == databento.Schema.OHLCV_1M)
     if not compressed:
         return content
     out = io.BytesIO()
     transcoder = databento.Transcoder(out, databento.Encoding.DBN, databento.Compression.ZSTD)
     transcoder.write(content)
-    transcoder.flush()
+    transcoder.finish()
     return out.getvalue()
 
 
@@ -55,10 +55,27 @@ def test_a_binary_file_gives_its_bars(name: str, compressed: bool, read: Callabl
     assert result.account.files[0].dialect == "databento"
 
 
-def test_a_damaged_binary_file_is_refused(read: Callable[..., BarFile]) -> None:
-    with pytest.raises(DataError, match="a damaged DBN file") as caught:
-        read(b"DBN\x03" + b"\xff" * 40, "a.dbn")
+DAMAGED = {
+    "cut in a record": (lambda: dbn()[:-10], "not a complete DBN file"),
+    "cut in the metadata": (lambda: dbn()[:60], "not a complete DBN file"),
+    "nonsense": (lambda: b"DBN\x03" + b"\xff" * 40, "not a complete DBN file"),
+    "of a later version": (lambda: b"DBN\x09" + dbn()[4:], "a damaged DBN file: .*newer version"),
+    "cut zstd": (lambda: dbn(compressed=True)[:-5], "not complete zstd"),
+    "other zstd": (lambda: b"\x28\xb5\x2f\xfd" + b"garbage", "not complete zstd"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_binary_file_is_refused(case: str, read: Callable[..., BarFile]) -> None:
+    content, what = DAMAGED[case]
+    with pytest.raises(DataError, match=what) as caught:
+        read(content(), "a.dbn")
     assert caught.value.help
+
+
+def test_records_without_bars_are_refused(read: Callable[..., BarFile]) -> None:
+    with pytest.raises(DataError, match=r"a\.dbn holds no OHLCV bars"):
+        read(dbn(schema=databento.Schema.TRADES), "a.dbn")
 
 
 def test_text_options_are_refused(read: Callable[..., BarFile]) -> None:

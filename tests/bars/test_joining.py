@@ -69,21 +69,21 @@ def test_an_overlap_with_other_values_names_both_files_and_rows(read_files: Read
 
 
 def test_repeats_inside_one_file_are_no_overlap(read_files: Read) -> None:
-    with pytest.raises(DataError, match=r"with the same values: row 3") as caught:
+    with pytest.raises(DataError, match="with the same values: row 3") as caught:
         read_files({"X_1.csv": text(0, 0, 1), "X_2.csv": text(2, 3)})
     assert caught.value.where == "X_1.csv:3"
 
 
 def test_what_breaks_a_rule_after_joining_is_placed_in_its_own_file(read_files: Read) -> None:
     late = text(3, 4).replace("2024-01-02T00:04", "2024-02-03T00:04")
-    with pytest.raises(DataError, match=r"from the future .*: X_2.csv row 3") as caught:
+    with pytest.raises(DataError, match=r"from the future .*: X_2\.csv row 3") as caught:
         read_files({"X_1.csv": text(0, 1, 2), "X_2.csv": late})
     assert caught.value.where == "X_2.csv:3"
 
 
 def test_files_of_two_bar_sizes_are_not_joined(read_files: Read) -> None:
     hourly = HEADER + "".join(f"2024-01-0{1 + h // 24}T{h % 24:02}:00:00Z,1,99,1,{h + 1},5\n" for h in range(48))
-    with pytest.raises(DataError, match=r"X: X_1.csv holds bars of 1min, X_2.csv of 1h") as caught:
+    with pytest.raises(DataError, match=r"X: X_1\.csv holds bars of 1min, X_2\.csv of 1h") as caught:
         read_files({"X_1.csv": text(*range(30)), "X_2.csv": hourly})
     assert caught.value.where == "X_2.csv"
 
@@ -97,10 +97,14 @@ def test_several_symbols_of_several_files_are_all_read(read_files: Read) -> None
     lines = [f"{name},{line}" for line in text(0, 1).splitlines()[1:] for name in ("A", "B")]
     two = "\n".join([f"symbol,{HEADER.strip()}", *lines])
     found = read_files({"both.csv": two, "B.csv": text(2), "C.csv": text(0, 1, 2)})
-    assert {file.bars.symbol: file.bars.close.tolist() for file in found} == {"A": [1, 2], "B": [1, 2, 3], "C": [1, 2, 3]}
+    assert {file.bars.symbol: file.bars.close.tolist() for file in found} == {
+        "A": [1, 2],
+        "B": [1, 2, 3],
+        "C": [1, 2, 3],
+    }
     (only,) = read_files({"both.csv": two}, symbol="B")
     assert (only.bars.symbol, len(only.bars), only.account.rows) == ("B", 2, 4)
-    with pytest.raises(UsageError, match=r"Unknown symbol 'D'"):
+    with pytest.raises(UsageError, match="Unknown symbol 'D'"):
         read_files({"both.csv": two}, symbol="D")
 
 
@@ -120,15 +124,15 @@ def test_a_folder_stands_for_its_bar_files(read_files: Read) -> None:
 
 
 def test_a_folder_without_bar_files_is_missing_input(read_files: Read) -> None:
-    with pytest.raises(InputMissingError, match=r"is a directory without bar files") as caught:
+    with pytest.raises(InputMissingError, match="is a directory without bar files") as caught:
         read_files({"in/notes.md": ""}, "in")
     assert (caught.value.exit_code, "it holds notes.md" in caught.value.help) == (66, True)
 
 
 def test_a_file_is_not_read_twice(read_files: Read) -> None:
-    with pytest.raises(UsageError, match=r"named twice"):
+    with pytest.raises(UsageError, match="named twice"):
         read_files({"in/X.csv": text(0, 1)}, "in", "in/X.csv")
-    with pytest.raises(UsageError, match=r"no bar file was named"):
+    with pytest.raises(UsageError, match="no bar file was named"):
         read_sources([])
 
 

@@ -14,6 +14,7 @@ from ohlcv_factory.errors import DataError
 
 LARGEST_BYTES = 8 << 30
 """What an archive may unfold to."""
+ZSTD_FRAME, SKIPPABLE_FRAME, RUN_LENGTH_BLOCK = 0xFD2FB528, 0x184D2A5, 1
 
 
 def gzip_content(content: bytes, source: str) -> bytes:
@@ -56,3 +57,36 @@ def zstd_text(content: bytes) -> bytes | None:
     except pl.exceptions.PolarsError:
         return None
     return "\n".join(lines["line"].fill_null("")).encode()
+
+
+def refuse_cut_zstd(content: bytes, source: str) -> None:
+    """Raise DataError (65) for a zstd file whose last block is not there: decoders may give what came before it.
+
+    Walks the frames as RFC 8878 lays them out, without unpacking them.
+    """
+    place = 0
+    while 0 <= place < len(content):
+        place = _frame_end(content, place)
+    if place != len(content):
+        raise DataError(f"{source} is not complete zstd.", where=source, help="copy it again")
+
+
+def _frame_end(content: bytes, place: int) -> int:
+    """Where the frame that begins at `place` ends; -1 when it does not."""
+    magic = int.from_bytes(content[place : place + 4], "little")
+    if magic >> 4 == SKIPPABLE_FRAME:
+        return place + 8 + int.from_bytes(content[place + 4 : place + 8], "little")
+    if magic != ZSTD_FRAME or place + 5 > len(content):
+        return -1
+    descriptor = content[place + 4]
+    is_single = bool(descriptor & 32)
+    size_bytes = (1 if is_single else 0, 2, 4, 8)[descriptor >> 6]
+    place += 5 + (0 if is_single else 1) + (0, 1, 2, 4)[descriptor & 3] + size_bytes
+    is_last = False
+    while not is_last:
+        if place + 3 > len(content):
+            return -1
+        block = int.from_bytes(content[place : place + 3], "little")
+        is_last, kind = bool(block & 1), block >> 1 & 3
+        place += 3 + (1 if kind == RUN_LENGTH_BLOCK else block >> 3)
+    return place + (4 if descriptor & 4 else 0)

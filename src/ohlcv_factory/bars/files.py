@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import polars as pl
 
-from ohlcv_factory.bars.archives import gzip_content, zip_content, zstd_text
+from ohlcv_factory.bars.archives import gzip_content, refuse_cut_zstd, zip_content, zstd_text
 from ohlcv_factory.bars.columns import may_be_wanted
 from ohlcv_factory.bars.dbn import dbn_table
 from ohlcv_factory.bars.delimited import text_table
@@ -89,6 +89,7 @@ def _unpacked_table(name: str, source: str, content: bytes, digest: str, options
     elif content.startswith(ZIP) and PurePath(name).suffix.lower() != ".csv":
         name, content = zip_content(content, source)
     elif content.startswith(ZSTD):
+        refuse_cut_zstd(content, source)
         content = zstd_text(content) or content
     if content.startswith((DBN, ZSTD)):
         return dbn_table(content, source, digest, options)
