@@ -22,10 +22,10 @@ def fitted_state(fit, probe):
 
 def with_garbage(container, rows):
     """The container with other features and labels in some rows."""
-    features, labels = container.features.copy(), container.labels.label.copy()
-    features[rows] = 1000.0
+    table, labels = container.table.copy(), container.labels.label.copy()
+    table[container.table_row[rows]] = 1000.0
     labels[rows] = (labels[rows] + 1) % 3
-    return replace(container, features=features, labels=replace(container.labels, label=labels))
+    return replace(container, table=table, labels=replace(container.labels, label=labels))
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -148,6 +148,13 @@ def with_rolls(bars: Bars, at: Sequence[str]) -> Bars:
     return replace(bars, contract=contract, contract_names=tuple(f"contract {n + 1}" for n in range(len(rows) + 1)))
 
 
+def rolls_within(bars: Bars, at: Sequence[str]) -> tuple[str, ...]:
+    """Those of some confirmed rolls that fall between the first bar and the last; none where contracts are known."""
+    if bars.contract is not None or not len(bars):
+        return ()
+    return tuple(text for text in at if bars.time_ns[0] < _moment_ns(text) <= bars.time_ns[-1])
+
+
 def unlikely_rolls(bars: Bars, at: Sequence[str], calendar: SessionCalendar) -> tuple[str, ...]:
     """A warning for each confirmed time at which prices do not jump as at a roll. `bars` are those before `with_rolls`."""
     likely = {candidate.row for candidate in detect_rolls(bars, calendar)}
