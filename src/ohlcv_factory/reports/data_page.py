@@ -74,7 +74,8 @@ def _reading(file: File) -> str:
     pairs = [("Source", account["source"]), ("Rows read", count(account["rows"])), ("SHA-256", account["sha256"])]
     html = facts(pairs) + heading("What was assumed") + bullets(account["assumed"])
     html += heading("Duplicates, dropped and odd rows")
-    found = [*account["warnings"], *account.get("cleaned", ())]
+    cleaned = [f"{rule}: {plural(rows, 'row')}" for rule, rows in account.get("cleaned", {}).items()]
+    found = [*account["warnings"], *cleaned]
     html += bullets(found) if found else paragraph("None: every row was used as it stands.", "note")
     return html
 
