@@ -89,6 +89,15 @@ def test_a_holiday_is_listed_with_the_bars_that_came_all_the_same():
     assert sessions["outside"] == 2
 
 
+@pytest.mark.parametrize("symbol", ["MES", "SPY", "EURUSD"])
+def test_a_daily_bar_belongs_to_one_session_though_it_reaches_into_two(symbol):
+    days = np.array([at(f"2024-01-{day:02d}") for day in (8, 9, 10, 11, 12, 16)])  # the 15th is Martin Luther King's
+    sessions = facts(bars_at(days + 5 * 60 * MINUTE_NS, symbol, 86_400))["sessions"]
+    assert sessions["present"] == 6
+    assert sessions["outside"] == 0
+    assert sessions["days"]["present"][:5] == [1, 1, 1, 1, 1]
+
+
 def test_nothing_is_judged_where_the_hours_are_unknown():
     instrument = find_instrument("MES").model_copy(update={"calendar": "none"})
     found = file_facts(file_of(thanksgiving()), instrument)

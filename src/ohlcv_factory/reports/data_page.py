@@ -172,6 +172,8 @@ def _gaps(file: File) -> str:
     html += table(("Kind", "Gaps", "Bars missing"), kinds, caption="From a bar's close to the next one's open")
     if gaps["most_missing"]:
         html += table(GAP_COLUMNS, _gap_rows(gaps["most_missing"]), caption="Most bars missing")
+    if gaps["most_missing"] == gaps["longest"]:
+        return html
     return html + table(GAP_COLUMNS, _gap_rows(gaps["longest"]), caption="Longest")
 
 
