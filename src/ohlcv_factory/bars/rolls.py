@@ -74,6 +74,21 @@ class RollCandidate:
     why: str
 
 
+def apply_rolls(bars: Bars, rolls: Rolls, calendar: SessionCalendar) -> tuple[Bars, tuple[str, ...]]:
+    """The bars with the rolls that are named or confirmed, and what is to be said about them and about candidates.
+
+    Raises UsageError (2) as `with_rolls` does.
+    """
+    rolled = with_rolls(bars, rolls.at)
+    notes = [*unlikely_rolls(bars, rolls.at, calendar)]
+    if rolls.handling == "adjust":
+        notes += [f"{bars.symbol}: {line}" for line in roll_account(rolled)]
+    if rolls.detect:
+        found = detect_rolls(rolled, calendar)
+        notes += [f"{bars.symbol}: perhaps a roll at {time_text(each.time_ns)}: {each.why}" for each in found]
+    return rolled, tuple(notes)
+
+
 def detect_rolls(bars: Bars, calendar: SessionCalendar) -> tuple[RollCandidate, ...]:
     """Jumps from one session to the next beyond what such breaks and the inside of sessions show, in order of time.
 

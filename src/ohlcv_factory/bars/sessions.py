@@ -86,7 +86,7 @@ class SessionCalendar:
     def session_runs(self, time_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The days on which there are bars, and the position of the first bar of each; times ascend, one at least."""
         first, last = self.session_day(time_ns[[0, -1]])
-        days = np.arange(first, last + 1)
+        days = np.arange(first - 1, last + 2)  # a day more at either end, for zones that skip the hour of the border
         starts = np.searchsorted(time_ns, self.start_ns(days))
         kept = np.diff(starts, append=len(time_ns)) > 0
         return days[kept], starts[kept]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,10 @@ application = typer.Typer(help="Check bar files, build datasets.", no_args_is_he
 Files = Annotated[
     list[str] | None, typer.Argument(help="Bar files and folders of them; files of one symbol are joined.")
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", help="New folder for report.html and report.json: sessions, gaps, holes, jumps, rolls."),
+]
 
 
 @application.command("check")
@@ -27,6 +32,8 @@ Files = Annotated[
 def check(
     *,
     files: Files = None,
+    report: Report = None,
+    instruments: options.Instruments = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
     reading: dict[str, Any],
@@ -34,14 +41,30 @@ def check(
 ) -> None:
     """Read bar files and say what was assumed and what is wrong with them."""
     from ohlcv_factory.cli.recipes import BuildRecipe, read_recipe
+    from ohlcv_factory.storage.atomic import create_folder
 
     flags = {
         "sources": files or None,
+        "instruments": instruments,
         **reading,
     }
     recipe, _ = read_recipe(BuildRecipe, config, overrides, flags)
-    accounts = [{"symbol": file.bars.symbol, **file.account.plain()} for file in read_sources(recipe)]
+    if report is not None:
+        create_folder(report, must_be_new=True)
+    read = read_sources(recipe)
+    if report is not None:
+        write_report(recipe, read, report)
+    accounts = [{"symbol": file.bars.symbol, **file.account.plain()} for file in read]
     emit(accounts, "\n\n".join(account_text(account) for account in accounts), as_json)
+
+
+def write_report(recipe: BuildRecipe, files: Sequence[BarFile], folder: Path) -> None:
+    """Write what the files hold against their calendars into a folder, as a page and as JSON."""
+    from ohlcv_factory.reports.data_page import write_data_report
+    from ohlcv_factory.reports.data_report import data_report
+
+    found = {file.bars.symbol: recipe.instrument(file.bars.symbol) for file in files}
+    write_data_report(data_report(files, found), folder)
 
 
 @application.command("build")

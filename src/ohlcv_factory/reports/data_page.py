@@ -74,7 +74,8 @@ def _reading(file: File) -> str:
     pairs = [("Source", account["source"]), ("Rows read", count(account["rows"])), ("SHA-256", account["sha256"])]
     html = facts(pairs) + heading("What was assumed") + bullets(account["assumed"])
     html += heading("Duplicates, dropped and odd rows")
-    found = [*account["warnings"], *account.get("cleaned", ())]
+    cleaned = [f"{rule}: {plural(rows, 'row')}" for rule, rows in account.get("cleaned", {}).items()]
+    found = [*account["warnings"], *cleaned]
     html += bullets(found) if found else paragraph("None: every row was used as it stands.", "note")
     return html
 
@@ -171,6 +172,8 @@ def _gaps(file: File) -> str:
     html += table(("Kind", "Gaps", "Bars missing"), kinds, caption="From a bar's close to the next one's open")
     if gaps["most_missing"]:
         html += table(GAP_COLUMNS, _gap_rows(gaps["most_missing"]), caption="Most bars missing")
+    if gaps["most_missing"] == gaps["longest"]:
+        return html
     return html + table(GAP_COLUMNS, _gap_rows(gaps["longest"]), caption="Longest")
 
 

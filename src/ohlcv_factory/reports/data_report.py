@@ -44,8 +44,10 @@ class Judged:
 
     @cached_property
     def first_row(self) -> np.ndarray:
-        """Row of the first bar that reaches into each session, `(sessions,)`."""
-        return np.searchsorted(self.bars.close_time_ns, self.sessions.open_ns, side="right")
+        """Row of the first bar of each session, `(sessions,)`: it reaches into it, and none before was still open."""
+        before = np.append(np.iinfo(np.int64).min, self.sessions.close_ns)[: len(self.sessions)]
+        reaching = np.searchsorted(self.bars.close_time_ns, self.sessions.open_ns, side="right")
+        return np.maximum(reaching, np.searchsorted(self.bars.time_ns, before))
 
     @cached_property
     def present(self) -> np.ndarray:
