@@ -11,7 +11,7 @@ from numba import njit
 from ohlcv_factory.bars.instruments import BarrierRule
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.labels.classes import LONG, NEUTRAL, SHORT
-from ohlcv_factory.labels.finer import FinerBars, first_touch
+from ohlcv_factory.labels.finer import FinerBars
 from ohlcv_factory.labels.paths import (
     CLEAN,
     GAPPED,
@@ -117,3 +117,24 @@ def _touch(prices, j, upper, lower, under):  # type: ignore[no-untyped-def]
     if above:
         return 1, upper, False, upper, low, _PLAIN
     return -1, lower, False, high, lower, _PLAIN
+
+
+@njit(cache=True, nogil=True)
+def first_touch(upper, lower, open_, high, low, first, stop):  # type: ignore[no-untyped-def]
+    """Which barrier the finer bars `first` to `stop - 1` met first: side, exit price, gapped, highest, lowest.
+
+    Side is 1 for the upper, -1 for the lower barrier, and 0 where one finer bar touches both, or there is none. A finer
+    bar that opens beyond a barrier exits at its open. Highest and lowest are the extremes up to the exit.
+    """
+    highest, lowest = -np.inf, np.inf
+    for row in range(first, stop):
+        price = open_[row]
+        if price >= upper or price <= lower:
+            return (1 if price >= upper else -1), price, True, max(highest, price), min(lowest, price)
+        above, below = high[row] >= upper, low[row] <= lower
+        if above and below:
+            break
+        highest, lowest = max(highest, min(high[row], upper)), min(lowest, max(low[row], lower))
+        if above or below:
+            return (1 if above else -1), (upper if above else lower), False, highest, lowest
+    return 0, 0.0, False, highest, lowest
