@@ -102,8 +102,8 @@ def test_jumps_are_listed_in_both_directions() -> None:
     jumpy = bars_at(0, 5, 10, 15, close=[1.0, 100.0, 100.5, 1.0])
     assert check_bars(jumpy, now=LATER)[1] == ()
     assert check_bars(jumpy, now=LATER, max_jump=50.0)[1] == (
-        "2 closes jump by more than a factor of 50: "
-        "row 2 (2024-01-01T00:05:00Z, x100), row 4 (2024-01-01T00:15:00Z, x0.00995)",
+        "2 closes jump by a factor of 50 or more: "
+        "row 2 (2024-01-01T00:05:00Z) x100, row 4 (2024-01-01T00:15:00Z) x0.00995",
     )
 
 

@@ -111,8 +111,8 @@ CASES = {
         command=("data", "check", "bar.csv"),
     ),
     "18 directory": Case(
-        code=66, says="folder is a directory, not a file", at="folder", help="name one of its files: inside.csv",
-        command=("data", "check", "folder"), files={"folder/inside.csv": b""},
+        code=66, says="folder is a directory without bar files", at="folder", help="it holds notes.md; bar files end in",
+        command=("data", "check", "folder"), files={"folder/notes.md": b""},
     ),
     "20 repeated, equal": Case(
         text(FIRST, SECOND, SECOND, THIRD), says="a time comes again with the same values: row 4", at="bars.csv:4",

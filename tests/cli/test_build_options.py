@@ -19,6 +19,7 @@ import polars as pl
 import pytest
 import typer
 from command_line import BARRIERS, FEATURES, Answer, call
+from own_features import OWN_FEATURE, own_features
 
 from ohlcv_factory.bars.options import ReadOptions
 from ohlcv_factory.bars.schema import COLUMNS
@@ -53,6 +54,7 @@ def read(name: str, value: Any, differs: str, file: str = "SYNTH.csv", **more: A
 
 NO_BARRIERS = ("--set", "barriers={}")
 FIXED = ("--label", "fixed_horizon", *NO_BARRIERS)
+WITH_OWN = ("--set", "features=[return_1, gap_5]")
 FLAGS = {
     "files": Case(("SYNTH_seed8.csv",), "symbols", file=""),
     "out": Case(("--out", "elsewhere"), "folder"),
@@ -66,10 +68,13 @@ FLAGS = {
     "session_end": Case(("--session-end",), "labels"),
     "embargo": Case(("--embargo", "0"), "parts"),
     "instruments": Case(("--instruments", "mine.yaml"), "instruments"),
+    "plugins": Case(("--plugin", "own.py"), "code", base=WITH_OWN),
     "threads": Case(("--threads", "1"), "threads"),
     "dry_run": Case(("--dry-run",), "folder"),
     "as_json": Case(("--json",), "is_json"),
+    "dialect": Case(("--dialect", "alphavantage"), "code", "naive.csv"),
     "symbol": Case(("--symbol", "OTHER"), "symbols"),
+    "contracts": Case(("--contract", "H4"), "code", "contracts.csv"),
     "tz": Case(("--tz", "UTC"), "code", "naive.csv"),
     "date_format": Case(("--date-format", "%Y%m%d %H%M%S", "--tz", "UTC"), "code", "compact.csv"),
     "time_unit": Case(("--time-unit", "s"), "code", "epoch.csv", code=65),
@@ -84,6 +89,9 @@ FLAGS = {
     "on_duplicate": Case(("--on-duplicate", "last"), "code", "repeated.csv"),
     "ambiguous": Case(("--ambiguous", "latest"), "code", "berlin.csv", base=("--tz", "Europe/Berlin")),
     "max_jump": Case(("--max-jump", "1.0001"), "notes"),
+    "price_scale": Case(("--price-scale", "10"), "bars"),
+    "volume_scale": Case(("--volume-scale", "10"), "bars"),
+    "cleaning": Case(("--clean", "drop_duplicates"), "code", "repeated.csv"),
 }
 """By the name of Typer's parameter."""
 
@@ -102,6 +110,7 @@ KEYS = {
         {"timeframes": ["1h"]}, "features", file="SYNTH_long.csv", base=("--set", "features=[rsi_14, rsi_14_15m]")
     ),
     "features": Case({"features": ["return_1"]}, "features"),
+    "plugins": Case({"plugins": ["own.py"]}, "code", base=WITH_OWN),
     "history_bars": Case({"history_bars": 300}, "parts"),
     "parts": Case({"parts": {"train": 0.6}}, "parts"),
     "embargo_days": Case({"embargo_days": 0}, "parts"),
@@ -110,7 +119,9 @@ KEYS = {
     "out": Case({"out": "elsewhere"}, "folder"),
 }
 READ_KEYS = {
+    "dialect": read("dialect", "alphavantage", "code", "naive.csv"),
     "symbol": read("symbol", "OTHER", "symbols"),
+    "contracts": read("contracts", ["H4"], "code", "contracts.csv"),
     "tz": read("tz", "UTC", "code", "naive.csv"),
     "date_format": read("date_format", "%Y%m%d %H%M%S", "code", "compact.csv", base=("--tz", "UTC")),
     "time_unit": read("time_unit", "s", "code", "epoch.csv", code=65),
@@ -125,6 +136,9 @@ READ_KEYS = {
     "on_duplicate": read("on_duplicate", "last", "code", "repeated.csv"),
     "ambiguous": read("ambiguous", "latest", "code", "berlin.csv", base=("--tz", "Europe/Berlin")),
     "max_jump": read("max_jump", 1.0001, "notes"),
+    "price_scale": read("price_scale", 10.0, "bars"),
+    "volume_scale": read("volume_scale", 10.0, "bars"),
+    "cleaning": read("cleaning", ["drop_duplicates"], "code", "repeated.csv"),
 }
 PART_KEYS = {"train": Case({"parts": {"train": 0.6}}, "parts"), "val": Case({"parts": {"val": 0.2}}, "parts")}
 BARRIER_KEYS = {
@@ -166,7 +180,11 @@ def write_files(place: Path) -> None:
         "lots.csv": plain.replace("volume", "lots", 1),
         "unsorted.csv": "".join([*lines[:10], lines[11], lines[10], *lines[12:]]),
         "repeated.csv": "".join([*lines[:10], lines[9], *lines[10:]]),
+        "contracts.csv": "".join(
+            [f"contract,{lines[0]}", *(f"H4,{line}" for line in lines[1:]), f"M4,{lines[-1]}"]  # two at one time
+        ),
         "berlin.csv": berlin.write_csv(datetime_format="%Y-%m-%d %H:%M:%S"),
+        "own.py": OWN_FEATURE,
         "mine.yaml": write_yaml({"SYNTH": {"fee_bps": 9.0}}),
     }
     for name, text in files.items():
@@ -183,7 +201,7 @@ def built(folder):
 
     @cache
     def build(arguments: tuple[str, ...]) -> dict[str, Any]:
-        with pytest.MonkeyPatch.context() as patch:
+        with own_features(), pytest.MonkeyPatch.context() as patch:
             patch.chdir(place)
             patch.setattr(os, "fsync", lambda _: None)
             before = set(place.glob("*/dataset.json"))

@@ -136,3 +136,13 @@ def test_a_folder_that_holds_something_is_not_overwritten(dataset, folder):
     with pytest.raises(OutputError, match="is not empty") as caught:
         write_dataset(dataset, folder, {})
     assert caught.value.exit_code == 73
+
+
+def test_raw_columns_come_back_from_the_bars_which_keep_their_precision(tmp_path):
+    bars = random_walk(3000, 1)
+    config = DatasetConfig.parse({"horizons": [5], "features": ["return_1", "close", "volume"], "embargo_days": "auto"})
+    built = build_dataset([bar_file(bars)], config)
+    read = read_dataset(write_dataset(built, tmp_path / "raw", summarise(built)))
+    assert read.feature_names == ("return_1", "close", "volume")
+    assert read.symbols[0].features.tobytes() == built.symbols[0].features.tobytes()
+    assert np.array_equal(read.symbols[0].bars.close, bars.close)

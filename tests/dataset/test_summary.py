@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from markets import COLUMNS, bar_file
@@ -7,7 +9,7 @@ from markets import COLUMNS, bar_file
 from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.dataset.build import build_dataset
 from ohlcv_factory.dataset.settings import DatasetConfig
-from ohlcv_factory.dataset.summary import sample_to_feature_note, summarise
+from ohlcv_factory.dataset.summary import summarise
 
 
 def test_the_summary_counts_every_scored_row_once(dataset, container):
@@ -52,6 +54,13 @@ def test_the_null_of_cost_aware_labels_pays_costs_too():
         assert share == pytest.approx(shares[True]["random_walk_shares"][name], abs=0.1)
 
 
-def test_fewer_than_ten_rows_per_feature_are_worth_a_note():
-    assert sample_to_feature_note(1000, 100) is None
-    assert sample_to_feature_note(999, 100) == "999 training rows for 100 features: fewer than 10 rows per feature"
+def test_the_summary_says_how_many_features_the_training_rows_can_carry(dataset):
+    advice = summarise(dataset)["sample_to_feature"]
+    assert advice["training_rows"] == sum((symbol.part == 0).sum() for symbol in dataset.symbols)
+    assert advice["advised_most_features"] == advice["training_rows"] // 500
+    assert advice["warning"] is None
+
+
+def test_too_many_columns_for_the_training_rows_are_warned_of(dataset):
+    wide = replace(dataset, feature_names=tuple(f"column_{number}" for number in range(1000)))
+    assert "training rows for 1000 features: fewer than 10 rows" in summarise(wide)["sample_to_feature"]["warning"]

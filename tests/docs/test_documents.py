@@ -21,6 +21,7 @@ PAGES = (
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/data.md",
+    "docs/dialects.md",
     "docs/features.md",
     "docs/glossary.md",
     "docs/numbers.md",

@@ -35,6 +35,7 @@ def test_names_are_unique_and_every_category_has_some():
         "microstructure": 10,
         "wavelets": 11,
         "multi_timeframe": 21,
+        "raw": 5,
     }
 
 
@@ -52,7 +53,8 @@ def test_scale_free_columns_do_not_change_when_prices_and_volumes_are_doubled(ro
         if not np.allclose(left, right, rtol=1e-4, atol=1e-6 * np.nanstd(left), equal_nan=True)
     ]
     assert changed == [feature.name for feature in catalogue() if not feature.scale_free]
-    assert changed == ["sma_50", "ema_21", "atr_14", "vwap", "micro_amihud_20"]
+    raw = ["open", "high", "low", "close", "volume"]
+    assert changed == ["sma_50", "ema_21", "atr_14", "vwap", "micro_amihud_20", *raw]
 
 
 def test_volume_is_read_only_by_features_that_say_so(plain):

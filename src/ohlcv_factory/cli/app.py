@@ -13,6 +13,7 @@ import typer
 
 from ohlcv_factory import __version__
 from ohlcv_factory.cli import (
+    audit,
     compare,
     config,
     data,
@@ -65,6 +66,7 @@ application.command("train")(train.train)
 application.command("evaluate")(evaluate.evaluate)
 application.command("predict")(predict.predict)
 application.command("compare")(compare.compare)
+application.add_typer(audit.application, name="audit")
 application.command("report")(report.report)
 application.command("doctor")(doctor.doctor)
 

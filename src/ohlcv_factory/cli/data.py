@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 application = typer.Typer(help="Check bar files, build datasets.", no_args_is_help=True)
 
-Files = Annotated[list[str] | None, typer.Argument(help="Bar files (CSV or Parquet), one per symbol.")]
+Files = Annotated[
+    list[str] | None, typer.Argument(help="Bar files and folders of them; files of one symbol are joined.")
+]
 
 
 @application.command("check")
@@ -58,6 +60,7 @@ def build(
     session_end: options.SessionEnd = None,
     embargo: options.Embargo = None,
     instruments: options.Instruments = None,
+    plugins: options.Plugins = None,
     reading: dict[str, Any],
     threads: options.Threads = None,
     dry_run: options.DryRun = False,
@@ -80,6 +83,7 @@ def build(
         "session_end": session_end,
         "embargo_days": options.embargo_days(embargo),
         "instruments": instruments,
+        "plugins": plugins or None,
         **reading,
     }
     recipe, _ = read_recipe(BuildRecipe, config, overrides, flags)
@@ -93,17 +97,31 @@ def build(
     emit(summary, build_text(summary), as_json)
 
 
-def read_sources(recipe: BuildRecipe) -> list[BarFile]:
-    """Read every source of a recipe. Raises UsageError (2) when it names none."""
-    from ohlcv_factory.bars.load import read_bars
-    from ohlcv_factory.errors import UsageError
-    from ohlcv_factory.runtime.progress import track
+@application.command("dialects")
+def dialects(*, as_json: options.AsJson = False) -> None:
+    """List the exporters whose files are known: zone, stamp, and what to know about them."""
+    from ohlcv_factory.bars.dialects import DIALECTS
 
-    if not recipe.sources:
-        raise UsageError("no bar file was named.", where="FILES", help="ohlcv-factory data build BARS.csv --out DIR")
-    if recipe.read.symbol and len(recipe.sources) > 1:
-        raise UsageError("--symbol names one symbol, several files were given.", where="--symbol", help="leave it out")
-    return [read_bars(Path(source), recipe.read) for source in track(recipe.sources, "reading")]
+    facts = [
+        {
+            "dialect": dialect.name,
+            "zone": dialect.tz or dialect.tz_if_named or "in the times, or --tz",
+            "stamp": dialect.stamp or "--stamp",
+            "detected": dialect.detected,
+            "about": dialect.about,
+            "example": dialect.example,
+        }
+        for dialect in DIALECTS
+    ]
+    shown = ("dialect", "zone", "stamp", "about")
+    emit(facts, table(shown, [[each[name] for name in shown] for each in facts]), as_json)
+
+
+def read_sources(recipe: BuildRecipe) -> tuple[BarFile, ...]:
+    """Read every source of a recipe, one series per symbol. Raises UsageError (2) when it names none."""
+    from ohlcv_factory.bars.load import read_sources
+
+    return read_sources(recipe.sources, recipe.read)
 
 
 def build_and_write(recipe: BuildRecipe, out: Path) -> dict[str, Any]:
@@ -126,7 +144,9 @@ def build_plan(recipe: BuildRecipe) -> dict[str, Any]:
     """What a build would do: bars, columns, memory and a time estimated from the bars at hand."""
     from ohlcv_factory.bars.sizes import bar_seconds
     from ohlcv_factory.features.catalogue import catalogue
+    from ohlcv_factory.features.plugins import load_plugins
 
+    load_plugins(recipe.plugins)
     files = read_sources(recipe)
     ratio = [bar_seconds(recipe.bar_size) / file.bars.bar_seconds if recipe.bar_size else 1.0 for file in files]
     bars = sum(int(len(file.bars) / share) for file, share in zip(files, ratio, strict=True))
@@ -148,11 +168,14 @@ def _notes(dataset: Dataset) -> list[str]:
 
 
 def account_text(account: dict[str, Any]) -> str:
-    """The account of one file as text."""
+    """The account of one series as text."""
     lines = [
         f"{account['source']}: {account['rows']} bars of {account['symbol']}, {account['first']} to {account['last']}"
     ]
+    if len(account["files"]) > 1:
+        lines += [f"  file: {file['source']}, {file['rows']} rows" for file in account["files"]]
     lines += [f"  assumed: {text}" for text in account["assumed"]]
+    lines += [f"  cleaned: {rule}: {count} rows" for rule, count in account["cleaned"].items()]
     lines += [f"  warning: {text}" for text in account["warnings"]]
     return "\n".join(lines)
 
@@ -161,6 +184,8 @@ def build_text(summary: dict[str, Any]) -> str:
     """The summary of a build as text: assumptions, parts, labels beside the random walk's."""
     lines = [f"dataset: {summary['dataset']}  ({summary['features']} feature columns)"]
     lines += [f"  note: {note}" for note in summary["notes"]]
+    if summary["sample_to_feature"]["warning"]:
+        lines.append(f"  warning: {summary['sample_to_feature']['warning']}")
     if summary["left_out"]:
         lines.append(f"  left out: {len(summary['left_out'])} columns, see the report")
     for part, facts in summary["parts"].items():

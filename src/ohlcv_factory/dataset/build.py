@@ -19,6 +19,7 @@ from ohlcv_factory.dataset.labelling import HorizonLabels, label_symbol
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import DataError, UsageError, unknown_name
 from ohlcv_factory.features import catalogue
+from ohlcv_factory.features.plugins import PluginRecord, load_plugins, records
 from ohlcv_factory.labels.triple_barrier import barrier_atr
 from ohlcv_factory.runtime.progress import track
 from ohlcv_factory.splits.chronological import MIN_SCORED_ROWS, Parts, chronological_parts, parts_at, refuse_small_parts
@@ -71,6 +72,8 @@ class Dataset:
     """How each source was read: assumptions and digest."""
     fingerprint: str
     """Digest of bars, settings and feature names: equal data, equal fingerprint."""
+    plugins: tuple[PluginRecord, ...] = ()
+    """Who declared the columns that are not built in."""
 
     @property
     def pins(self) -> Pins:
@@ -101,6 +104,7 @@ def build_dataset(
     these columns that were computed before from the same first m bars; only later rows are computed.
     Raises UsageError (2) for settings that contradict, DataError (65) for bars that cannot carry them.
     """
+    load_plugins(config.plugins)
     series = tuple(_sized(file.bars, config) for file in files)
     sources = tuple(_source(file.bars, bars) for file, bars in zip(files, series, strict=True))
     _refuse_mixture(series)
@@ -131,6 +135,7 @@ def build_dataset(
         ),
         accounts=tuple({"symbol": file.bars.symbol, **file.account.plain()} for file in files),
         fingerprint=_fingerprint((series, sources), instruments, config, names, parts),
+        plugins=records(names),
     )
 
 
@@ -271,7 +276,7 @@ def _fingerprint(
     series, sources = bars_and_sources
     bars = {one.symbol: _bars_digest(one) for one in series}
     finer = {one.symbol: _bars_digest(one) for one in sources if one is not None}
-    effective = {key: value for key, value in config.plain().items() if key not in ("read", "instruments")}
+    effective = {key: value for key, value in config.plain().items() if key not in ("read", "instruments", "plugins")}
     table = [instrument.plain() for instrument in instruments]
     borders = {"borders": list(parts.borders_ns), "embargo": list(parts.embargo_ns)}
     facts = {
@@ -282,7 +287,8 @@ def _fingerprint(
         "features": list(names),
         "parts": borders,
     }
-    return value_digest({**facts, "version": __version__})
+    code = [record.sha256 for record in records(names)]
+    return value_digest({**facts, "version": __version__, **({"plugins": code} if code else {})})
 
 
 def _bars_digest(bars: Bars) -> str:

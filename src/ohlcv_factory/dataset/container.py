@@ -227,6 +227,7 @@ def data_spec(dataset: Dataset) -> dict[str, Any]:
         "read": dataset.config.read.plain(),
         "instruments": [symbol.instrument.plain() for symbol in dataset.symbols],
         "fingerprint": dataset.fingerprint,
+        "plugins": [record.plain() for record in dataset.plugins],
     }
 
 

@@ -22,6 +22,7 @@ from ohlcv_factory.dataset.labelling import HorizonLabels
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.features import catalogue
+from ohlcv_factory.features.plugins import PluginRecord
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.labels.paths import TOUCH_NAMES, PathLabels
 from ohlcv_factory.labels.rules import RULES, LabelRule
@@ -97,6 +98,7 @@ def read_dataset(folder: Path) -> Dataset:
         warnings=tuple(manifest["warnings"]),
         accounts=tuple(manifest["sources"]),
         fingerprint=manifest["fingerprint"],
+        plugins=tuple(PluginRecord.from_plain(record) for record in manifest.get("plugins", ())),
     )
 
 
@@ -115,6 +117,7 @@ def _manifest(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> dict[s
         "symbols": [_symbol_entry(symbol) for symbol in dataset.symbols],
         "feature_catalogue": catalogue.VERSION,
         "feature_names": list(dataset.feature_names),
+        "plugins": [record.plain() for record in dataset.plugins],
         "left_out": dataset.left_out,
         "warm_up_bars": dataset.warm_up_bars,
         "borders_ns": list(dataset.borders_ns),

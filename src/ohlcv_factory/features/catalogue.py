@@ -17,6 +17,8 @@ from ohlcv_factory.features.calendar import CALENDAR
 from ohlcv_factory.features.feature import Category, Feature, FeatureInputs
 from ohlcv_factory.features.microstructure import MICROSTRUCTURE
 from ohlcv_factory.features.momentum import MOMENTUM
+from ohlcv_factory.features.plugins import user_features
+from ohlcv_factory.features.raw import RAW
 from ohlcv_factory.features.regime import REGIME
 from ohlcv_factory.features.returns import RETURNS
 from ohlcv_factory.features.timeframes import FRAME_SECONDS, SPELLINGS, TIMEFRAMES, frame_of
@@ -42,6 +44,7 @@ CATEGORIES: tuple[Category, ...] = (
     MICROSTRUCTURE,
     WAVELETS,
     TIMEFRAMES,
+    RAW,
 )
 MINUTES_PER_DAY = 1440
 WARM_UP_SHARE = 0.1
@@ -57,9 +60,14 @@ class Available:
     left_out: dict[str, str]
 
 
-@cache
 def catalogue() -> tuple[Feature, ...]:
-    """Every feature, in declared order, names unique."""
+    """Every feature, names unique: the built-in ones in declared order, then the user's own."""
+    return (*builtin_features(), *user_features())
+
+
+@cache
+def builtin_features() -> tuple[Feature, ...]:
+    """The features of this package, in declared order."""
     return tuple(feature for category in CATEGORIES for feature in category.features)
 
 
@@ -116,9 +124,13 @@ def category_of(name: str) -> str:
     return _by_name()[name].category if name in _by_name() else "other"
 
 
-@cache
 def _by_name() -> dict[str, Feature]:
-    return {feature.name: feature for feature in catalogue()}
+    return _table(user_features())
+
+
+@cache
+def _table(own: tuple[Feature, ...]) -> dict[str, Feature]:
+    return {feature.name: feature for feature in (*builtin_features(), *own)}
 
 
 def _frame(spelling: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from ohlcv_factory.errors import DataError, InputMissingError, VerificationError
 from ohlcv_factory.evaluation.calibration import Calibrator
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.features import catalogue
+from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.formats import read_json
@@ -29,6 +30,7 @@ MANIFEST = "manifest.json"
 BEST_MODEL = Path("checkpoints") / "best_model"
 SCALER = Path("checkpoints") / "scaler.json"
 CALIBRATOR = Path("checkpoints") / "calibrator.json"
+SELECTION = Path("checkpoints") / "selection.json"
 FEATURE_CONFIG = Path("config") / "feature_config.yaml"
 
 
@@ -44,6 +46,8 @@ class ModelBundle:
     instruments: tuple[Instrument, ...]
     read_options: ReadOptions
     """How the training file was read; what `predict` assumes unless told otherwise."""
+    plugins: tuple[PluginRecord, ...] = ()
+    """What declared the columns that are not built in; it must be loaded, unchanged, before anything is predicted."""
 
     @classmethod
     def from_run(cls, folder: Path | str) -> Self:
@@ -71,12 +75,14 @@ class ModelBundle:
             first_eligible=data["warm_up_bars"] + data["history_bars"],
             instruments=tuple(Instrument.parse(row, where=FEATURE_CONFIG.name) for row in data["instruments"]),
             read_options=ReadOptions.parse(data["read"], where=FEATURE_CONFIG.name),
+            plugins=_plugins_of(pipeline.columns, data.get("plugins", [])),
         )
 
     def predict(self, bars: Bars) -> Predictions:
         """Predictions of every eligible bar of one symbol, from the first bar given on; nothing is scored.
 
-        Finer bars are resampled to the run's bar size. Raises DataError (65) when the bars are coarser or too few.
+        Finer bars are resampled to the run's bar size. Raises DataError (65) when the bars are coarser or too few,
+        UsageError (2) or VerificationError (76) when a plugin that the run needs is not loaded, or has changed.
         """
         sized = self._sized(bars)
         if len(sized) <= self.first_eligible:
@@ -85,11 +91,13 @@ class ModelBundle:
                 where=bars.symbol,
                 help="start the file earlier",
             )
+        require(self.plugins)
         features = catalogue.compute(sized, self.instrument(bars.symbol).sessions, self.pipeline.columns)
         return self.predict_rows(sized, features[self.first_eligible :], self.first_eligible)
 
     def live(self, bars: Bars) -> LiveSession:
         """A session that starts from these bars and then gets one bar at a time."""
+        require(self.plugins)
         return LiveSession(self, self._sized(bars))
 
     def instrument(self, symbol: str) -> Instrument:
@@ -140,6 +148,13 @@ class LiveSession:
         instrument = self.bundle.instrument(bar.symbol)
         features = catalogue.compute(self.bars, instrument.sessions, self.bundle.pipeline.columns)
         return self.bundle.predict_rows(self.bars, features[-1:], len(self.bars) - 1)
+
+
+def _plugins_of(columns: tuple[str, ...], stored: list[dict[str, Any]]) -> tuple[PluginRecord, ...]:
+    """The recorded plugins, each with those of its columns that the model reads."""
+    found = [PluginRecord.from_plain(record) for record in stored]
+    used = [replace(record, columns=tuple(name for name in record.columns if name in columns)) for record in found]
+    return tuple(record for record in used if record.columns)
 
 
 def read_run_manifest(folder: Path) -> dict[str, Any]:
