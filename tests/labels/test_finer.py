@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from ohlcv_factory.bars.resample import resample
 from ohlcv_factory.bars.synthetic import random_walk
-from ohlcv_factory.labels.finer import FinerBars, first_touch
+from ohlcv_factory.labels.finer import FinerBars
 
 
 def test_every_bar_holds_the_source_bars_from_its_open_to_the_next():
@@ -27,18 +26,3 @@ def test_source_bars_of_an_unfinished_bar_belong_to_none():
 def test_without_a_source_every_bar_holds_none():
     bars = random_walk(3, 1)
     assert FinerBars.under(bars, None).starts.tolist() == [0, 0, 0, 0]
-
-
-@pytest.mark.parametrize(
-    ("rows", "found"),
-    [
-        ([(100, 101, 99, 100), (100, 102, 99, 101)], (1, 102.0, False, 102.0, 99.0)),
-        ([(100, 101, 99, 100), (100, 101, 98, 99)], (-1, 98.0, False, 101.0, 98.0)),
-        ([(100, 101, 99, 100), (103, 104, 97, 99)], (1, 103.0, True, 103.0, 99.0)),
-        ([(100, 101, 99, 100), (97, 104, 96, 99)], (-1, 97.0, True, 101.0, 97.0)),
-        ([(100, 101, 99, 100), (100, 102, 98, 99)], (0, 0.0, False, 101.0, 99.0)),
-    ],
-)
-def test_the_first_finer_bar_at_a_barrier_tells_side_price_and_extremes(rows, found):
-    open_, high, low, _ = np.array(rows, dtype=np.float64).T.copy()
-    assert first_touch(102.0, 98.0, open_, high, low, 0, 2) == found

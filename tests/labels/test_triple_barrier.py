@@ -11,7 +11,7 @@ from ohlcv_factory.bars.instruments import BarrierRule
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.labels.finer import FinerBars
 from ohlcv_factory.labels.paths import CLEAN, GAPPED, TIMED_OUT
-from ohlcv_factory.labels.triple_barrier import barrier_atr, triple_barrier
+from ohlcv_factory.labels.triple_barrier import barrier_atr, first_touch, triple_barrier
 
 RULE = BarrierRule(k_up=2.0, k_down=1.0, max_bars=3)
 
@@ -104,6 +104,22 @@ def test_a_finer_bar_that_touches_both_leaves_the_order_unknown():
     finer_rows = [(100, 101, 99.5, 100), (100, 103, 98, 100), (100, 100, 100, 100)]
     found = label_first([QUIET, QUIET, BOTH, QUIET], finer=under(2, finer_rows))
     assert (found["label"], found["ambiguous"], found["resolved"]) == (0, True, False)
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([(100, 101, 99, 100), (100, 103, 99, 101)], (1, 102.0, False, 102.0, 99.0)),
+        ([(100, 101, 99, 100), (100, 101, 97, 99)], (-1, 98.0, False, 101.0, 98.0)),
+        ([(100, 101, 99, 100), (102, 103, 97, 99)], (1, 102.0, True, 102.0, 99.0)),
+        ([(100, 101, 99, 100), (103, 104, 97, 99)], (1, 103.0, True, 103.0, 99.0)),
+        ([(100, 101, 99, 100), (97, 104, 96, 99)], (-1, 97.0, True, 101.0, 97.0)),
+        ([(100, 101, 99, 100), (100, 102, 98, 99)], (0, 0.0, False, 101.0, 99.0)),
+    ],
+)
+def test_the_first_finer_bar_at_a_barrier_tells_side_price_and_extremes(rows, found):
+    open_, high, low, _ = np.array(rows, dtype=np.float64).T.copy()
+    assert first_touch(102.0, 98.0, open_, high, low, 0, 2) == found
 
 
 def under(row, finer_rows):

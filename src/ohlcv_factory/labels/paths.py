@@ -8,10 +8,11 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
+from numba import njit
 
 from ohlcv_factory.bars.instruments import Instrument
 from ohlcv_factory.bars.schema import Bars
-from ohlcv_factory.labels.classes import NEUTRAL
+from ohlcv_factory.labels.classes import NEUTRAL, SHORT
 
 TIMED_OUT, CLEAN, GAPPED = 0, 1, 2
 TOUCH_NAMES = ("timed_out", "clean", "gapped")
@@ -68,7 +69,7 @@ class Paths:
     def labels(self, cost: Cost | None = None) -> PathLabels:
         """The labels; with a cost, a move that does not earn more than both sides cost is neutral, its touch is kept."""
         label = self.label if cost is None else self._paying(cost)
-        wider, narrower = np.maximum(self.rise, self.fall), np.minimum(self.rise, self.fall)
+        adverse, favourable = _excursions(label, self.rise, self.fall)
         return PathLabels(
             label=label,
             labelled=self.labelled,
@@ -77,8 +78,8 @@ class Paths:
             end_row=self.end_row,
             bars_to_hit=(self.end_row - np.arange(len(label))).astype(np.int32),
             realised_return=self.exit_price / self.entry_price - 1.0,
-            adverse=np.choose(label, (self.rise, wider, self.fall)),
-            favourable=np.choose(label, (self.fall, narrower, self.rise)),
+            adverse=adverse,
+            favourable=favourable,
             touch=self.touch,
         )
 
@@ -87,6 +88,17 @@ class Paths:
         gain = (self.label - np.float64(NEUTRAL)) * (self.exit_price - self.entry_price)
         pays = gain > cost(self.entry_price, self.exit_price)
         return np.where(pays, self.label, np.int8(NEUTRAL))
+
+
+@njit(cache=True, nogil=True)
+def _excursions(label, rise, fall):  # type: ignore[no-untyped-def]
+    """Excursion against and for each label; of neutral ones the larger and the smaller."""
+    adverse, favourable = np.empty(len(label)), np.empty(len(label))
+    for row in range(len(label)):
+        is_against = label[row] == SHORT or (label[row] == NEUTRAL and rise[row] > fall[row])
+        adverse[row] = rise[row] if is_against else fall[row]
+        favourable[row] = fall[row] if is_against else rise[row]
+    return adverse, favourable
 
 
 def label_limits(bars: Bars, session_day: np.ndarray | None = None) -> np.ndarray:

@@ -11,7 +11,7 @@ from numba import njit
 from ohlcv_factory.bars.instruments import BarrierRule
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.labels.classes import LONG, NEUTRAL, SHORT
-from ohlcv_factory.labels.finer import FinerBars, first_touch
+from ohlcv_factory.labels.finer import FinerBars
 from ohlcv_factory.labels.paths import (
     CLEAN,
     GAPPED,
@@ -69,6 +69,7 @@ def barrier_atr(bars: Bars) -> np.ndarray:
 def _paths(prices, atr, distances, at_next_open, limit_row, under):  # type: ignore[no-untyped-def]
     """The fields of `Paths` for every row."""
     open_, high, low, close = prices
+    finer_open, finer_high, finer_low, starts = under
     k_up, k_down, max_bars = distances
     n = len(close)
     label, touch = np.full(n, NEUTRAL, np.int8), np.full(n, TIMED_OUT, np.int8)
@@ -85,35 +86,53 @@ def _paths(prices, atr, distances, at_next_open, limit_row, under):  # type: ign
         highest, lowest, last = entry, entry, t + max_bars
         entry_price[t], exit_price[t], end_row[t] = entry, close[last], last
         for j in range(t + 1, last + 1):
-            if high[j] < upper and low[j] > lower:
-                highest, lowest = max(highest, high[j]), min(lowest, low[j])
+            bar_high, bar_low = high[j], low[j]
+            if bar_high < upper and bar_low > lower:
+                highest, lowest = max(highest, bar_high), min(lowest, bar_low)
                 continue
             end_row[t] = j
-            side, exit_price[t], gapped, bar_high, bar_low, known = _touch(prices, j, upper, lower, under)
-            label[t], touch[t] = (LONG if side > 0 else SHORT), (GAPPED if gapped else CLEAN)
-            ambiguous[t], resolved[t] = known == _UNKNOWN, known == _RESOLVED
+            side, price, gapped, bar_high, bar_low = _touch(open_[j], bar_high, bar_low, upper, lower)
+            if side == 0:
+                found = first_touch(upper, lower, finer_open, finer_high, finer_low, starts[j], starts[j + 1])
+                ambiguous[t], resolved[t] = found[0] == 0, found[0] != 0
+                if found[0] != 0:
+                    side, price, gapped, bar_high, bar_low = found
+            label[t], touch[t], exit_price[t] = (LONG if side > 0 else SHORT), (GAPPED if gapped else CLEAN), price
             highest, lowest = max(highest, bar_high), min(lowest, bar_low)
             break
         rise[t], fall[t] = (highest - entry) / up_distance, (entry - lowest) / down_distance
     return label, labelled, ambiguous, resolved, end_row, entry_price, exit_price, rise, fall, touch
 
 
-_PLAIN, _RESOLVED, _UNKNOWN = 0, 1, 2
+@njit(cache=True, nogil=True)
+def _touch(open_, high, low, upper, lower):  # type: ignore[no-untyped-def]
+    """How a bar that reaches a barrier ends a path: side, exit price, gapped, highest and lowest until then.
+
+    Side is 0 where it touches both, price and extremes being those of the lower barrier touched first.
+    """
+    if open_ >= upper or open_ <= lower:
+        return (1 if open_ >= upper else -1), open_, True, open_, open_
+    if low > lower:
+        return 1, upper, False, upper, low
+    return (0 if high >= upper else -1), lower, False, high, lower
 
 
 @njit(cache=True, nogil=True)
-def _touch(prices, j, upper, lower, under):  # type: ignore[no-untyped-def]
-    """How bar j, which reaches a barrier, ends a path: side, exit price, gapped, highest and lowest until then, order."""
-    open_, high, low = prices[0][j], prices[1][j], prices[2][j]
-    if open_ >= upper or open_ <= lower:
-        return (1 if open_ >= upper else -1), open_, True, open_, open_, _PLAIN
-    above, below = high >= upper, low <= lower
-    if above and below:
-        starts = under[3]
-        found = first_touch(upper, lower, under[0], under[1], under[2], starts[j], starts[j + 1])
-        if found[0] != 0:
-            return found[0], found[1], found[2], found[3], found[4], _RESOLVED
-        return -1, lower, False, high, lower, _UNKNOWN
-    if above:
-        return 1, upper, False, upper, low, _PLAIN
-    return -1, lower, False, high, lower, _PLAIN
+def first_touch(upper, lower, open_, high, low, first, stop):  # type: ignore[no-untyped-def]
+    """Which barrier the finer bars `first` to `stop - 1` met first: side, exit price, gapped, highest, lowest.
+
+    Side is 1 for the upper, -1 for the lower barrier, and 0 where one finer bar touches both, or there is none. A finer
+    bar that opens beyond a barrier exits at its open. Highest and lowest are the extremes up to the exit.
+    """
+    highest, lowest = -np.inf, np.inf
+    for row in range(first, stop):
+        price = open_[row]
+        if price >= upper or price <= lower:
+            return (1 if price >= upper else -1), price, True, max(highest, price), min(lowest, price)
+        above, below = high[row] >= upper, low[row] <= lower
+        if above and below:
+            break
+        highest, lowest = max(highest, min(high[row], upper)), min(lowest, max(low[row], lower))
+        if above or below:
+            return (1 if above else -1), (upper if above else lower), False, highest, lowest
+    return 0, 0.0, False, highest, lowest
