@@ -55,9 +55,14 @@ def record_fits(record: Sequence[str], options: ReadOptions, separator: str = ",
         most = max(len(dialect.header) for dialect in with_header)
         found = [dialect for dialect in with_header if len(dialect.header) == most]
         found = [dialect for dialect in found if dialect.ordered] or found
-        return [Fit(dialect, separator, True) for dialect in found if separator in dialect.separators]
+        return [Fit(dialect, separator, True) for dialect in found if _separates(dialect, separator, options)]
     without = [dialect for dialect in candidates if dialect.has_fields(record)]
-    return [Fit(dialect, separator, False) for dialect in without if separator in dialect.separators]
+    return [Fit(dialect, separator, False) for dialect in without if _separates(dialect, separator, options)]
+
+
+def _separates(dialect: Dialect, separator: str, options: ReadOptions) -> bool:
+    """Whether the fields of a dialect stand apart like this; a caller who names it may say otherwise."""
+    return separator in dialect.separators or (options.dialect is not None and options.delimiter == separator)
 
 
 def _candidates(options: ReadOptions) -> Iterable[Dialect]:

@@ -146,7 +146,6 @@ DIALECTS: tuple[Dialect, ...] = (
         example="ts_event,rtype,publisher_id,instrument_id,open,high,low,close,volume,symbol",
         header=("ts_event", "rtype", "publisher_id", "instrument_id", *OHLCV),
         columns={"timestamp": "ts_event", "symbol": "symbol|instrument_id"},
-        tz="UTC",
         whole_price_scale=1e-9,
         contracts=True,
     ),
