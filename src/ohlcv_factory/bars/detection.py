@@ -26,15 +26,18 @@ class Fit:
     has_header: bool
 
 
-def line_fits(line: str, options: ReadOptions, where: str) -> list[Fit]:
-    """The dialects of a text whose first line this is; none for a layout that nobody claims.
+def line_fits(line: str, second: str, options: ReadOptions, where: str) -> list[Fit]:
+    """The dialects of a text whose first lines these are; none for a layout that nobody claims.
 
     Raises UsageError (2) when the caller named a dialect that does not look like this.
     """
     marks = SEPARATORS if options.delimiter is None else options.delimiter
     found = []
     for mark in marks:
-        found += record_fits(_fields(line, mark), options, mark)
+        fits = record_fits(_fields(line, mark), options, mark)
+        below = _fields(second, mark)
+        named = options.dialect is not None
+        found += [fit for fit in fits if named or not fit.has_header or fit.dialect.has_first_time(below)]
     if options.dialect is not None and not found:
         raise not_like(dialect_named(options.dialect), line, where)
     return found

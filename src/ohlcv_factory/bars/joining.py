@@ -22,6 +22,8 @@ from ohlcv_factory.errors import DataError
 from ohlcv_factory.runtime.clock import time_text
 from ohlcv_factory.storage.digests import array_digest, value_digest
 
+FILLED_SHARE = 0.01
+"""Share of bars from which on flat bars on weekends are said."""
 ENOUGH_STEPS = 20
 """From this many rows on a file's most common step is its bar size."""
 
@@ -134,7 +136,8 @@ def _checked(placed: Placed, part: Part, options: ReadOptions, notes: Notes) -> 
 def _filled_weekends(bars: Bars) -> tuple[str, ...]:
     """A warning of bars that fill weekends, where volume tells them from quiet minutes."""
     count = int(flat_weekend(bars).sum()) if bars.has_volume else 0
-    return (f"{count} flat bars without volume on weekends: --clean drop_flat_weekend",) if count else ()
+    found = f"{count} flat bars without volume on weekends: --clean drop_flat_weekend"
+    return (found,) if count > FILLED_SHARE * len(bars) else ()
 
 
 def _without_overlaps(whole: Placed) -> tuple[Placed, list[str]]:
