@@ -391,6 +391,13 @@ def test_a_utf_16_export_is_read_when_declared(read: Callable[..., BarFile]) -> 
     )
 
 
+def test_a_header_that_is_anybodys_needs_the_times_of_its_dialect(refusal: Callable[..., FactoryError]) -> None:
+    """A file whose times carry no zone is not taken for TradingView's, whose times do."""
+    error = refusal("time,open,high,low,close,volume\n" + lines("{t:%Y-%m-%d %H:%M},{o},{h},{l},{c},{v}"))
+    assert "carries no time zone" in error.what
+    assert error.help.startswith("--tz UTC")
+
+
 def test_a_tick_volume_named_otherwise_is_not_taken_for_none(refusal: Callable[..., FactoryError]) -> None:
     content = "time,open,high,low,close,tick_volume,spread,real_volume\n" + lines("{s},{o},{h},{l},{c},{v},1,0")
     assert "missing: volume" in refusal(content).what

@@ -77,8 +77,8 @@ DIALECTS: tuple[Dialect, ...] = (
         about="TradingView chart export. Indicator columns are dropped by name; volume is absent where there is none.",
         example="time,open,high,low,close,Volume,Volume MA",
         header=("time", *OHLCV[:4]),
+        first_time=rf"{SECONDS}|\d{{4}}-\d\d-\d\dT[\d:.]+(?:Z|[-+]\d\d:?\d\d)",
         columns={"timestamp": "time", "volume": "volume|none"},
-        zone_help="times without an offset are in the chart's zone: --tz",
         symbol_pattern=r"^[A-Z0-9]+_([^,]+), ",
     ),
     Dialect(
@@ -146,7 +146,6 @@ DIALECTS: tuple[Dialect, ...] = (
         example="ts_event,rtype,publisher_id,instrument_id,open,high,low,close,volume,symbol",
         header=("ts_event", "rtype", "publisher_id", "instrument_id", *OHLCV),
         columns={"timestamp": "ts_event", "symbol": "symbol|instrument_id"},
-        tz="UTC",
         whole_price_scale=1e-9,
         contracts=True,
     ),

@@ -27,7 +27,9 @@ OTHER_FORMATS = {
     b"SQLite format 3": "an SQLite database",
     b"%PDF": "a PDF document",
 }
-GZIP, ZIP, ZSTD, FEATHER, DBN = b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"ARROW1", b"DBN"
+GZIP, ZSTD, FEATHER, DBN = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"ARROW1", b"DBN"
+ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
+"""With files, and without any."""
 
 
 def file_bytes(path: Path) -> bytes:
@@ -86,7 +88,7 @@ def _unpacked_table(name: str, source: str, content: bytes, digest: str, options
     """The table of a file that may be packed; `name` is that of the content, inside its archive where it is in one."""
     if content.startswith(GZIP):
         content = gzip_content(content, source)
-    elif content.startswith(ZIP) and PurePath(name).suffix.lower() != ".csv":
+    elif content.startswith(ZIPS) and PurePath(name).suffix.lower() != ".csv":
         name, content = zip_content(content, source)
     elif content.startswith(ZSTD):
         refuse_cut_zstd(content, source)
@@ -106,7 +108,7 @@ def _unpacked_table(name: str, source: str, content: bytes, digest: str, options
 def _format_name(content: bytes) -> str:
     packed = {
         GZIP: "gzip-compressed data",
-        ZIP: "a zip archive",
+        **dict.fromkeys(ZIPS, "a zip archive"),
         ZSTD: "zstd-compressed data",
         DBN: "a Databento DBN file",
     }

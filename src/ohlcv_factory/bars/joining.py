@@ -10,7 +10,7 @@ import numpy as np
 
 from ohlcv_factory.bars.account import BarFile, ReadAccount, SourceFile
 from ohlcv_factory.bars.checks import check_part, check_series, common_step
-from ohlcv_factory.bars.cleaning import clean
+from ohlcv_factory.bars.cleaning import clean, flat_weekend
 from ohlcv_factory.bars.options import ReadOptions
 from ohlcv_factory.bars.parts import Part
 from ohlcv_factory.bars.placed import Placed, placed_together
@@ -22,6 +22,8 @@ from ohlcv_factory.errors import DataError
 from ohlcv_factory.runtime.clock import time_text
 from ohlcv_factory.storage.digests import array_digest, value_digest
 
+FILLED_SHARE = 0.01
+"""Share of bars from which on flat bars on weekends are said."""
 ENOUGH_STEPS = 20
 """From this many rows on a file's most common step is its bar size."""
 
@@ -45,6 +47,7 @@ def joined(parts: Sequence[Part], options: ReadOptions, now: datetime, left_out:
     checked = [_checked(_placed(part, seconds, names), part, options, notes) for part in parts]
     whole, overlaps = _without_overlaps(placed_together(checked))
     placed, warnings = check_series(whole, now=now, max_jump=options.max_jump)
+    warnings += _filled_weekends(placed.bars)
     bars = _with_contracts_in_order(placed.bars)
     account = ReadAccount(
         source=_source_name(parts),
@@ -128,6 +131,13 @@ def _checked(placed: Placed, part: Part, options: ReadOptions, notes: Notes) -> 
         notes.cleaned[rule] = notes.cleaned.get(rule, 0) + count
     notes.warnings.extend((*cleaned.notes, *warnings))
     return kept
+
+
+def _filled_weekends(bars: Bars) -> tuple[str, ...]:
+    """A warning of bars that fill weekends, where volume tells them from quiet minutes."""
+    count = int(flat_weekend(bars).sum()) if bars.has_volume else 0
+    found = f"{count} flat bars without volume on weekends: --clean drop_flat_weekend"
+    return (found,) if count > FILLED_SHARE * len(bars) else ()
 
 
 def _without_overlaps(whole: Placed) -> tuple[Placed, list[str]]:
