@@ -53,6 +53,11 @@ def test_bars_are_resampled_and_several_files_are_audited_each(bars, folder):
     assert [(audit["symbol"], audit["bars"]) for audit in answer.json] == [("AUDIT", 1500), ("OTHER", 1500)]
 
 
+def test_only_the_newest_bars_are_looked_at(bars):
+    answer = succeed("audit", "features", "--bars", bars, "--features", FEW, "--last", "1000", "--json")
+    assert answer.json[0]["bars"] == 1000
+
+
 def test_an_unknown_column_is_refused(bars):
     answer = call("audit", "features", "--bars", bars, "--features", "rsi_15")
     assert answer.code == 2

@@ -3,7 +3,6 @@ from __future__ import annotations
 import hashlib
 import sys
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -222,9 +221,10 @@ def test_an_unknown_column_is_still_refused(own_file):
         find("gap_11")
 
 
-def test_a_declaration_is_the_same_as_a_built_in_one(own_file):
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [("lookback", 1), ("lookback_seconds", 0), ("unit", "log ratio"), ("needs_volume", False), ("role", "observed")],
+)
+def test_a_declaration_has_the_words_of_a_built_in_one(own_file, word, value):
     load_plugins([own_file])
-    own, builtin = find("gap_1"), find("log_return_1")
-    assert replace(own, column=builtin.column) == replace(
-        builtin, name="gap_1", category="user", formula="log(open / close[1])"
-    )
+    assert getattr(find("gap_1"), word) == getattr(find("log_return_1"), word) == value
