@@ -12,6 +12,7 @@ from markets import COLUMNS
 from own_features import OWN_FEATURE, own_features
 
 from ohlcv_factory.config import read_yaml
+from ohlcv_factory.dataset.store import read_dataset
 from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.formats import read_json
 
@@ -109,6 +110,7 @@ def test_no_code_runs_because_a_manifest_names_it(place, run, verb):
     assert answer.code == 2
     assert "which was not named" in answer.err
     assert "it is code that will run: if you trust it, add --plugin" in answer.err
+    assert read_dataset(foreign / "dataset").config.plugins == ()
     assert not ran.exists()
 
 
