@@ -82,7 +82,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def read_dataset(folder: Path) -> Dataset:
     """Read a dataset folder back, digests first. Raises InputMissingError (66) or DataError (65)."""
     manifest = read_manifest(folder)
-    config = DatasetConfig.parse(manifest["config"], where=str(folder / MANIFEST))
+    plain = {
+        **manifest["config"],
+        "plugins": [],
+    }  # a path that a manifest names is never run; `plugins` says what made what
+    config = DatasetConfig.parse(plain, where=str(folder / MANIFEST))
     for stored in manifest["files"]:
         _refuse_changed(folder / stored["path"], stored["sha256"])
     names = tuple(manifest["feature_names"])
