@@ -8,7 +8,7 @@ from ohlcv_factory.bars.sessions import SECONDS_PER_DAY, weekday
 from ohlcv_factory.features.feature import Category, FeatureInputs, shared
 from ohlcv_factory.features.kernels import Floats, Integers
 
-CALENDAR = Category("calendar")
+CALENDAR = Category("calendar", windowed=True)
 HALVES = ("sin", "cos")
 CENTRES = {
     "asia": ("Asia/Tokyo", 9 * 60, 15 * 60),

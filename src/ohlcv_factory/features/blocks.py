@@ -1,0 +1,100 @@
+"""The matrix of columns, computed in blocks of bars so that a value's bits depend on nothing but the bars up to it.
+
+The series is cut at absolute positions. A block starts its computation `overlap_bars` before its first row, a distance
+that only the feature decides: so neither the other columns, nor later bars, nor the row from which on values are asked
+for can change a bit, and the last rows cost one block and not the whole series. A feature that is an exact function
+of its window does not even need its block's start. Short blocks also keep every intermediate in the processor's cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ohlcv_factory.bars.schema import NANOSECONDS, Bars
+from ohlcv_factory.bars.sessions import SessionCalendar
+from ohlcv_factory.errors import DataError
+from ohlcv_factory.features.feature import Feature, FeatureInputs
+from ohlcv_factory.features.kernels import transpose_into
+from ohlcv_factory.runtime.clock import time_text
+
+BLOCK_BARS = 16_384
+BLOCK_OVERLAPS = 4
+"""A block is at least that many times as long as its overlap."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Columns that reach back equally far and so share their inputs."""
+
+    overlap: int
+    columns: np.ndarray
+    """int64, their places in the matrix."""
+    features: tuple[Feature, ...]
+
+    def blocks(self, first_row: int, count: int) -> Iterator[tuple[int, int, int]]:
+        """Start of the block, and first and last + 1 of its rows from `first_row` on."""
+        length = max(BLOCK_BARS, BLOCK_OVERLAPS * self.overlap)
+        for start in range(first_row // length * length, count, length):
+            yield start, max(start, first_row), min(start + length, count)
+
+
+def fill(
+    matrix: np.ndarray, bars: Bars, calendar: SessionCalendar, features: Sequence[Feature], first_row: int
+) -> None:
+    """Write the features' rows from `first_row` on into `matrix`, float32 `(n - first_row, len(features))`.
+
+    Raises DataError (65) where a value after its look-back is not finite.
+    """
+    for group in _groups(features, bars.bar_seconds):
+        for block_start, first, stop in group.blocks(first_row, len(bars)):
+            values = _block(group, bars, calendar, block_start, first, stop)
+            transpose_into(values, group.columns, matrix[first - first_row : stop - first_row])
+
+
+def _groups(features: Sequence[Feature], bar_seconds: int) -> list[Group]:
+    overlaps = np.array([feature.overlap_bars(bar_seconds) for feature in features], dtype=np.int64)
+    found = []
+    for overlap in np.unique(overlaps):
+        columns = np.flatnonzero(overlaps == overlap)
+        found.append(Group(int(overlap), columns, tuple(features[int(place)] for place in columns)))
+    return found
+
+
+def _block(group: Group, bars: Bars, calendar: SessionCalendar, block_start: int, first: int, stop: int) -> np.ndarray:
+    """The group's values of rows `first` to `stop - 1`, float32 `(columns, rows)`."""
+    values = np.empty((len(group.features), stop - first), np.float32)
+    starts = {False: _reach_back(bars, block_start, group.overlap), True: _reach_back(bars, first, group.overlap)}
+    inputs = {start: FeatureInputs(bars.slice(start, stop), calendar) for start in set(starts.values())}
+    for row, feature in zip(values, group.features, strict=True):
+        start = starts[feature.windowed]
+        with np.errstate(over="ignore"):  # what overflows float32 is refused below
+            row[:] = feature.column(inputs[start])[first - start :]
+        _check(row, feature, bars, first)
+    return values
+
+
+def _reach_back(bars: Bars, row: int, overlap: int) -> int:
+    """The bar `overlap` bars before a row, or the first one within that many bar lengths where that is earlier."""
+    moment = bars.time_ns[row] - overlap * bars.bar_seconds * NANOSECONDS
+    return max(0, min(row - overlap, int(np.searchsorted(bars.time_ns, moment))))
+
+
+def _check(row: np.ndarray, feature: Feature, bars: Bars, first: int) -> None:
+    """Refuse a value that is not finite after the look-back; `first` is the position of the first value."""
+    warm = max(0, feature.lookback_bars(bars.bar_seconds) - first)
+    finite = np.isfinite(row[warm:])
+    if not finite.all():
+        place = warm + int(np.argmin(finite))
+        _refuse(feature, bars, first + place, float(row[place]))
+
+
+def _refuse(feature: Feature, bars: Bars, position: int, value: float) -> None:
+    raise DataError(
+        f"{bars.symbol}: {feature.name} is {value} at {time_text(bars.time_ns[position])}, bar {position}.",
+        where=feature.formula,
+        help=f"after its look-back of {feature.lookback_bars(bars.bar_seconds)} bars each value must be finite: "
+        "look for a price or volume out of any range near that bar",
+    )
