@@ -21,6 +21,9 @@ from ohlcv_factory.features.kernels import transpose_into
 from ohlcv_factory.runtime.clock import time_text
 
 BLOCK_BARS = 16_384
+WRITTEN_ROWS = 1024
+PADDING = 16
+"""Floats between two rows of staged values: rows a power of two apart would fight for the same lines of the cache."""
 BLOCK_OVERLAPS = 4
 """A block is at least that many times as long as its overlap."""
 
@@ -34,11 +37,19 @@ class Group:
     """int64, their places in the matrix."""
     features: tuple[Feature, ...]
 
-    def blocks(self, first_row: int, count: int) -> Iterator[tuple[int, int, int]]:
-        """Start of the block, and first and last + 1 of its rows from `first_row` on."""
-        length = max(BLOCK_BARS, BLOCK_OVERLAPS * self.overlap)
-        for start in range(first_row // length * length, count, length):
-            yield start, max(start, first_row), min(start + length, count)
+    @property
+    def block_bars(self) -> int:
+        """Length of its blocks: a power of two, so that long blocks begin where short ones do."""
+        return max(BLOCK_BARS, BLOCK_OVERLAPS * self.overlap)
+
+
+@dataclass(frozen=True)
+class Block:
+    """The values of a group in some rows."""
+
+    rows: range
+    values: np.ndarray
+    """float32 `(columns, rows)`."""
 
 
 def fill(
@@ -48,10 +59,16 @@ def fill(
 
     Raises DataError (65) where a value after its look-back is not finite.
     """
-    for group in _groups(features, bars.bar_seconds):
-        for block_start, first, stop in group.blocks(first_row, len(bars)):
-            values = _block(group, bars, calendar, block_start, first, stop)
-            transpose_into(values, group.columns, matrix[first - first_row : stop - first_row])
+    groups = _groups(features, bars.bar_seconds)
+    blocks = [Block(range(0), np.empty(0)) for _ in groups]
+    for first in _stretch_starts(first_row, len(bars)):
+        blocks = [
+            block if first in block.rows else _next_block(group, bars, calendar, first)
+            for group, block in zip(groups, blocks, strict=True)
+        ]
+        stop = min(first - first % BLOCK_BARS + BLOCK_BARS, len(bars))
+        for start in range(first, stop, WRITTEN_ROWS):
+            _write(matrix, first_row, range(start, min(start + WRITTEN_ROWS, stop)), groups, blocks)
 
 
 def _groups(features: Sequence[Feature], bar_seconds: int) -> list[Group]:
@@ -63,17 +80,34 @@ def _groups(features: Sequence[Feature], bar_seconds: int) -> list[Group]:
     return found
 
 
-def _block(group: Group, bars: Bars, calendar: SessionCalendar, block_start: int, first: int, stop: int) -> np.ndarray:
-    """The group's values of rows `first` to `stop - 1`, float32 `(columns, rows)`."""
-    values = np.empty((len(group.features), stop - first), np.float32)
+def _stretch_starts(first_row: int, count: int) -> Iterator[int]:
+    """First row of each stretch that the shortest blocks cover."""
+    while first_row < count:
+        yield first_row
+        first_row += BLOCK_BARS - first_row % BLOCK_BARS
+
+
+def _next_block(group: Group, bars: Bars, calendar: SessionCalendar, first: int) -> Block:
+    """The group's values from row `first` to the end of the block that holds it."""
+    block_start = first - first % group.block_bars
+    rows = range(first, min(block_start + group.block_bars, len(bars)))
+    values = np.empty((len(group.features), len(rows) + PADDING), np.float32)[:, : len(rows)]
     starts = {False: _reach_back(bars, block_start, group.overlap), True: _reach_back(bars, first, group.overlap)}
-    inputs = {start: FeatureInputs(bars.slice(start, stop), calendar) for start in set(starts.values())}
+    inputs = {start: FeatureInputs(bars.slice(start, rows.stop), calendar) for start in set(starts.values())}
     for row, feature in zip(values, group.features, strict=True):
         start = starts[feature.windowed]
         with np.errstate(over="ignore"):  # what overflows float32 is refused below
             row[:] = feature.column(inputs[start])[first - start :]
-        _check(row, feature, bars, first)
-    return values
+    _check(values, group.features, bars, first)
+    return Block(rows, values)
+
+
+def _write(matrix: np.ndarray, first_row: int, rows: range, groups: Sequence[Group], blocks: Sequence[Block]) -> None:
+    """Write some rows of every group while their memory is near."""
+    target = matrix[rows.start - first_row : rows.stop - first_row]
+    for group, block in zip(groups, blocks, strict=True):
+        begin = rows.start - block.rows.start
+        transpose_into(block.values[:, begin : begin + len(rows)], group.columns, target)
 
 
 def _reach_back(bars: Bars, row: int, overlap: int) -> int:
@@ -82,13 +116,16 @@ def _reach_back(bars: Bars, row: int, overlap: int) -> int:
     return max(0, min(row - overlap, int(np.searchsorted(bars.time_ns, moment))))
 
 
-def _check(row: np.ndarray, feature: Feature, bars: Bars, first: int) -> None:
-    """Refuse a value that is not finite after the look-back; `first` is the position of the first value."""
-    warm = max(0, feature.lookback_bars(bars.bar_seconds) - first)
-    finite = np.isfinite(row[warm:])
-    if not finite.all():
-        place = warm + int(np.argmin(finite))
-        _refuse(feature, bars, first + place, float(row[place]))
+def _check(values: np.ndarray, features: Sequence[Feature], bars: Bars, first: int) -> None:
+    """Refuse a value that is not finite after its look-back; `first` is the position of the first values."""
+    if np.isfinite(values).all():
+        return
+    for row, feature in zip(values, features, strict=True):
+        warm = max(0, feature.lookback_bars(bars.bar_seconds) - first)
+        finite = np.isfinite(row[warm:])
+        if not finite.all():
+            place = warm + int(np.argmin(finite))
+            _refuse(feature, bars, first + place, float(row[place]))
 
 
 def _refuse(feature: Feature, bars: Bars, position: int, value: float) -> None:

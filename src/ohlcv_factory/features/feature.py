@@ -11,7 +11,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 import numpy as np
 
 from ohlcv_factory.bars.schema import Bars
-from ohlcv_factory.bars.sessions import SessionCalendar, local_seconds
+from ohlcv_factory.bars.sessions import SessionCalendar
 from ohlcv_factory.features.kernels import Floats, Integers
 
 Role = Literal["observed", "known"]
@@ -97,10 +97,6 @@ class FeatureInputs:
     def log_close(self) -> Floats:
         """log(close), shape `(n,)`."""
         return np.log(self.close)
-
-    def local_seconds(self, time_zone: str) -> Integers:
-        """Wall-clock seconds of each bar's open, int64 `(n,)`."""
-        return local_seconds(self.bars.time_ns, time_zone)
 
     @cached_property
     def session_day(self) -> Integers:

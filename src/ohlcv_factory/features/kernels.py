@@ -21,6 +21,9 @@ Integers = NDArray[np.int64]
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 BLOCK = 1024
+TILE_ROWS = 64
+LINE_FLOATS = 16
+"""float32 values in a line of the processor's cache."""
 
 
 def window_sum(values: Floats, window: int) -> Floats:
@@ -351,27 +354,37 @@ def _add_shape(
 
 @_compiled
 def _sorted_medians(values: Floats, window: int, out: Floats) -> None:
-    """The window kept in order; what left it is replaced by what came."""
+    """The window kept in order: what came takes its place, and what stood between it and what left moves up by one."""
     ordered, full = np.empty(window), 0
     for t in range(len(values)):
         new = values[t]
         if np.isnan(new):
             full = 0
             continue
+        gone = full
         if full < window:
-            place = full
             full += 1
         else:
-            place = np.searchsorted(ordered, values[t - window])
-        while place > 0 and ordered[place - 1] > new:
-            ordered[place] = ordered[place - 1]
+            gone = _count_below(ordered, full, values[t - window])
+        place = _count_below(ordered, gone, new) if gone == full - 1 else _count_below(ordered, full, new)
+        if place > gone:
             place -= 1
-        while place < full - 1 and ordered[place + 1] < new:
-            ordered[place] = ordered[place + 1]
-            place += 1
+            for j in range(gone, place):
+                ordered[j] = ordered[j + 1]
+        else:
+            for j in range(gone - place):
+                ordered[gone - j] = ordered[gone - j - 1]
         ordered[place] = new
         if full == window:
             out[t] = 0.5 * (ordered[(window - 1) // 2] + ordered[window // 2])
+
+
+@njit(nogil=True, inline="always")
+def _count_below(ordered: Floats, count: int, value: float) -> int:
+    below = 0
+    for j in range(count):
+        below += ordered[j] < value
+    return below
 
 
 @_compiled
@@ -445,10 +458,11 @@ def _tighten(middle: Floats, reach: Floats, close: Floats, line: Floats, side: F
 
 @_compiled
 def _transpose(values: NDArray[np.float32], columns: Integers, matrix: NDArray[np.float32]) -> None:
-    """A few rows at a time, so that each line of memory is written while it is near."""
-    for start in range(0, matrix.shape[0], 16):
-        stop = min(start + 16, matrix.shape[0])
-        for j in range(len(columns)):
-            column = columns[j]
+    """In tiles, so that each line of memory is written while it is near."""
+    for start in range(0, matrix.shape[0], TILE_ROWS):
+        stop = min(start + TILE_ROWS, matrix.shape[0])
+        for first in range(0, len(columns), LINE_FLOATS):
+            last = min(first + LINE_FLOATS, len(columns))
             for i in range(start, stop):
-                matrix[i, column] = values[j, i]
+                for j in range(first, last):
+                    matrix[i, columns[j]] = values[j, i]
