@@ -22,7 +22,8 @@ def walk(times: np.ndarray, seed: int, tick: float, bar_seconds: int = FIVE_MINU
     count = len(times)
     path = np.cumsum(draw.standard_normal((count, 4)) * 4e-4, axis=1)
     start = np.concatenate(([0.0], np.cumsum(path[:-1, -1])))[:, None]
-    prices = 4000.0 * np.exp(np.column_stack((start, start + path)))
+    gap = 5e-5 * np.random.default_rng(seed + 100).standard_normal((count, 1))
+    prices = 4000.0 * np.exp(np.column_stack((start + gap, start + path)))
     prices = np.round(prices / tick) * tick if tick else prices
     return Bars(
         symbol="WALK",

@@ -93,7 +93,8 @@ def _next_block(group: Group, bars: Bars, calendar: SessionCalendar, first: int)
     rows = range(first, min(block_start + group.block_bars, len(bars)))
     values = np.empty((len(group.features), len(rows) + PADDING), np.float32)[:, : len(rows)]
     starts = {False: _reach_back(bars, block_start, group.overlap), True: _reach_back(bars, first, group.overlap)}
-    inputs = {start: FeatureInputs(bars.slice(start, rows.stop), calendar) for start in set(starts.values())}
+    needed = {starts[feature.windowed] for feature in group.features}
+    inputs = {start: FeatureInputs(bars.slice(start, rows.stop), calendar) for start in needed}
     for row, feature in zip(values, group.features, strict=True):
         start = starts[feature.windowed]
         with np.errstate(over="ignore"):  # what overflows float32 is refused below
