@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from ohlcv_factory.cli.recipes import BuildRecipe
     from ohlcv_factory.dataset.build import Dataset
 
-application = typer.Typer(help="Check bar files, build datasets.", no_args_is_help=True)
-
-Files = Annotated[list[str] | None, typer.Argument(help="Bar files (CSV or Parquet), one per symbol.")]
 Report = Annotated[
     Path | None,
     typer.Option("--report", help="New folder for report.html and report.json: sessions, gaps, holes, jumps, rolls."),
 ]
+
+application = typer.Typer(help="Check bar files, build datasets.", no_args_is_help=True)
+
+Files = Annotated[list[str] | None, typer.Argument(help="Bar files (CSV or Parquet), one per symbol.")]
 
 
 @application.command("check")
