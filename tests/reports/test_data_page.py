@@ -64,7 +64,7 @@ def test_holidays_and_early_closes_are_marked_in_the_calendar():
     html = page(bars, "nyse")
     assert "<td>h</td>" in html  # Thanksgiving
     assert re.search(r"2024-11-29: 4 of 4 bars, early close\">·e</td>", html)
-    assert '<th scope="row">2024-11-28</th><td>Thursday</td><td>holiday</td>' in html
+    assert '<th scope="row">2024-11-28</th><td>Thursday</td><td>Thanksgiving</td>' in html
     assert "outside of every session: is this the right calendar?" in html
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def test_a_holiday_is_listed_with_the_bars_that_came_all_the_same():
     # New York is closed on Good Friday, 2024-03-29
     hours = [at(f"2024-03-{day}T{hour}:00") for day in (28, 29) for hour in (15, 16)] + [at("2024-04-01T15:00")]
     sessions = facts(bars_at(np.array(hours), "SPY"))["sessions"]
-    assert sessions["holidays"] == [{"day": "2024-03-29", "bars": 2}]
+    assert sessions["holidays"] == [{"day": "2024-03-29", "name": "Good Friday", "bars": 2}]
     assert sessions["outside"] == 2
 
 
@@ -145,6 +146,16 @@ def test_four_bars_at_one_price_are_no_stretch():
     assert facts(bars)["constant"] == {"flat_bars": 4, "longest": []}
 
 
+def test_rolls_that_the_file_names_are_listed_with_their_ratio():
+    bars = thanksgiving()
+    rolled = replace(bars, contract=(np.arange(len(bars)) >= 19).astype(np.int32), contract_names=("ESZ4", "ESH5"))
+    # the price rises by one a bar: the old contract closed at 118, the new one opens at 119
+    assert facts(rolled)["rolls"]["known"] == [
+        "roll at 2024-11-28T23:00:00Z from ESZ4 to ESH5: ratio 0.991597, last close before over first open after: no move "
+        "assumed"
+    ]
+
+
 def test_one_bar_can_be_reported():
     found = facts(random_walk(1, 3))
     assert (found["gaps"]["count"], found["jumps"]["largest"], found["sessions"]["present"]) == (0, [], 1)
@@ -198,7 +209,9 @@ class TestRealFiles:
         assert found["sessions"]["absent"] == 4503
         assert found["gaps"]["kinds"]["weekend"]["gaps"] == 4
         january = real("open/SPY_1min_2011-01_2011-02")
-        assert january["sessions"]["holidays"] == [{"day": "2011-01-17", "bars": 0}]
+        assert january["sessions"]["holidays"] == [
+            {"day": "2011-01-17", "name": "Dr. Martin Luther King Jr. Day", "bars": 0}
+        ]
 
     @pytest.mark.parametrize(
         ("name", "outside"), [("XAUUSD_60min_2006-03_2013-11", 53), ("EURUSD_60min_2007-01_2014-03", 0)]

@@ -18,9 +18,9 @@ from ohlcv_factory.errors import unknown_name
 
 SECONDS_PER_DAY = 86_400
 QUARTER_HOUR_SECONDS = 900
+CACHED_DAYS = 256
 WEEKDAYS = (0, 1, 2, 3, 4)
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
-CACHED_DAYS = 256
 
 
 @dataclass(frozen=True)
@@ -190,6 +190,11 @@ def _utc_offset(seconds: np.ndarray, time_zone: str) -> np.ndarray:
     return offset
 
 
+def weekday(seconds: np.ndarray) -> np.ndarray:
+    """Day of the week of wall-clock seconds: 0 Monday to 6 Sunday."""
+    return (seconds // SECONDS_PER_DAY + 3) % 7
+
+
 def utc_ns(local: np.ndarray, time_zone: str) -> np.ndarray:
     """Nanoseconds since 1970 UTC of wall-clock seconds in `time_zone`, shape `(n,)` int64; inverse of `local_seconds`.
 
@@ -200,11 +205,6 @@ def utc_ns(local: np.ndarray, time_zone: str) -> np.ndarray:
         offset = local_seconds(utc * NANOSECONDS, time_zone) - utc
         utc = local - offset
     return utc * NANOSECONDS
-
-
-def weekday(seconds: np.ndarray) -> np.ndarray:
-    """Day of the week of wall-clock seconds: 0 Monday to 6 Sunday."""
-    return (seconds // SECONDS_PER_DAY + 3) % 7
 
 
 def _cme(name: str, regular_open_minute: int, regular_close_minute: int, exchange: str) -> SessionCalendar:

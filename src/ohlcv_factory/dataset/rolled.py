@@ -29,11 +29,11 @@ def feature_rows(
     """The columns of the bars from `first_row` on, float32 `(n - first_row, F)`; row t is known at the close of bar t."""
     if rolls.handling == "adjust":
         adjusted = forward_adjusted(bars) if len(bars.roll_rows) else bars
-        return catalogue.compute(adjusted, instrument.sessions, names)[first_row:]
+        return catalogue.compute(adjusted, instrument.sessions, names, first_row=first_row)
     later = [each for each in segments(bars) if each.stop > first_row]
     return np.concatenate(
         [
-            catalogue.compute(bars.take(each), instrument.sessions, names)[max(0, first_row - each.start) :]
+            catalogue.compute(bars.take(each), instrument.sessions, names, first_row=max(0, first_row - each.start))
             for each in later
         ]
     )

@@ -108,7 +108,10 @@ def _sessions(file: File) -> str:
 
 
 def _special_days(sessions: Mapping[str, Any]) -> str:
-    rows = [(each["day"], _weekday(each["day"]), "holiday", DASH, count(each["bars"])) for each in sessions["holidays"]]
+    rows = [
+        (each["day"], _weekday(each["day"]), each["name"] or "holiday", DASH, count(each["bars"]))
+        for each in sessions["holidays"]
+    ]
     rows += [
         (each["day"], _weekday(each["day"]), "early close", moment(each["close"]), count(each["bars_after"]))
         for each in sessions["early_closes"]
@@ -246,7 +249,7 @@ def _rolls(file: File) -> str:
         words = f"{file['back_adjusted'][:1].upper()}{file['back_adjusted'][1:]}"
         html += paragraph(f"{words} Such prices were never quoted, and their returns are distorted.", "warning")
     if rolls["known"]:
-        html += paragraph(f"{plural(len(rolls['known']), 'roll')} by contract: {listing(map(moment, rolls['known']))}.")
+        html += bullets(rolls["known"])
     if not rolls["candidates"]:
         return html + paragraph("No jump at a session break looks like a roll that is not named.", "note")
     words = (
