@@ -48,6 +48,11 @@ class SymbolData:
     source: Bars | None = None
     """The finer bars that `bars` were made of; None where they are as they came."""
 
+    @property
+    def given(self) -> Bars:
+        """The bars that the dataset was built from."""
+        return self.bars if self.source is None else self.source
+
 
 @dataclass(frozen=True)
 class Pins:
@@ -60,6 +65,7 @@ class Pins:
     """First moment of val, and of test where there is one."""
     embargo_ns: tuple[int, ...]
     """Embargo before each border."""
+    instruments: tuple[Instrument, ...]
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,14 @@ class Dataset:
     @property
     def pins(self) -> Pins:
         """What an update of this dataset keeps."""
-        return Pins(self.feature_names, self.left_out, self.warm_up_bars, self.borders_ns, self.embargo_ns)
+        return Pins(
+            self.feature_names,
+            self.left_out,
+            self.warm_up_bars,
+            self.borders_ns,
+            self.embargo_ns,
+            tuple(symbol.instrument for symbol in self.symbols),
+        )
 
     @property
     def first_eligible(self) -> int:
@@ -111,12 +124,12 @@ def build_dataset(
 ) -> Dataset:
     """Build every part of a dataset from bars, one file per symbol.
 
-    With `pins` columns and borders are given, not found. `known_features` holds, by symbol, the float32 `(m, F)` rows of
-    these columns that were computed before from the same first m bars; only later rows are computed.
+    With `pins` columns, borders and instruments are given, not found. `known_features` holds, by symbol, the float32
+    `(m, F)` rows of these columns that were computed before from the same first m bars; only later rows are computed.
     Raises UsageError (2) for settings that contradict, DataError (65) for bars that cannot carry them.
     """
     load_plugins(config.plugins)
-    instruments = tuple(config.instrument(file.bars.symbol) for file in files)
+    instruments = pins.instruments if pins else tuple(config.instrument(file.bars.symbol) for file in files)
     given, roll_notes = _with_rolls(files, instruments, config)
     series = tuple(sized_bars(bars, config.bar_size, each) for bars, each in zip(given, instruments, strict=True))
     sources = tuple(_source(*each) for each in zip(given, series, strict=True))

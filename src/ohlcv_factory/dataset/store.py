@@ -61,6 +61,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
     Raises InputMissingError (66) when there is none, DataError (65) for a newer schema.
     """
+    previous = atomic.previous_folder(folder)
+    if not folder.exists() and previous.exists():
+        raise InputMissingError(
+            f"{folder} does not exist: an update was cut off.", where=str(folder), help=f"mv {previous} {folder}"
+        )
     if not folder.exists():
         raise InputMissingError(
             f"{folder} does not exist.", where=str(folder), help="ohlcv-factory data build FILE --out DIR"
