@@ -5,17 +5,21 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ohlcv_factory.bars.dialects import DIALECTS, dialect_named
-from ohlcv_factory.bars.load import BarFile, bars_from_frame
+from ohlcv_factory.bars.load import BarFile, ReadOptions, bars_from_frame, read_bars
 from ohlcv_factory.errors import DataError, FactoryError, UsageError
 
 START = datetime(2024, 1, 15, tzinfo=UTC)
@@ -459,3 +463,28 @@ def test_names_of_dialects_are_unique_and_their_patterns_have_names() -> None:
         assert len(dialect.fields) == len(dialect.names)
         assert dialect_named(dialect.name) is dialect
         assert dialect.header or dialect.fields
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    case=st.sampled_from(sorted(name for name, made in CASES.items() if isinstance(made.content, str))),
+    start=st.integers(0, 250),
+    removed=st.integers(0, 30),
+    inserted=st.sampled_from(["", ",", ";", "\t", '"', "\n", "\r", "-", "nan", "9" * 22, " ", "[", "{", "<", "ä"]),
+)
+def test_a_damaged_file_of_any_dialect_is_read_or_refused_with_a_way_out(
+    case: str, start: int, removed: int, inserted: str
+) -> None:
+    made = CASES[case]
+    content = str(made.content)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / made.name
+        path.write_text(content[:start] + inserted + content[start + removed :], encoding="utf-8", newline="")
+        try:
+            bars = read_bars(path, ReadOptions(**made.options)).bars
+        except FactoryError as error:
+            assert error.exit_code in (2, 65)
+            assert error.help
+        else:
+            assert (bars.high >= bars.low).all()
+            assert (bars.time_ns[1:] > bars.time_ns[:-1]).all()
