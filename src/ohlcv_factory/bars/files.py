@@ -50,7 +50,8 @@ def file_bytes(path: Path) -> bytes:
 
 def _missing(path: Path) -> InputMissingError:
     if path.is_dir():
-        return InputMissingError(f"{path} is a directory without bar files.", where=str(path), help="name its files")
+        help = "name one of its files, or read the folder with read_sources"
+        return InputMissingError(f"{path} is a directory, not a file.", where=str(path), help=help)
     folder = path.parent
     close = nearest(path.name, (entry.name for entry in folder.iterdir())) if folder.is_dir() else None
     help = f"did you mean {folder / close}?" if close else "check the path"

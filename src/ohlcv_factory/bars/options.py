@@ -30,13 +30,20 @@ def _known_rules(rules: tuple[str, ...]) -> tuple[str, ...]:
     return rules
 
 
+def _named(dialect: str | None) -> str | None:
+    """`auto` on a command line unsets the dialect that a run has recorded."""
+    return None if dialect == "auto" else dialect
+
+
 class ReadOptions(Settings):
     """What the reader is told about a file; an option that cannot act on it is refused.
 
     None and `auto` leave it to the file's dialect, and where it has none to the default that is said.
     """
 
-    dialect: str | None = setting(None, "Who wrote the file, a name of `data dialects`. None: told from its content.")
+    dialect: Annotated[str | None, AfterValidator(_named)] = setting(
+        None, "Who wrote the file, a name of `data dialects`. None or auto: told from its content."
+    )
     symbol: str | None = setting(
         None,
         "Symbol of the bars; of several in a symbol column, the one to read. None: from that column or the file name.",
