@@ -452,6 +452,16 @@ def test_a_named_dialect_that_does_not_fit_is_a_usage_error(name: str, good: str
     assert "ohlcv-factory data dialects" in caught.value.help
 
 
+def test_recognition_can_be_turned_off(read: Callable[..., BarFile], refusal: Callable[..., FactoryError]) -> None:
+    assert "row 1 holds numbers: add a header line" in refusal(CASES["kraken"].content, dialect="none").help
+    content = str(CASES["tradingview seconds"].content).replace(",Volume MA,MA,MA", "").replace(",,1,2", "")
+    result = read(content, dialect="none")
+    assert result.account.files[0].dialect is None
+    assert "dialect: none, columns by their names" in result.account.assumed
+    listed = json.dumps([[1000 * t, *rest] for t, *rest in CANDLES])
+    assert "no known list of bars" in refusal(listed, dialect="none").what
+
+
 def test_an_unknown_dialect_has_a_nearest_one(good: str, read: Callable[..., BarFile]) -> None:
     with pytest.raises(UsageError, match=r"Unknown dialect .krakn.\. Did you mean .kraken."):
         read(good, dialect="krakn")

@@ -20,6 +20,10 @@ CLEANING = {
 """What may be repaired, only by name; the account counts what each rule did."""
 
 
+NOBODY = "none"
+"""A dialect of that name turns the recognition of dialects off."""
+
+
 def _known_rules(rules: tuple[str, ...]) -> tuple[str, ...]:
     for rule in rules:
         if rule not in CLEANING:
@@ -42,7 +46,8 @@ class ReadOptions(Settings):
     """
 
     dialect: Annotated[str | None, AfterValidator(_named)] = setting(
-        None, "Who wrote the file, a name of `data dialects`. None or auto: told from its content."
+        None,
+        "Who wrote the file, a name of `data dialects`; none: nobody who is known. None or auto: told from its content.",
     )
     symbol: str | None = setting(
         None,
@@ -85,6 +90,11 @@ class ReadOptions(Settings):
     cleaning: Annotated[tuple[str, ...], AfterValidator(_known_rules)] = setting(
         (), f"Rules of repair: {', '.join(CLEANING)}. Nothing else is repaired."
     )
+
+
+def named_dialect(options: ReadOptions) -> str | None:
+    """The dialect that the caller named, if any."""
+    return None if options.dialect == NOBODY else options.dialect
 
 
 def refuse_options(options: ReadOptions, names: Sequence[str], reason: str) -> None:
