@@ -147,6 +147,14 @@ def test_assumptions_are_said_once_or_with_their_files(read_files: Read) -> None
     assert "times: epoch in s (by their digits) [X_2.csv]" in joined.account.assumed
 
 
+def test_notes_that_differ_from_file_to_file_are_counted(read_files: Read) -> None:
+    (joined,) = read_files({f"X_{minute}.csv": text(minute) for minute in range(5)})
+    assert joined.account.assumed[1] == (
+        "symbol: X (from the name X_0.csv) [X_0.csv] to symbol: X (from the name X_4.csv) [X_4.csv]: 5 such notes"
+    )
+    assert len(joined.account.assumed) == 8
+
+
 def test_files_of_two_dialects_are_joined(read_files: Read) -> None:
     kraken = "".join(f"{START_NS // 10**9 + 60 * minute},1,99,1,{minute},5,2\n" for minute in (2, 3))
     (joined,) = read_files({"X_1.csv": text(0, 1), "X_2.csv": kraken})
