@@ -65,6 +65,12 @@ def test_two_volumes_of_which_none_is_the_symbols_are_asked_for(refusal: Callabl
     assert error.help == "--map volume='Volume EUR'"
 
 
+def test_one_volume_of_no_currency_is_the_volume(read: Callable[..., BarFile]) -> None:
+    content = "Unix Timestamp,Date,Symbol,Open,High,Low,Close,Volume\n1704153660,2024-01-02,BTCUSD,1,2,1,1,5\n"
+    content += "1704153600,2024-01-02,BTCUSD,1,2,1,1.5,6\n"
+    assert read(content, "gemini.csv").bars.volume.tolist() == [6.0, 5.0]
+
+
 def test_minus_one_in_some_rows_is_no_rule(refusal: Callable[..., FactoryError]) -> None:
     header = "date,open,high,low,close,volume,average,barCount\n"
     rows = "1704153600,1,2,1,1.5,-1,1,1\n1704153660,1,2,1,1.25,5,1,1\n"

@@ -171,7 +171,7 @@ CASES = {
     ),
     "29 mixed bar sizes": Case(
         text(FIRST, SECOND, THIRD, THIRD.replace(":10:", ":11:")), says="5min 2 times, 1min 1 times", at="bars.csv:5",
-        help="declare the bar size (--bar-size)",
+        help="declare the bar size (--source-size)",
     ),
     "29 bar sizes of two files": Case(
         text(*(f"2024-01-02T{n // 12:02}:{n % 12 * 5:02}:00Z,1,2,1,1.{n},5" for n in range(30))),

@@ -10,7 +10,7 @@ import polars as pl
 
 from ohlcv_factory.bars.dialect import Dialect
 from ohlcv_factory.bars.dialects import DIALECTS, dialect_named
-from ohlcv_factory.bars.options import ReadOptions
+from ohlcv_factory.bars.options import NOBODY, ReadOptions, named_dialect
 from ohlcv_factory.errors import DataError, UsageError
 
 SEPARATORS = ",;\t|"
@@ -38,8 +38,8 @@ def line_fits(line: str, second: str, options: ReadOptions, where: str) -> list[
         below = _fields(second, mark)
         named = options.dialect is not None
         found += [fit for fit in fits if named or not fit.has_header or fit.dialect.has_first_time(below)]
-    if options.dialect is not None and not found:
-        raise not_like(dialect_named(options.dialect), line, where)
+    if (wanted := named_dialect(options)) and not found:
+        raise not_like(dialect_named(wanted), line, where)
     return found
 
 
@@ -69,8 +69,10 @@ def _separates(dialect: Dialect, separator: str, options: ReadOptions) -> bool:
 
 
 def _candidates(options: ReadOptions) -> Iterable[Dialect]:
-    if options.dialect is not None:
-        return [dialect_named(options.dialect)]
+    if options.dialect == NOBODY:
+        return []
+    if (wanted := named_dialect(options)) is not None:
+        return [dialect_named(wanted)]
     return [dialect for dialect in DIALECTS if dialect.detected]
 
 

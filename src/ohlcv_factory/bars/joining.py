@@ -210,12 +210,16 @@ def _order(stamp_ns: np.ndarray) -> str:
 
 
 def _merged(parts: Sequence[Part], notes_of: Callable[[Part], list[str]]) -> list[str]:
-    """Each note once; with the files where it is not said of all of them."""
-    files: dict[str, list[str]] = {}
+    """Each note once; with the files where it is not said of all of them, and counted where most files differ."""
+    kinds: dict[str, dict[str, list[str]]] = {}
     for part in parts:
         for note in notes_of(part):
-            files.setdefault(note, []).append(part.source)
-    return [note if len(said) == len(parts) else f"{note} [{_listed(said)}]" for note, said in files.items()]
+            kinds.setdefault(note.partition(":")[0], {}).setdefault(note, []).append(part.source)
+    merged = []
+    for files in kinds.values():
+        told = [note if len(said) == len(parts) else f"{note} [{_listed(said)}]" for note, said in files.items()]
+        merged += told if len(told) <= SHOWN else [f"{told[0]} to {told[-1]}: {len(told)} such notes"]
+    return merged
 
 
 def _listed(names: list[str]) -> str:
