@@ -24,6 +24,7 @@ PAGES = (
     "docs/features.md",
     "docs/glossary.md",
     "docs/numbers.md",
+    "docs/own_features.md",
     "docs/refused_keys.md",
 )
 LINK = re.compile(r"\]\((?!http)([^)#]+)\)")
