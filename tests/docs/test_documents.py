@@ -26,6 +26,7 @@ PAGES = (
     "docs/features.md",
     "docs/glossary.md",
     "docs/numbers.md",
+    "docs/own_features.md",
     "docs/refused_keys.md",
     "docs/sessions.md",
 )

@@ -53,7 +53,7 @@ def features(
     from ohlcv_factory.runtime.progress import track
 
     load_plugins(plugins or ())
-    chosen = audited_features(names.split(",") if names else None)
+    chosen = audited_features([name.strip() for name in names.split(",")] if names else None)
     read = ReadOptions.parse(Layers.merge([], (), reading).values.get("read", {}), where="flags")
     series = [read_bars(path, read).bars for path in bars]
     sized = [resample(one, bar_seconds(bar_size)) if bar_size else one for one in series]
