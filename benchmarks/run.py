@@ -24,9 +24,17 @@ import raw_to_dataset
 import start_up
 import ten_million_bars
 import trading_simulation
+import triple_barrier_labels
 from common import Bench, Line, Timing
 
-ROWS = {7: trading_simulation, 8: raw_to_dataset, 9: ten_million_bars, 13: fit_overhead, 15: start_up}
+ROWS = {
+    4: triple_barrier_labels,
+    7: trading_simulation,
+    8: raw_to_dataset,
+    9: ten_million_bars,
+    13: fit_overhead,
+    15: start_up,
+}
 OVERHEAD_ROWS = (13,)
 HERE = Path(__file__).parent
 OURS = (
