@@ -153,6 +153,15 @@ def test_regular_hours_are_left_out_where_every_hour_is_one(hand):
     assert "is_rth" in available(bars, CALENDARS["nyse"]).names
 
 
+def test_a_clock_that_these_bars_see_stand_still_is_left_out(hand):
+    hourly = available(hand([1.0] * 10, bar_seconds=3600), CALENDARS["nyse"]).left_out
+    assert hourly["minute_sin"] == "bars of 1h see this clock stand still"
+    assert "hour_sin" not in hourly
+    daily = available(hand([1.0] * 10, bar_seconds=86_400), CALENDARS["nyse"]).left_out
+    assert {"minute_cos", "hour_cos", "is_rth", "session_ny", "minutes_since_open"} <= set(daily)
+    assert "dayofweek_sin" not in daily
+
+
 def test_warm_up_is_the_longest_look_back_in_base_bars():
     assert warm_up([], 300) == 0
     assert warm_up(["return_5", "close_to_sma_50"], 300) == 49

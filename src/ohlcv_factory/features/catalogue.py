@@ -10,6 +10,7 @@ import numpy as np
 
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.bars.sessions import SessionCalendar
+from ohlcv_factory.bars.sizes import size_text
 from ohlcv_factory.errors import unknown_name
 from ohlcv_factory.features import blocks
 from ohlcv_factory.features.averages import AVERAGES
@@ -47,6 +48,12 @@ CATEGORIES: tuple[Category, ...] = (
     RAW,
 )
 MINUTES_PER_DAY = 1440
+CLOCK_TURNS = {
+    **dict.fromkeys(("minute_sin", "minute_cos"), 3600),
+    **dict.fromkeys(("hour_sin", "hour_cos", "minutes_since_open", "is_rth"), 86_400),
+    **dict.fromkeys(("session_asia", "session_london", "session_ny"), 86_400),
+}
+"""Seconds after which a column of the clock comes again: longer bars see it stand still."""
 WARM_UP_SHARE = 0.1
 
 
@@ -79,7 +86,7 @@ def available(bars: Bars, calendar: SessionCalendar, timeframes: Sequence[str] =
     left_out: dict[str, str] = {}
     for feature in catalogue():
         frame = frame_of(feature.name)
-        reason = refused[frame] if frame else _calendar_refusal(feature, calendar)
+        reason = refused[frame] if frame else _calendar_refusal(feature, bars, calendar)
         reason = reason or _volume_refusal(feature, bars)
         if reason:
             left_out[feature.name] = reason
@@ -145,9 +152,13 @@ def _frame_refusal(bars: Bars, frame: str, wanted: set[str]) -> str:
     return ""
 
 
-def _calendar_refusal(feature: Feature, calendar: SessionCalendar) -> str:
+def _calendar_refusal(feature: Feature, bars: Bars, calendar: SessionCalendar) -> str:
+    """Why a column of the clock would stand still on these bars, or an empty text."""
     always_regular = calendar.regular_close_minute - calendar.regular_open_minute == MINUTES_PER_DAY
-    return "every hour is a regular one" if feature.name == "is_rth" and always_regular else ""
+    if feature.name == "is_rth" and always_regular:
+        return "every hour is a regular one"
+    turn = CLOCK_TURNS.get(feature.name, bars.bar_seconds + 1)
+    return f"bars of {size_text(bars.bar_seconds)} see this clock stand still" if bars.bar_seconds % turn == 0 else ""
 
 
 def _volume_refusal(feature: Feature, bars: Bars) -> str:

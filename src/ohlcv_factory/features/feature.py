@@ -55,6 +55,15 @@ class Feature:
         """The declared warm-up in bars of `bar_seconds`: the position of the first bar whose value counts."""
         return self.lookback + -(-self.lookback_seconds // bar_seconds)
 
+    @property
+    def lookback_text(self) -> str:
+        """The declared warm-up for people: `20 bars`, `1 bar + 24 h`."""
+        bars = f"{self.lookback} bar{'s' if self.lookback != 1 else ''}"
+        hours = f"{self.lookback_seconds / 3600:g} h"
+        return (
+            f"{bars} + {hours}" if self.lookback and self.lookback_seconds else hours if self.lookback_seconds else bars
+        )
+
     def overlap_bars(self, bar_seconds: int) -> int:
         """Bars that a block of a computation reaches back: a power of two and at least twice the look-back.
 

@@ -13,7 +13,7 @@ TREND = Category("trend")
 SLOPE_BARS = (20, 60)
 WILDER_1978 = "Wilder (1978)"
 SUPERTREND_PERIOD, SUPERTREND_RANGES = 10, 3.0
-SUPERTREND_LOOKBACK = 500
+SUPERTREND_LOOKBACK = 320
 """Bars after which the ratcheting bands of any start are the same; the longest seen on real bars is in the tests."""
 SEBAN = "Seban (2007)"
 
