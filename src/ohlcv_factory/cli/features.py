@@ -104,6 +104,6 @@ def feature_facts(feature: Feature) -> dict[str, Any]:
 
 def holding_sets(name: str) -> list[str]:
     """The built-in feature sets with that column."""
-    from ohlcv_factory.features.sets import SETS, select
+    from ohlcv_factory.features.sets import builtin_sets, select
 
-    return [chosen.name for chosen in SETS.values() if name in select(chosen)]
+    return [chosen.name for chosen in builtin_sets().values() if name in select(chosen)]
