@@ -24,6 +24,7 @@ PAGES = (
     "docs/dialects.md",
     "docs/features.md",
     "docs/glossary.md",
+    "docs/labels.md",
     "docs/numbers.md",
     "docs/refused_keys.md",
 )
