@@ -29,7 +29,7 @@ LAYERS = (
 """From left to right. Neighbours of one line of ARCHITECTURE have an order too, so that no two can need each other."""
 HEAVY = frozenset(
     {"pandas", "sklearn", "skops", "torch", "xgboost", "lightgbm", "catboost", "matplotlib", "mlflow", "optuna", "ray"}
-    | {"transformers", "chronos", "safetensors", "tqdm", "gym_anytrading"}
+    | {"pandas_market_calendars", "transformers", "chronos", "safetensors", "tqdm", "gym_anytrading"}
 )
 Import = tuple[int, str]
 """Line and dotted name."""

@@ -63,6 +63,11 @@ def test_flat_weekend_bars_are_dropped_and_nothing_else(read: Callable[..., BarF
     assert result.account.cleaned == {"drop_flat_weekend": 2}
 
 
+def test_filled_weekends_are_said(read: Callable[..., BarFile]) -> None:
+    content = HEADER + GOOD_ROWS + "2024-01-06T00:00:00Z,1.5,1.5,1.5,1.5,0\n"
+    assert "1 flat bars without volume on weekends: --clean drop_flat_weekend" in read(content).account.warnings
+
+
 def test_equal_repeats_are_dropped_and_counted(read: Callable[..., BarFile]) -> None:
     result = read(HEADER + GOOD_ROWS + GOOD_ROWS.splitlines()[1] + "\n", cleaning=("drop_duplicates",))
     assert result.account.cleaned == {"drop_duplicates": 1}

@@ -5,17 +5,21 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ohlcv_factory.bars.dialects import DIALECTS, dialect_named
-from ohlcv_factory.bars.load import BarFile, bars_from_frame
+from ohlcv_factory.bars.load import BarFile, ReadOptions, bars_from_frame, read_bars
 from ohlcv_factory.errors import DataError, FactoryError, UsageError
 
 START = datetime(2024, 1, 15, tzinfo=UTC)
@@ -391,6 +395,13 @@ def test_a_utf_16_export_is_read_when_declared(read: Callable[..., BarFile]) -> 
     )
 
 
+def test_a_header_that_is_anybodys_needs_the_times_of_its_dialect(refusal: Callable[..., FactoryError]) -> None:
+    """A file whose times carry no zone is not taken for TradingView's, whose times do."""
+    error = refusal("time,open,high,low,close,volume\n" + lines("{t:%Y-%m-%d %H:%M},{o},{h},{l},{c},{v}"))
+    assert "carries no time zone" in error.what
+    assert error.help.startswith("--tz UTC")
+
+
 def test_a_tick_volume_named_otherwise_is_not_taken_for_none(refusal: Callable[..., FactoryError]) -> None:
     content = "time,open,high,low,close,tick_volume,spread,real_volume\n" + lines("{s},{o},{h},{l},{c},{v},1,0")
     assert "missing: volume" in refusal(content).what
@@ -441,6 +452,16 @@ def test_a_named_dialect_that_does_not_fit_is_a_usage_error(name: str, good: str
     assert "ohlcv-factory data dialects" in caught.value.help
 
 
+def test_recognition_can_be_turned_off(read: Callable[..., BarFile], refusal: Callable[..., FactoryError]) -> None:
+    assert "row 1 holds numbers: add a header line" in refusal(CASES["kraken"].content, dialect="none").help
+    content = str(CASES["tradingview seconds"].content).replace(",Volume MA,MA,MA", "").replace(",,1,2", "")
+    result = read(content, dialect="none")
+    assert result.account.files[0].dialect is None
+    assert "dialect: none, columns by their names" in result.account.assumed
+    listed = json.dumps([[1000 * t, *rest] for t, *rest in CANDLES])
+    assert "no known list of bars" in refusal(listed, dialect="none").what
+
+
 def test_an_unknown_dialect_has_a_nearest_one(good: str, read: Callable[..., BarFile]) -> None:
     with pytest.raises(UsageError, match=r"Unknown dialect .krakn.\. Did you mean .kraken."):
         read(good, dialect="krakn")
@@ -452,3 +473,28 @@ def test_names_of_dialects_are_unique_and_their_patterns_have_names() -> None:
         assert len(dialect.fields) == len(dialect.names)
         assert dialect_named(dialect.name) is dialect
         assert dialect.header or dialect.fields
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    case=st.sampled_from(sorted(name for name, made in CASES.items() if isinstance(made.content, str))),
+    start=st.integers(0, 250),
+    removed=st.integers(0, 30),
+    inserted=st.sampled_from(["", ",", ";", "\t", '"', "\n", "\r", "-", "nan", "9" * 22, " ", "[", "{", "<", "ä"]),
+)
+def test_a_damaged_file_of_any_dialect_is_read_or_refused_with_a_way_out(
+    case: str, start: int, removed: int, inserted: str
+) -> None:
+    made = CASES[case]
+    content = str(made.content)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / made.name
+        path.write_text(content[:start] + inserted + content[start + removed :], encoding="utf-8", newline="")
+        try:
+            bars = read_bars(path, ReadOptions(**made.options)).bars
+        except FactoryError as error:
+            assert error.exit_code in (2, 65)
+            assert error.help
+        else:
+            assert (bars.high >= bars.low).all()
+            assert (bars.time_ns[1:] > bars.time_ns[:-1]).all()

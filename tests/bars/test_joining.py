@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ohlcv_factory.bars.load import BarFile, ReadOptions, read_sources
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
@@ -144,8 +147,37 @@ def test_assumptions_are_said_once_or_with_their_files(read_files: Read) -> None
     assert "times: epoch in s (by their digits) [X_2.csv]" in joined.account.assumed
 
 
+def test_notes_that_differ_from_file_to_file_are_counted(read_files: Read) -> None:
+    (joined,) = read_files({f"X_{minute}.csv": text(minute) for minute in range(5)})
+    assert joined.account.assumed[1] == (
+        "symbol: X (from the name X_0.csv) [X_0.csv] to symbol: X (from the name X_4.csv) [X_4.csv]: 5 such notes"
+    )
+    assert len(joined.account.assumed) == 8
+
+
 def test_files_of_two_dialects_are_joined(read_files: Read) -> None:
     kraken = "".join(f"{START_NS // 10**9 + 60 * minute},1,99,1,{minute},5,2\n" for minute in (2, 3))
     (joined,) = read_files({"X_1.csv": text(0, 1), "X_2.csv": kraken})
     assert [file.dialect for file in joined.account.files] == [None, "kraken"]
     assert joined.bars.time_ns.tolist() == [START_NS + minute * MINUTE_NS for minute in range(4)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(minutes=st.sets(st.integers(0, 59), min_size=3), cut=st.integers(0, 59), overlap=st.integers(0, 10))
+def test_any_cut_with_any_overlap_joins_to_the_whole(minutes: set[int], cut: int, overlap: int) -> None:
+    kept = sorted(minutes)
+    first, second = [m for m in kept if m < cut + overlap], [m for m in kept if m >= cut]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, part in {"X.csv": kept, "in/X_1.csv": first, "in/X_2.csv": second}.items():
+            (folder / file).parent.mkdir(exist_ok=True)
+            if part:
+                (folder / file).write_text(text(*part))
+        options = ReadOptions(bar_size="1min")
+        try:
+            (whole,) = read_sources([folder / "X.csv"], options)
+        except DataError as error:  # every step is a multiple of two minutes, say: no bars of one minute
+            assert "steps do not fit" in error.what
+        else:
+            (joined,) = read_sources([folder / "in"], options)
+            assert joined.bars.frame().equals(whole.bars.frame())

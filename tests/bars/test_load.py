@@ -112,7 +112,7 @@ def test_values_that_no_market_has_are_refused_with_their_line(
 
 REFUSED_TIMES: dict[str, tuple[list[str], dict[str, object], int | None, str, str]] = {
     "no rows": ([], {}, None, "BTC_5min.csv has columns and 0 bars", "export"),
-    "one bar": (["2024-01-02T00:00Z"], {}, None, "one time alone", "--bar-size"),
+    "one bar": (["2024-01-02T00:00Z"], {}, None, "one time alone", "--source-size"),
     "unsorted": (
         ["2024-01-02T00:00Z", "2024-01-02T00:10Z", "2024-01-02T00:05Z"],
         {},
@@ -134,14 +134,14 @@ REFUSED_TIMES: dict[str, tuple[list[str], dict[str, object], int | None, str, st
         {"bar_size": "1min"},
         None,
         "steps do not fit bars of 1min: 5min 2 times",
-        "--bar-size",
+        "--source-size",
     ),
     "mixed sizes": (
         ["2024-01-02T00:00Z", "2024-01-02T00:05Z", "2024-01-02T00:10Z", "2024-01-02T00:11Z"],
         {},
         5,
         "5min 2 times, 1min 1 times",
-        "--bar-size",
+        "--source-size",
     ),
 }
 

@@ -247,3 +247,15 @@ def test_more_than_a_day_is_whole_days() -> None:
     assert minutes_of(resample(bars, 2 * 86_400)) == [-1440, 1440, 3 * 1440]  # two-day spans counted from 1970
     with pytest.raises(UsageError, match="36h is longer than a day and not whole days"):
         resample(bars, 36 * 3600)
+
+
+def test_a_session_that_begins_in_a_skipped_hour_leaves_no_bar_behind() -> None:
+    # Chicago has no 02:00 on 2024-03-10: 08:00 UTC is 03:00
+    calendar = CalendarHours(time_zone="America/Chicago", opens="02:00", closes="01:30").calendar("nights")
+    first = int(np.datetime64("2024-03-10T00:00", "ns").astype(np.int64))
+    walk = random_walk(96, seed=6)
+    bars = Bars("X", first + np.arange(96) * 15 * MINUTE_NS, *(getattr(walk, name) for name in COLUMNS[1:]), 900)
+    higher, last_complete = higher_bars(bars, 5400, calendar)
+    assert higher.volume.sum() == pytest.approx(bars.volume.sum())
+    for count in range(1, 97):
+        assert higher_bars(bars.head(count), 5400, calendar)[1].tolist() == last_complete[:count].tolist()

@@ -9,6 +9,7 @@ import pytest
 from ohlcv_factory.bars.load import read_bars
 from ohlcv_factory.bars.rolls import (
     Rolls,
+    apply_rolls,
     detect_rolls,
     forward_adjusted,
     forward_adjusted_by_difference,
@@ -263,3 +264,15 @@ def test_real_spot_prices_show_no_adjustment_and_no_roll_where_there_is_none() -
         bars = read_bars(REAL / f"{name}.parquet").bars
         assert looks_back_adjusted(bars) is None
         assert detect_rolls(bars, session_calendar("cme_currency" if "6E" in name else "fx_week")) == ()
+
+
+def test_settings_say_what_is_done_and_what_else_may_be_a_roll() -> None:
+    bars, rows = futures()
+    first, second = (time_text(bars.time_ns[row]) for row in rows)
+    rolled, notes = apply_rolls(bars, Rolls(at=(first,), detect=True), FUTURES)
+    assert rolled.roll_rows.tolist() == rows[:1]
+    assert notes[0].startswith(f"ES: roll at {first} from contract 1 to contract 2: ratio 0.99")
+    assert notes[1].startswith(f"ES: perhaps a roll at {second}: ")
+    assert len(notes) == 2
+    assert apply_rolls(bars, Rolls(at=(first,), handling="cut"), FUTURES)[1] == ()
+    assert apply_rolls(bars, Rolls(), FUTURES) == (bars, ())

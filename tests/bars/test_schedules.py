@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ohlcv_factory.bars.schedules import GAP_KINDS, exchange_sessions
+from ohlcv_factory.bars.schedules import GAP_KINDS, exchange_sessions, holiday_names
 from ohlcv_factory.bars.sessions import session_calendar
 from ohlcv_factory.errors import UnknownNameError, UsageError
 
@@ -64,3 +64,9 @@ def test_the_calendar_of_the_closed_pit_is_refused() -> None:
 def test_an_unknown_exchange_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'CME Globex Equity'"):
         exchange_sessions("CME Globex Equty", False, 19_700, 19_710)
+
+
+def test_holidays_have_the_names_of_the_package_and_a_storm_has_none() -> None:
+    days = at("2012-09-03", "2012-10-29", "2024-03-29", "2024-06-19") // 86_400_000_000_000
+    assert holiday_names("NYSE", days) == ["Labor Day", "", "Good Friday", "Juneteenth"]
+    assert holiday_names("NYSE", days[:0]) == []

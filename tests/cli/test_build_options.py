@@ -22,6 +22,7 @@ from command_line import BARRIERS, FEATURES, Answer, call
 from own_features import OWN_FEATURE, own_features
 
 from ohlcv_factory.bars.options import ReadOptions
+from ohlcv_factory.bars.rolls import Rolls
 from ohlcv_factory.bars.schema import COLUMNS
 from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.cli.app import application
@@ -98,6 +99,7 @@ FLAGS = {
 KEYS = {
     "read": read("stamp", "close", "bars"),
     "bar_size": Case({"bar_size": "10min"}, "bars", base=("--set", "history_bars=0")),
+    "rolls": Case({"rolls": {"handling": "cut"}}, "parts", "rolled.csv", base=("--set", "history_bars=0")),
     "horizons": Case({"horizons": [5]}, "labels"),
     "barriers": Case({"barriers": {10: {"max_bars": 12}}}, "labels"),
     "label": Case({"label": "fixed_horizon"}, "labels", base=NO_BARRIERS),
@@ -140,6 +142,11 @@ READ_KEYS = {
     "volume_scale": read("volume_scale", 10.0, "bars"),
     "cleaning": read("cleaning", ["drop_duplicates"], "code", "repeated.csv"),
 }
+ROLL_KEYS = {
+    "handling": Case({"rolls": {"handling": "cut"}}, "parts", "rolled.csv", base=("--set", "history_bars=0")),
+    "at": Case({"rolls": {"at": ["2024-01-05T00:00:00Z"]}}, "labels"),
+    "detect": Case({"rolls": {"detect": True}}, "notes", "jump.csv"),
+}
 PART_KEYS = {"train": Case({"parts": {"train": 0.6}}, "parts"), "val": Case({"parts": {"val": 0.2}}, "parts")}
 BARRIER_KEYS = {
     name: Case({"barriers": {5: {name: value}}}, "labels", base=("--horizons", "5"))
@@ -149,9 +156,17 @@ ALL = {
     **{f"flag {name}": case for name, case in FLAGS.items()},
     **{f"key {name}": case for name, case in KEYS.items()},
     **{f"key read.{name}": case for name, case in READ_KEYS.items()},
+    **{f"key rolls.{name}": case for name, case in ROLL_KEYS.items()},
     **{f"key parts.{name}": case for name, case in PART_KEYS.items()},
     **{f"key barriers.{name}": case for name, case in BARRIER_KEYS.items()},
 }
+
+
+def higher_from(bars: pl.DataFrame, row: int, contract: str = "H4") -> pl.DataFrame:
+    """The bars with prices a tenth higher from a row on, as those of another contract."""
+    later = pl.int_range(pl.len()) >= row
+    prices = [pl.when(later).then(pl.col(name) * 1.1).otherwise(pl.col(name)).alias(name) for name in COLUMNS[:4]]
+    return bars.with_columns(*prices, contract=pl.when(later).then(pl.lit(contract)).otherwise(pl.lit("H4")))
 
 
 def write_files(place: Path) -> None:
@@ -183,6 +198,8 @@ def write_files(place: Path) -> None:
         "contracts.csv": "".join(
             [f"contract,{lines[0]}", *(f"H4,{line}" for line in lines[1:]), f"M4,{lines[-1]}"]  # two at one time
         ),
+        "rolled.csv": higher_from(bars, 1500, "M4").write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ"),
+        "jump.csv": higher_from(bars, 4 * 288).drop("contract").write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ"),
         "berlin.csv": berlin.write_csv(datetime_format="%Y-%m-%d %H:%M:%S"),
         "own.py": OWN_FEATURE,
         "mine.yaml": write_yaml({"SYNTH": {"fee_bps": 9.0}}),
@@ -297,7 +314,13 @@ def test_every_flag_of_data_build_has_a_case():
 
 @pytest.mark.parametrize(
     ("settings", "cases"),
-    [(BuildRecipe, KEYS), (ReadOptions, READ_KEYS), (PartShares, PART_KEYS), (BarrierOverride, BARRIER_KEYS)],
+    [
+        (BuildRecipe, KEYS),
+        (ReadOptions, READ_KEYS),
+        (PartShares, PART_KEYS),
+        (Rolls, ROLL_KEYS),
+        (BarrierOverride, BARRIER_KEYS),
+    ],
 )
 def test_every_key_of_a_build_recipe_has_a_case(settings, cases):
     assert set(settings.model_fields) == set(cases)

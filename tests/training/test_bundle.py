@@ -7,7 +7,9 @@ import pytest
 
 from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.errors import DataError, InputMissingError, VerificationError
+from ohlcv_factory.features.sets import SetRules
 from ohlcv_factory.training.bundle import ModelBundle
+from ohlcv_factory.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +94,17 @@ def test_an_unfinished_run_is_refused(tmp_path):
     (tmp_path / "state.json").write_text(json.dumps({"state": "RUNNING"}))
     with pytest.raises(InputMissingError, match="is not a finished run"):
         ModelBundle.from_run(tmp_path)
+
+
+def test_a_bundle_computes_the_columns_that_were_kept(container, config, market):
+    own = {"all": SetRules(include=container.feature_names)}
+    settings = config(feature_set="all", feature_sets=own, feature_selection="importance")
+    result = Trainer(settings).run(container)
+    bundle = ModelBundle.from_run(result.path)
+    stored = json.loads((result.path / "checkpoints" / "selection.json").read_text())
+    assert list(bundle.pipeline.columns) == stored["kept"]
+    assert set(stored["kept"]) | set(stored["dropped"]) == set(container.feature_names)
+    assert len(stored["kept"]) < len(container.feature_names)
+    predicted = bundle.predict(market)
+    rows = np.searchsorted(predicted.index["row"], result.predictions.index["row"])
+    assert predicted.raw[rows].tobytes() == result.predictions.raw.tobytes()

@@ -21,7 +21,7 @@ from ohlcv_factory.features.sets import SetRules
 from ohlcv_factory.training.settings import TrainerConfig
 
 AUDITED_BARS = 5000
-"""Newest bars that are looked at: enough for every look-back of the catalogue at five minutes."""
+"""Newest bars that are looked at: enough for the look-back of hourly columns at five minutes."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,12 @@ class BarAudit:
         return {name: found[name] for name in names if name not in self.left_out}
 
 
-def audit_bars(bars: Bars, instrument: Instrument, features: Sequence[Feature]) -> BarAudit:
-    """Audit features of the catalogue, the labels and the fit, on the newest 5000 bars of one symbol."""
-    newest = bars.slice(max(len(bars) - AUDITED_BARS, 0), len(bars))
+def audit_bars(bars: Bars, instrument: Instrument, features: Sequence[Feature], last: int = AUDITED_BARS) -> BarAudit:
+    """Audit features of the catalogue, the labels and the fit, on the newest `last` bars of one symbol.
+
+    Raises DataError (65) where no feature can be audited on so few bars.
+    """
+    newest = bars.slice(max(len(bars) - last, 0), len(bars))
     left_out = {one.name: reason for one in features if (reason := _refusal(one, newest, instrument))}
     audited = [feature for feature in features if feature.name not in left_out]
     if not audited:
@@ -73,7 +76,7 @@ def _refusal(feature: Feature, bars: Bars, instrument: Instrument) -> str:
     """Why a feature cannot be audited on these bars, or an empty text."""
     needed = bars_needed(feature, bars.bar_seconds)
     if needed > len(bars):
-        return f"the audit needs {needed} bars, there are {len(bars)}"
+        return f"the audit needs {needed} bars, it looks at {len(bars)}"
     try:
         feature.column(FeatureInputs(bars, instrument.sessions))
     except FactoryError as error:  # a timeframe that is no multiple of the bar; what else goes wrong is a violation

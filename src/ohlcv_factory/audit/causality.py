@@ -174,7 +174,7 @@ def stream_against_batch(bars: Bars, calendar: SessionCalendar, names: Sequence[
 
 def newest_row(bars: Bars, calendar: SessionCalendar, names: Sequence[str]) -> np.ndarray:
     """The columns of the newest bar as `LiveSession` computes them, float32 `(len(names),)`."""
-    row: np.ndarray = catalogue.compute(bars, calendar, names)[-1]
+    row: np.ndarray = catalogue.compute(bars, calendar, names, first_row=len(bars) - 1)[0]
     return row
 
 

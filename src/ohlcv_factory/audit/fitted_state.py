@@ -76,10 +76,10 @@ def fitted_state(fit: FitState, container: TimeSeriesDataContainer, rows: np.nda
 
 def with_garbage(container: TimeSeriesDataContainer, rows: np.ndarray) -> TimeSeriesDataContainer:
     """The container with other features and labels in some rows."""
-    features, labels = container.features.copy(), container.labels.label.copy()
-    features[rows] = GARBAGE
+    table, labels = container.table.copy(), container.labels.label.copy()
+    table[container.table_row[rows]] = GARBAGE
     labels[rows] = (labels[rows] + 1) % CLASS_COUNT
-    return replace(container, features=features, labels=replace(container.labels, label=labels))
+    return replace(container, table=table, labels=replace(container.labels, label=labels))
 
 
 def _differences(before: FittedState, after: FittedState) -> Iterator[tuple[str, float | None, str]]:

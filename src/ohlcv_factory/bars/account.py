@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from ohlcv_factory.bars.schema import Bars
+from ohlcv_factory.storage.digests import value_digest
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,30 @@ class ReadAccount:
     def plain(self) -> dict[str, Any]:
         """JSON-ready values."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Self:
+        """The account that `plain` wrote."""
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        files = tuple(SourceFile(**file) for file in values["files"])
+        return cls(**{**values, **lists, "files": files})
+
+    def followed_by(self, later: ReadAccount) -> ReadAccount:
+        """The account of these bars and of later ones that continue them."""
+        return ReadAccount(
+            source=f"{self.source}, then {later.source}",
+            sha256=value_digest({"files": [self.sha256, later.sha256]}),
+            rows=self.rows + later.rows,
+            first=self.first,
+            last=later.last,
+            assumed=tuple(dict.fromkeys((*self.assumed, *later.assumed))),
+            warnings=tuple(dict.fromkeys((*self.warnings, *later.warnings))),
+            files=(*self.files, *later.files),
+            cleaned={
+                rule: self.cleaned.get(rule, 0) + later.cleaned.get(rule, 0)
+                for rule in dict.fromkeys((*self.cleaned, *later.cleaned))
+            },
+        )
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,9 @@ def common_step(time_ns: np.ndarray, source: str) -> int:
     steps = np.diff(np.sort(time_ns))
     values, counts = np.unique(steps[steps > 0], return_counts=True)
     if not len(values):
-        raise DataError("one time alone does not tell the bar size.", where=source, help="--bar-size, for example 5min")
+        raise DataError(
+            "one time alone does not tell the bar size.", where=source, help="--source-size, for example 5min"
+        )
     step = int(values[np.argmax(counts)])
     if step % NANOSECONDS:
         raise DataError(
@@ -221,7 +223,7 @@ def off_grid_warnings(placed: Placed) -> list[str]:
         raise DataError(
             f"steps do not fit bars of {size_text(bars.bar_seconds)}: {_step_histogram(steps)}.",
             where=placed.source if shared != bars.bar_seconds else placed.at(int(np.argmin(on_grid)) + 1),
-            help="declare the bar size (--bar-size); one file holds bars of one size",
+            help="declare the bar size (--source-size); one file holds bars of one size",
         )
     return [f"{off} steps are no multiple of {size_text(bars.bar_seconds)}: {_step_histogram(steps)}"] if off else []
 
@@ -244,7 +246,8 @@ def refuse_constant(placed: Placed) -> None:
     if len(close) > 1 and (close == close[0]).all():
         span = f"{time_text(placed.bars.time_ns[0])} to {time_text(placed.bars.time_ns[-1])}"
         raise DataError(
-            f"close is {close[0]:g} in all {len(close)} bars ({span}, std = 0): labels would be one class.",
+            f"{placed.bars.symbol}: close is {close[0]:g} in all {len(close)} bars ({span}, std = 0): labels would be "
+            "one class.",
             where=placed.source,
             help="is this the right column? --map close=...",
         )

@@ -37,7 +37,7 @@ def text_table(content: bytes, source: str, digest: str, options: ReadOptions) -
     if options.dialect in (None, YFINANCE) and is_wide(text, options.delimiter or ","):
         return wide_table(text, source, digest, options.delimiter or ",")
     where = f"{source}:{skipped + 1}"
-    fits = line_fits(first, options, where)
+    fits = line_fits(first, _line(text, skipped + 1), options, where)
     separator = fits[0].separator if fits else options.delimiter or ","
     if fits and not fits[0].has_header:
         body = Body(text, skipped, source, separator)

@@ -10,7 +10,7 @@ import polars as pl
 
 from ohlcv_factory.bars.dialect import Dialect
 from ohlcv_factory.bars.dialects import DIALECTS, dialect_named
-from ohlcv_factory.bars.options import ReadOptions
+from ohlcv_factory.bars.options import NOBODY, ReadOptions, named_dialect
 from ohlcv_factory.errors import DataError, UsageError
 
 SEPARATORS = ",;\t|"
@@ -26,17 +26,20 @@ class Fit:
     has_header: bool
 
 
-def line_fits(line: str, options: ReadOptions, where: str) -> list[Fit]:
-    """The dialects of a text whose first line this is; none for a layout that nobody claims.
+def line_fits(line: str, second: str, options: ReadOptions, where: str) -> list[Fit]:
+    """The dialects of a text whose first lines these are; none for a layout that nobody claims.
 
     Raises UsageError (2) when the caller named a dialect that does not look like this.
     """
     marks = SEPARATORS if options.delimiter is None else options.delimiter
     found = []
     for mark in marks:
-        found += record_fits(_fields(line, mark), options, mark)
-    if options.dialect is not None and not found:
-        raise not_like(dialect_named(options.dialect), line, where)
+        fits = record_fits(_fields(line, mark), options, mark)
+        below = _fields(second, mark)
+        named = options.dialect is not None
+        found += [fit for fit in fits if named or not fit.has_header or fit.dialect.has_first_time(below)]
+    if (wanted := named_dialect(options)) and not found:
+        raise not_like(dialect_named(wanted), line, where)
     return found
 
 
@@ -55,14 +58,21 @@ def record_fits(record: Sequence[str], options: ReadOptions, separator: str = ",
         most = max(len(dialect.header) for dialect in with_header)
         found = [dialect for dialect in with_header if len(dialect.header) == most]
         found = [dialect for dialect in found if dialect.ordered] or found
-        return [Fit(dialect, separator, True) for dialect in found if separator in dialect.separators]
+        return [Fit(dialect, separator, True) for dialect in found if _separates(dialect, separator, options)]
     without = [dialect for dialect in candidates if dialect.has_fields(record)]
-    return [Fit(dialect, separator, False) for dialect in without if separator in dialect.separators]
+    return [Fit(dialect, separator, False) for dialect in without if _separates(dialect, separator, options)]
+
+
+def _separates(dialect: Dialect, separator: str, options: ReadOptions) -> bool:
+    """Whether the fields of a dialect stand apart like this; a caller who names it may say otherwise."""
+    return separator in dialect.separators or (options.dialect is not None and options.delimiter == separator)
 
 
 def _candidates(options: ReadOptions) -> Iterable[Dialect]:
-    if options.dialect is not None:
-        return [dialect_named(options.dialect)]
+    if options.dialect == NOBODY:
+        return []
+    if (wanted := named_dialect(options)) is not None:
+        return [dialect_named(wanted)]
     return [dialect for dialect in DIALECTS if dialect.detected]
 
 

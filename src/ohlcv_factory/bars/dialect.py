@@ -29,6 +29,8 @@ class Dialect:
     """The header is exactly these names in this order."""
     header_if_named: tuple[str, ...] = ()
     """A header that others have too: enough once the caller has named the dialect."""
+    first_time: str = ""
+    """Pattern of the first field below the header, where the header alone is anybody's."""
     fields: tuple[str, ...] = ()
     """Patterns of the fields of a first record without header; empty: there always is one."""
     names: tuple[str, ...] = ()
@@ -68,6 +70,10 @@ class Dialect:
             return folded == list(self.header)
         wanted = (self.header_if_named if named else ()) or self.header
         return bool(wanted) and all(any(name in folded for name in either.split("|")) for either in wanted)
+
+    def has_first_time(self, record: Sequence[str]) -> bool:
+        """Whether the first record below the header begins with such a time as this dialect writes."""
+        return not self.first_time or not record or re.fullmatch(self.first_time, record[0].strip()) is not None
 
     def has_fields(self, record: Sequence[str]) -> bool:
         """Whether a first record without header has the fields of this dialect."""

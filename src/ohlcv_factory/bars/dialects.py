@@ -77,8 +77,8 @@ DIALECTS: tuple[Dialect, ...] = (
         about="TradingView chart export. Indicator columns are dropped by name; volume is absent where there is none.",
         example="time,open,high,low,close,Volume,Volume MA",
         header=("time", *OHLCV[:4]),
+        first_time=rf"{SECONDS}|\d{{4}}-\d\d-\d\dT[\d:.]+(?:Z|[-+]\d\d:?\d\d)",
         columns={"timestamp": "time", "volume": "volume|none"},
-        zone_help="times without an offset are in the chart's zone: --tz",
         symbol_pattern=r"^[A-Z0-9]+_([^,]+), ",
     ),
     Dialect(
@@ -92,6 +92,7 @@ DIALECTS: tuple[Dialect, ...] = (
         columns={"timestamp": "open_time", "volume": "volume"},
         volume="coin_margined",
         symbol_pattern=r"^([A-Z0-9_]+)-\d+(?:s|m|h|d|w|mo)-",
+        tz="UTC",
     ),
     Dialect(
         name="ccxt",
@@ -99,6 +100,7 @@ DIALECTS: tuple[Dialect, ...] = (
         example="1704067200000,42283.58,42298.62,42261.02,42298.61,35.92",
         fields=(r"\d{10}|\d{13}", *FIVE),
         names=("time", *OHLCV),
+        tz="UTC",
     ),
     Dialect(
         name="freqtrade",
@@ -110,6 +112,7 @@ DIALECTS: tuple[Dialect, ...] = (
         ordered=True,
         detected=False,
         symbol_pattern=r"^([A-Z0-9]+_[A-Z0-9]+)(?:_[A-Z0-9]+)?-\d",
+        tz="UTC",
     ),
     Dialect(
         name="coinbase",
@@ -120,6 +123,7 @@ DIALECTS: tuple[Dialect, ...] = (
         header=("time", "low", "high", "open", "close", "volume"),
         ordered=True,
         newest_first=True,
+        tz="UTC",
     ),
     Dialect(
         name="kraken",
@@ -127,6 +131,7 @@ DIALECTS: tuple[Dialect, ...] = (
         example="1704067200,42280.1,42290.0,42270.2,42285.3,1.52,31",
         fields=(SECONDS, *FIVE, r"\d+"),
         names=("time", *OHLCV, "trades"),
+        tz="UTC",
     ),
     Dialect(
         name="cryptodatadownload",
@@ -138,6 +143,7 @@ DIALECTS: tuple[Dialect, ...] = (
         newest_first=True,
         volume="base_of_symbol",
         symbol_without="/",
+        tz="UTC",
     ),
     Dialect(
         name="databento",
@@ -146,9 +152,9 @@ DIALECTS: tuple[Dialect, ...] = (
         example="ts_event,rtype,publisher_id,instrument_id,open,high,low,close,volume,symbol",
         header=("ts_event", "rtype", "publisher_id", "instrument_id", *OHLCV),
         columns={"timestamp": "ts_event", "symbol": "symbol|instrument_id"},
-        tz="UTC",
         whole_price_scale=1e-9,
         contracts=True,
+        tz="UTC",
     ),
     Dialect(
         name="polygon",
@@ -156,6 +162,7 @@ DIALECTS: tuple[Dialect, ...] = (
         example="ticker,volume,open,close,high,low,window_start,transactions",
         header=("ticker", "window_start", "transactions", *OHLCV),
         columns={"timestamp": "window_start", "symbol": "ticker"},
+        tz="UTC",
     ),
     Dialect(
         name="sierrachart",

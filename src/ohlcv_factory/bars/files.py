@@ -16,7 +16,7 @@ from ohlcv_factory.bars.delimited import text_table
 from ohlcv_factory.bars.detection import chosen_fit, not_like, record_fits
 from ohlcv_factory.bars.dialects import dialect_named
 from ohlcv_factory.bars.lean import is_lean, lean_table
-from ohlcv_factory.bars.options import ReadOptions
+from ohlcv_factory.bars.options import ReadOptions, named_dialect
 from ohlcv_factory.bars.records import json_table
 from ohlcv_factory.bars.table import Table, refuse_repeated_names
 from ohlcv_factory.errors import AccessError, DataError, FactoryError, InputMissingError, StorageError, nearest
@@ -27,7 +27,9 @@ OTHER_FORMATS = {
     b"SQLite format 3": "an SQLite database",
     b"%PDF": "a PDF document",
 }
-GZIP, ZIP, ZSTD, FEATHER, DBN = b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"ARROW1", b"DBN"
+GZIP, ZSTD, FEATHER, DBN = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"ARROW1", b"DBN"
+ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
+"""With files, and without any."""
 
 
 def file_bytes(path: Path) -> bytes:
@@ -48,7 +50,8 @@ def file_bytes(path: Path) -> bytes:
 
 def _missing(path: Path) -> InputMissingError:
     if path.is_dir():
-        return InputMissingError(f"{path} is a directory without bar files.", where=str(path), help="name its files")
+        help = "name one of its files, or read the folder with read_sources"
+        return InputMissingError(f"{path} is a directory, not a file.", where=str(path), help=help)
     folder = path.parent
     close = nearest(path.name, (entry.name for entry in folder.iterdir())) if folder.is_dir() else None
     help = f"did you mean {folder / close}?" if close else "check the path"
@@ -86,7 +89,7 @@ def _unpacked_table(name: str, source: str, content: bytes, digest: str, options
     """The table of a file that may be packed; `name` is that of the content, inside its archive where it is in one."""
     if content.startswith(GZIP):
         content = gzip_content(content, source)
-    elif content.startswith(ZIP) and PurePath(name).suffix.lower() != ".csv":
+    elif content.startswith(ZIPS) and PurePath(name).suffix.lower() != ".csv":
         name, content = zip_content(content, source)
     elif content.startswith(ZSTD):
         refuse_cut_zstd(content, source)
@@ -106,7 +109,7 @@ def _unpacked_table(name: str, source: str, content: bytes, digest: str, options
 def _format_name(content: bytes) -> str:
     packed = {
         GZIP: "gzip-compressed data",
-        ZIP: "a zip archive",
+        **dict.fromkeys(ZIPS, "a zip archive"),
         ZSTD: "zstd-compressed data",
         DBN: "a Databento DBN file",
     }
@@ -127,8 +130,8 @@ def typed_table(frame: pl.DataFrame, source: str, digest: str | None, options: R
     Raises UsageError (2) when it is not in the dialect that the caller named.
     """
     fits = [fit for fit in record_fits(frame.columns, options) if fit.has_header]
-    if options.dialect is not None and not fits:
-        raise not_like(dialect_named(options.dialect), ", ".join(frame.columns), source)
+    if (wanted := named_dialect(options)) and not fits:
+        raise not_like(dialect_named(wanted), ", ".join(frame.columns), source)
     dialect = chosen_fit(fits, frame, source).dialect if fits else None
     declared = {**(dialect.declared_columns(frame.columns) if dialect else {}), **options.columns}
     refuse_repeated_names(frame.columns, source, may_be_wanted(declared))

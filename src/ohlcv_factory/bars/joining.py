@@ -10,7 +10,7 @@ import numpy as np
 
 from ohlcv_factory.bars.account import BarFile, ReadAccount, SourceFile
 from ohlcv_factory.bars.checks import check_part, check_series, common_step
-from ohlcv_factory.bars.cleaning import clean
+from ohlcv_factory.bars.cleaning import clean, flat_weekend
 from ohlcv_factory.bars.options import ReadOptions
 from ohlcv_factory.bars.parts import Part
 from ohlcv_factory.bars.placed import Placed, placed_together
@@ -22,6 +22,8 @@ from ohlcv_factory.errors import DataError
 from ohlcv_factory.runtime.clock import time_text
 from ohlcv_factory.storage.digests import array_digest, value_digest
 
+FILLED_SHARE = 0.01
+"""Share of bars from which on flat bars on weekends are said."""
 ENOUGH_STEPS = 20
 """From this many rows on a file's most common step is its bar size."""
 
@@ -45,6 +47,7 @@ def joined(parts: Sequence[Part], options: ReadOptions, now: datetime, left_out:
     checked = [_checked(_placed(part, seconds, names), part, options, notes) for part in parts]
     whole, overlaps = _without_overlaps(placed_together(checked))
     placed, warnings = check_series(whole, now=now, max_jump=options.max_jump)
+    warnings += _filled_weekends(placed.bars)
     bars = _with_contracts_in_order(placed.bars)
     account = ReadAccount(
         source=_source_name(parts),
@@ -130,6 +133,13 @@ def _checked(placed: Placed, part: Part, options: ReadOptions, notes: Notes) -> 
     return kept
 
 
+def _filled_weekends(bars: Bars) -> tuple[str, ...]:
+    """A warning of bars that fill weekends, where volume tells them from quiet minutes."""
+    count = int(flat_weekend(bars).sum()) if bars.has_volume else 0
+    found = f"{count} flat bars without volume on weekends: --clean drop_flat_weekend"
+    return (found,) if count > FILLED_SHARE * len(bars) else ()
+
+
 def _without_overlaps(whole: Placed) -> tuple[Placed, list[str]]:
     """One bar per time: where files overlap, their bars must be equal."""
     bars = whole.bars
@@ -200,12 +210,16 @@ def _order(stamp_ns: np.ndarray) -> str:
 
 
 def _merged(parts: Sequence[Part], notes_of: Callable[[Part], list[str]]) -> list[str]:
-    """Each note once; with the files where it is not said of all of them."""
-    files: dict[str, list[str]] = {}
+    """Each note once; with the files where it is not said of all of them, and counted where most files differ."""
+    kinds: dict[str, dict[str, list[str]]] = {}
     for part in parts:
         for note in notes_of(part):
-            files.setdefault(note, []).append(part.source)
-    return [note if len(said) == len(parts) else f"{note} [{_listed(said)}]" for note, said in files.items()]
+            kinds.setdefault(note.partition(":")[0], {}).setdefault(note, []).append(part.source)
+    merged = []
+    for files in kinds.values():
+        told = [note if len(said) == len(parts) else f"{note} [{_listed(said)}]" for note, said in files.items()]
+        merged += told if len(told) <= SHOWN else [f"{told[0]} to {told[-1]}: {len(told)} such notes"]
+    return merged
 
 
 def _listed(names: list[str]) -> str:

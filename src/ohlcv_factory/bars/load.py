@@ -43,17 +43,20 @@ def read_sources(
     A folder stands for the bar files below it. Where files overlap they must agree row for row. Symbols come in the
     order of the files. Raises as `read_bars` does.
     """
-    found, left_out = found_files([Path(path) for path in paths])
+    found, notes = found_files([Path(path) for path in paths])
     parts: dict[str, list[Part]] = {}
-    seen: list[str] = []
+    others: dict[str, list[str]] = {}
     for file in track(found, "reading"):
         table = _checked_table(file, options, None)
-        for part in table_parts(table, options):
+        in_file = table_parts(table, options)
+        for part in in_file:
             parts.setdefault(part.symbol, []).append(part)
-        seen += _other_symbols(table, options)
+        if not in_file:
+            others[file.source] = _other_symbols(table, options)
     if not parts:
-        raise unknown_name("symbol", str(options.symbol), set(seen), where=found[0].source)
-    return tuple(joined(each, options, clock(), left_out) for each in parts.values())
+        raise unknown_name("symbol", str(options.symbol), set().union(*others.values()), where=found[0].source)
+    notes += tuple(f"left out: {source} (no row of {options.symbol})" for source in others)
+    return tuple(joined(each, options, clock(), notes) for each in parts.values())
 
 
 def read_bars(

@@ -20,6 +20,10 @@ CLEANING = {
 """What may be repaired, only by name; the account counts what each rule did."""
 
 
+NOBODY = "none"
+"""A dialect of that name turns the recognition of dialects off."""
+
+
 def _known_rules(rules: tuple[str, ...]) -> tuple[str, ...]:
     for rule in rules:
         if rule not in CLEANING:
@@ -30,13 +34,21 @@ def _known_rules(rules: tuple[str, ...]) -> tuple[str, ...]:
     return rules
 
 
+def _named(dialect: str | None) -> str | None:
+    """`auto` on a command line unsets the dialect that a run has recorded."""
+    return None if dialect == "auto" else dialect
+
+
 class ReadOptions(Settings):
     """What the reader is told about a file; an option that cannot act on it is refused.
 
     None and `auto` leave it to the file's dialect, and where it has none to the default that is said.
     """
 
-    dialect: str | None = setting(None, "Who wrote the file, a name of `data dialects`. None: told from its content.")
+    dialect: Annotated[str | None, AfterValidator(_named)] = setting(
+        None,
+        "Who wrote the file, a name of `data dialects`; none: nobody who is known. None or auto: told from its content.",
+    )
     symbol: str | None = setting(
         None,
         "Symbol of the bars; of several in a symbol column, the one to read. None: from that column or the file name.",
@@ -78,6 +90,11 @@ class ReadOptions(Settings):
     cleaning: Annotated[tuple[str, ...], AfterValidator(_known_rules)] = setting(
         (), f"Rules of repair: {', '.join(CLEANING)}. Nothing else is repaired."
     )
+
+
+def named_dialect(options: ReadOptions) -> str | None:
+    """The dialect that the caller named, if any."""
+    return None if options.dialect == NOBODY else options.dialect
 
 
 def refuse_options(options: ReadOptions, names: Sequence[str], reason: str) -> None:

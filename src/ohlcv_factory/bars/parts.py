@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -85,9 +85,9 @@ def _part(found: SymbolRows, source_rows: int, filled: ReadOptions, options: Rea
     refuse_wrong_epoch(stamp_ns, table.source)
     prices = [columns.values[name] for name in COLUMNS[:4]]
     scale, scale_note = price_scale(table, prices, options)
-    values: dict[str, Any] = {name: column_numbers(table, columns.values[name], filled) * scale for name in COLUMNS[:4]}
+    values = {name: _scaled(column_numbers(table, columns.values[name], filled), scale) for name in COLUMNS[:4]}
     volume, columns, volume_note = read_volume(table, columns, filled, declared="volume" in options.columns)
-    values["volume"] = volume * options.volume_scale
+    values["volume"] = _scaled(volume, options.volume_scale)
     seconds, size_note = _record_seconds(table)
     said = (
         _dialect_note(table.dialect, options),
@@ -114,6 +114,12 @@ def _part(found: SymbolRows, source_rows: int, filled: ReadOptions, options: Rea
         dialect=table.dialect.name if table.dialect else None,
         notes=tuple(note for note in (*said, scaled, columns.note()) if note),
     )
+
+
+def _scaled(values: np.ndarray, scale: float) -> np.ndarray:
+    if scale != 1:
+        values *= scale
+    return values
 
 
 def _dialect_note(dialect: Dialect | None, options: ReadOptions) -> str:

@@ -10,7 +10,7 @@ import polars as pl
 
 from ohlcv_factory.bars.detection import chosen_fit, not_like, record_fits
 from ohlcv_factory.bars.dialects import dialect_named
-from ohlcv_factory.bars.options import ReadOptions
+from ohlcv_factory.bars.options import ReadOptions, named_dialect
 from ohlcv_factory.bars.table import SHOWN, Table
 from ohlcv_factory.errors import DataError
 
@@ -57,8 +57,8 @@ def _listed(records: list[list[Any]], source: str, digest: str, options: ReadOpt
     first = [str(value) for value in records[0]]
     fits = [fit for fit in record_fits(first, options) if not fit.has_header]
     if not fits:
-        if options.dialect is not None:
-            raise not_like(dialect_named(options.dialect), ", ".join(first), source)
+        if (wanted := named_dialect(options)) is not None:
+            raise not_like(dialect_named(wanted), ", ".join(first), source)
         raise DataError(
             f"no known list of bars: {', '.join(first[:SHOWN])}, … ({width} values).", where=source, help="give CSV"
         )

@@ -109,12 +109,12 @@ def _starts(bars: Bars, bar_seconds: int, stretches: Stretches) -> tuple[np.ndar
 def _stretches(bars: Bars, bar_seconds: int, calendar: SessionCalendar) -> Stretches:
     """Session by session. Where the grid hangs on the session, it is cut at its usual open and close too."""
     first, last = calendar.session_day(bars.time_ns[[0, -1]])
-    days = np.arange(first, last + 2)
+    days = np.arange(first - 1, last + 3)  # a day more at either end, for zones that skip the hour of the border
     if SECONDS_PER_HOUR % bar_seconds == 0:
         return _cut(bars, calendar.start_ns(days), np.zeros(len(days), np.int64))
     if bar_seconds > SECONDS_PER_DAY:
         step = bar_seconds // SECONDS_PER_DAY
-        borders = calendar.start_ns(np.arange(first - first % step, last + step + 1, step))
+        borders = calendar.start_ns(np.arange(first - 1 - (first - 1) % step, last + step + 2, step))
         return _cut(bars, borders, borders)
     grid = bars.bar_seconds * NANOSECONDS if SECONDS_PER_HOUR % bars.bar_seconds == 0 else 1
     opens, closes = calendar.open_ns(days) // grid * grid, -(-calendar.close_ns(days) // grid) * grid

@@ -74,6 +74,21 @@ class RollCandidate:
     why: str
 
 
+def apply_rolls(bars: Bars, rolls: Rolls, calendar: SessionCalendar) -> tuple[Bars, tuple[str, ...]]:
+    """The bars with the rolls that are named or confirmed, and what is to be said about them and about candidates.
+
+    Raises UsageError (2) as `with_rolls` does.
+    """
+    rolled = with_rolls(bars, rolls.at)
+    notes = [*unlikely_rolls(bars, rolls.at, calendar)]
+    if rolls.handling == "adjust":
+        notes += [f"{bars.symbol}: {line}" for line in roll_account(rolled)]
+    if rolls.detect:
+        found = detect_rolls(rolled, calendar)
+        notes += [f"{bars.symbol}: perhaps a roll at {time_text(each.time_ns)}: {each.why}" for each in found]
+    return rolled, tuple(notes)
+
+
 def detect_rolls(bars: Bars, calendar: SessionCalendar) -> tuple[RollCandidate, ...]:
     """Jumps from one session to the next beyond what such breaks and the inside of sessions show, in order of time.
 
@@ -146,6 +161,13 @@ def with_rolls(bars: Bars, at: Sequence[str]) -> Bars:
     rows = sorted({_row_at(bars, text) for text in at})
     contract = np.searchsorted(np.array(rows), np.arange(len(bars)), side="right").astype(np.int32)
     return replace(bars, contract=contract, contract_names=tuple(f"contract {n + 1}" for n in range(len(rows) + 1)))
+
+
+def rolls_within(bars: Bars, at: Sequence[str]) -> tuple[str, ...]:
+    """Those of some confirmed rolls that fall between the first bar and the last; none where contracts are known."""
+    if bars.contract is not None or not len(bars):
+        return ()
+    return tuple(text for text in at if bars.time_ns[0] < _moment_ns(text) <= bars.time_ns[-1])
 
 
 def unlikely_rolls(bars: Bars, at: Sequence[str], calendar: SessionCalendar) -> tuple[str, ...]:

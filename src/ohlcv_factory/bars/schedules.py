@@ -5,6 +5,7 @@ Dates and hours of exchanges come from pandas_market_calendars, which is importe
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,9 @@ HOURS_OF_TODAY_SINCE = {"America/Chicago": 2022}
 
 CME's equity index futures paused from 15:15 to 15:30 Chicago until June 2021, and days ended at other times before 2015.
 """
+
+RULE_YEARS = re.compile(r"\s+(\d{4}\+|Starting at \d{4})$")
+"""What the package writes behind the name of a holiday whose rule began some year."""
 
 SESSION_BREAK, WEEKEND, HOLIDAY, EARLY_CLOSE, MISSING, MISSING_SESSIONS, NOT_JUDGED = range(7)
 GAP_KINDS = (
@@ -165,6 +169,19 @@ def exchange_sessions(
     opened, closed = table[ends.get("start", "market_open")], table[ends.get("end", "market_close")]
     columns = (table.index.values.astype("datetime64[D]"), *(_moments(column) for column in (opened, closed)))
     return columns[0].astype(np.int64), columns[1], columns[2]
+
+
+def holiday_names(exchange: str, days: np.ndarray) -> list[str]:
+    """What the package calls each of some holidays of an exchange; empty for a closing that follows no rule."""
+    import pandas_market_calendars as package
+
+    rules = package.get_calendar(exchange).regular_holidays
+    if rules is None or not len(days):
+        return [""] * len(days)
+    first, last = (str(np.datetime64(int(day), "D")) for day in days[[0, -1]])
+    found = rules.holidays(first, last, return_name=True)
+    names = {str(moment)[:10]: RULE_YEARS.sub("", name) for moment, name in found.items()}
+    return [names.get(str(np.datetime64(int(day), "D")), "") for day in days]
 
 
 def _moments(column: object) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 from zoneinfo import available_timezones
 
@@ -17,6 +18,7 @@ from ohlcv_factory.errors import unknown_name
 
 SECONDS_PER_DAY = 86_400
 QUARTER_HOUR_SECONDS = 900
+CACHED_DAYS = 256
 WEEKDAYS = (0, 1, 2, 3, 4)
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 
@@ -86,7 +88,7 @@ class SessionCalendar:
     def session_runs(self, time_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The days on which there are bars, and the position of the first bar of each; times ascend, one at least."""
         first, last = self.session_day(time_ns[[0, -1]])
-        days = np.arange(first, last + 1)
+        days = np.arange(first - 1, last + 2)  # a day more at either end, for zones that skip the hour of the border
         starts = np.searchsorted(time_ns, self.start_ns(days))
         kept = np.diff(starts, append=len(time_ns)) > 0
         return days[kept], starts[kept]
@@ -139,17 +141,58 @@ class SessionCalendar:
 def local_seconds(time_ns: np.ndarray, time_zone: str) -> np.ndarray:
     """Seconds since 1970 on the wall clock of `time_zone`, daylight saving included, shape `(n,)` int64.
 
-    Zones change their offset on quarter hours, so one bar per quarter hour is converted and its offset repeated.
+    The offset of each UTC day is looked up once; on the days on which the zone changes it, once per quarter hour.
     """
+    seconds: np.ndarray = time_ns // NANOSECONDS
+    day = seconds // SECONDS_PER_DAY
+    starts = np.flatnonzero(np.diff(day, prepend=day[:1] - 1))
+    lengths = np.diff(starts, append=len(time_ns))
+    offset, changes = _day_offsets(day[starts], time_zone)
+    local: np.ndarray = seconds + np.repeat(offset, lengths)
+    for start, length in zip(starts[changes], lengths[changes], strict=True):
+        rows = slice(start, start + length)
+        local[rows] = seconds[rows] + _quarter_offsets(seconds[rows], time_zone)
+    return local
+
+
+def _day_offsets(day: np.ndarray, time_zone: str) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds from UTC to the wall clock at the start of each UTC day, and whether they change before the next."""
+    if not len(day):
+        return day, day.astype(bool)
+    first, last = int(day.min()) // CACHED_DAYS, int(day.max()) // CACHED_DAYS
+    known = np.concatenate([_cached_offsets(chunk, time_zone)[:-1] for chunk in range(first, last + 1)])
+    after = np.append(known[1:], _cached_offsets(last, time_zone)[-1])
+    place = day - first * CACHED_DAYS
+    return known[place], after[place] != known[place]
+
+
+@lru_cache(maxsize=1024)
+def _cached_offsets(chunk: int, time_zone: str) -> np.ndarray:
+    """Offsets at the starts of `CACHED_DAYS` UTC days and of the day after them."""
+    days = np.arange(chunk * CACHED_DAYS, (chunk + 1) * CACHED_DAYS + 1)
+    return _utc_offset(days * SECONDS_PER_DAY, time_zone)
+
+
+def _quarter_offsets(seconds: np.ndarray, time_zone: str) -> np.ndarray:
+    """Seconds from UTC to the wall clock, one conversion per quarter hour: zones change their offset on those."""
+    quarter = seconds // QUARTER_HOUR_SECONDS
+    starts = np.flatnonzero(np.diff(quarter, prepend=quarter[:1] - 1))
+    return np.repeat(_utc_offset(seconds[starts], time_zone), np.diff(starts, append=len(seconds)))
+
+
+def _utc_offset(seconds: np.ndarray, time_zone: str) -> np.ndarray:
+    """Seconds from UTC to the wall clock at each moment, int64 `(n,)`."""
     import polars as pl
 
-    quarter = time_ns // (QUARTER_HOUR_SECONDS * NANOSECONDS)
-    starts = np.flatnonzero(np.diff(quarter, prepend=quarter[:1] - 1))
-    moments = pl.Series(time_ns[starts]).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(time_zone)
-    local = moments.dt.replace_time_zone(None).dt.timestamp("ms").to_numpy() // 1000
-    offset = local - time_ns[starts] // NANOSECONDS
-    seconds: np.ndarray = time_ns // NANOSECONDS + np.repeat(offset, np.diff(starts, append=len(time_ns)))
-    return seconds
+    moments = pl.Series(seconds * 1000).cast(pl.Datetime("ms", "UTC")).dt.convert_time_zone(time_zone)
+    local: np.ndarray = moments.dt.replace_time_zone(None).dt.timestamp("ms").to_numpy() // 1000
+    offset: np.ndarray = local - seconds
+    return offset
+
+
+def weekday(seconds: np.ndarray) -> np.ndarray:
+    """Day of the week of wall-clock seconds: 0 Monday to 6 Sunday."""
+    return (seconds // SECONDS_PER_DAY + 3) % 7
 
 
 def utc_ns(local: np.ndarray, time_zone: str) -> np.ndarray:
@@ -162,11 +205,6 @@ def utc_ns(local: np.ndarray, time_zone: str) -> np.ndarray:
         offset = local_seconds(utc * NANOSECONDS, time_zone) - utc
         utc = local - offset
     return utc * NANOSECONDS
-
-
-def weekday(seconds: np.ndarray) -> np.ndarray:
-    """Day of the week of wall-clock seconds: 0 Monday to 6 Sunday."""
-    return (seconds // SECONDS_PER_DAY + 3) % 7
 
 
 def _cme(name: str, regular_open_minute: int, regular_close_minute: int, exchange: str) -> SessionCalendar:

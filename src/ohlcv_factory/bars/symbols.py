@@ -43,9 +43,12 @@ def by_symbol(table: Table, columns: FoundColumns, options: ReadOptions) -> list
     values = _filled(table, columns.symbol, "symbol", OTHER_SYMBOL)
     if columns.contract is None and _holds_futures_codes(table, values, options):
         return [_futures(table, columns.symbol, values, options)]
-    found = values.unique(maintain_order=True).to_list()
-    wanted = [name for name in found if options.symbol in (None, name, _plain(name, table))]
-    return [_with_contract(_rows_of(table, columns.symbol, values, name), columns.contract, options) for name in wanted]
+    places = pl.DataFrame({"name": values}).with_row_index("row").group_by("name", maintain_order=True).agg("row")
+    return [
+        _with_contract(_rows_of(table, columns.symbol, name, rows), columns.contract, options)
+        for name, rows in places.iter_rows()
+        if options.symbol in (None, name, _plain(name, table))
+    ]
 
 
 def symbols_in(table: Table, columns: FoundColumns) -> list[str]:
@@ -62,10 +65,10 @@ def _filled(table: Table, column: str, kind: str, help: str) -> pl.Series:
     return values
 
 
-def _rows_of(table: Table, column: str, values: pl.Series, name: str) -> SymbolRows:
-    mask = values == name
-    note = f"symbol: {int(mask.sum())} of {len(values)} rows, by column {column!r}"
-    return SymbolRows(_part(table, mask), _checked(_plain(name, table)), None, note)
+def _rows_of(table: Table, column: str, name: str, rows: list[int]) -> SymbolRows:
+    note = f"symbol: {len(rows)} of {len(table.rows)} rows, by column {column!r}"
+    part = table if len(rows) == len(table.rows) else replace(table, frame=table.frame[rows], rows=table.rows[rows])
+    return SymbolRows(part, _checked(_plain(name, table)), None, note)
 
 
 def _part(table: Table, mask: pl.Series) -> Table:
@@ -110,8 +113,9 @@ def _futures(table: Table, column: str, values: pl.Series, options: ReadOptions)
             help=f"--symbol {roots[0]}",
         )
     root = options.symbol or roots[0]
-    mask = values.str.starts_with(root)
-    note = f"symbol: {root}, contracts by column {column!r}"
+    mask = values.str.contains(rf"^{re.escape(root)}(?:[FGHJKMNQUVXZ]\d|[-: ])")
+    others = f" ({int((~mask).sum())} rows of others left out)" if not mask.all() else ""
+    note = f"symbol: {root}, contracts by column {column!r}{others}"
     return _chosen_contracts(SymbolRows(_part(table, mask), _checked(root), values.filter(mask), note), options)
 
 

@@ -47,6 +47,8 @@ def base_volume(table: Table) -> dict[str, str]:
     if table.dialect is None or table.dialect.volume != "base_of_symbol":
         return {}
     names = {folded_name(name): name for name in table.frame.columns}
+    if "volume" in names:
+        return {}
     found = {folded.removeprefix("volume"): name for folded, name in names.items() if folded.startswith("volume")}
     symbols = table.frame[names["symbol"]].drop_nulls().unique().to_list()
     bases = [base for base in found if base and all(symbol.casefold().startswith(base) for symbol in symbols)]

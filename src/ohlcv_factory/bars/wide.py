@@ -33,8 +33,12 @@ def wide_table(text: str, source: str, digest: str | None, delimiter: str) -> Ta
     head = _first_rows(text, delimiter, 3)
     place = _field_row(head[:2]) or 0
     fields, tickers = head[place][1:], head[1 - place][1:]
-    named_time = len(head) > 2 and not any(head[2][1:])
-    time = head[2][0] if named_time else "Date"
+    if len(fields) != len(tickers):
+        raise DataError(
+            f"header rows 1 and 2 have {len(head[0])} and {len(head[1])} fields.", where=f"{source}:2", help="mend them"
+        )
+    named_time = len(head) > 2 and len(head[2]) > 0 and not any(head[2][1:])
+    time = (head[2][0] if named_time else "") or "Date"
     rows = 3 if named_time else 2
     body = "".join(text.splitlines(keepends=True)[rows:])
     try:

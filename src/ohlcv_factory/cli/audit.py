@@ -31,6 +31,9 @@ def features(
     bars: Annotated[list[Path], typer.Option("--bars", help="Bar file (CSV or Parquet); more than one is allowed.")],
     plugins: options.Plugins = None,
     names: Annotated[str | None, typer.Option("--features", help="Only these columns, comma between.")] = None,
+    last: Annotated[
+        int, typer.Option("--last", min=500, help="How many of the newest bars to look at; slow columns need more.")
+    ] = 5000,
     bar_size: options.BarSize = None,
     instruments: options.Instruments = None,
     reading: dict[str, Any],
@@ -50,12 +53,12 @@ def features(
     from ohlcv_factory.runtime.progress import track
 
     load_plugins(plugins or ())
-    chosen = audited_features(names.split(",") if names else None)
+    chosen = audited_features([name.strip() for name in names.split(",")] if names else None)
     read = ReadOptions.parse(Layers.merge([], (), reading).values.get("read", {}), where="flags")
     series = [read_bars(path, read).bars for path in bars]
     sized = [resample(one, bar_seconds(bar_size)) if bar_size else one for one in series]
     own = Path(instruments) if instruments else None
-    audits = [audit_bars(one, find_instrument(one.symbol, own), chosen) for one in track(sized, "auditing")]
+    audits = [audit_bars(one, find_instrument(one.symbol, own), chosen, last) for one in track(sized, "auditing")]
     emit([audit_values(audit) for audit in audits], "\n\n".join(audit_text(audit) for audit in audits), as_json)
     if any(audit.violations for audit in audits):
         raise typer.Exit(EXIT_VIOLATIONS)

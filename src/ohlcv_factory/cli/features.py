@@ -12,6 +12,9 @@ from ohlcv_factory.cli.console import emit, table
 if TYPE_CHECKING:
     from ohlcv_factory.features.feature import Feature
 
+HIDDEN = ("column", "windowed", "history_seconds")
+"""How a feature is computed, which is nobody's business here."""
+
 application = typer.Typer(help="The feature catalogue.", no_args_is_help=True)
 
 
@@ -42,7 +45,7 @@ def list_features(
         )
         features = tuple(feature for feature in features if feature.name in names)
     rows: list[dict[str, Any]] = [feature_facts(feature) for feature in features]
-    header = ("name", "category", "lookback", "unit", "formula")
+    header = ("name", "category", "lookback_text", "unit", "formula")
     emit(rows, table(header, [[row[column] for column in header] for row in rows]), as_json)
 
 
@@ -92,5 +95,15 @@ def sets(
 
 
 def feature_facts(feature: Feature) -> dict[str, Any]:
-    """What the catalogue declares of a feature, without its function."""
-    return {name: getattr(feature, name) for name in feature.__dataclass_fields__ if name != "column"}
+    """What the catalogue declares of a feature, without its function, and the built-in sets that hold it."""
+    facts: dict[str, Any] = {
+        name: getattr(feature, name) for name in feature.__dataclass_fields__ if name not in HIDDEN
+    }
+    return facts | {"lookback_text": feature.lookback_text, "sets": holding_sets(feature.name)}
+
+
+def holding_sets(name: str) -> list[str]:
+    """The built-in feature sets with that column."""
+    from ohlcv_factory.features.sets import SETS, select
+
+    return [chosen.name for chosen in SETS.values() if name in select(chosen)]

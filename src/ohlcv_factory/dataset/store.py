@@ -61,6 +61,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
     Raises InputMissingError (66) when there is none, DataError (65) for a newer schema.
     """
+    previous = atomic.previous_folder(folder)
+    if not folder.exists() and previous.exists():
+        raise InputMissingError(
+            f"{folder} does not exist: an update was cut off.", where=str(folder), help=f"mv {previous} {folder}"
+        )
     if not folder.exists():
         raise InputMissingError(
             f"{folder} does not exist.", where=str(folder), help="ohlcv-factory data build FILE --out DIR"
@@ -82,7 +87,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def read_dataset(folder: Path) -> Dataset:
     """Read a dataset folder back, digests first. Raises InputMissingError (66) or DataError (65)."""
     manifest = read_manifest(folder)
-    config = DatasetConfig.parse(manifest["config"], where=str(folder / MANIFEST))
+    plain = {
+        **manifest["config"],
+        "plugins": [],
+    }  # a path that a manifest names is never run; `plugins` says what made what
+    config = DatasetConfig.parse(plain, where=str(folder / MANIFEST))
     for stored in manifest["files"]:
         _refuse_changed(folder / stored["path"], stored["sha256"])
     names = tuple(manifest["feature_names"])

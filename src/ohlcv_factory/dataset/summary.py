@@ -51,7 +51,8 @@ def _symbol_summary(symbol: SymbolData, dataset: Dataset) -> dict[str, Any]:
 
 def _label_summary(labels: HorizonLabels, symbol: SymbolData, dataset: Dataset) -> dict[str, Any]:
     """Statistics over the eligible labelled rows; the class counts are also given per part."""
-    eligible = np.arange(len(symbol.bars)) >= dataset.first_eligible
+    eligible = np.zeros(len(symbol.bars), dtype=bool)
+    eligible[dataset.eligible(symbol)] = True
     path = labels.path
     rows = eligible & path.labelled
     scored = rows & ~path.ambiguous

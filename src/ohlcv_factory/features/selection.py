@@ -54,8 +54,9 @@ def fit_selection(method: Method, X: np.ndarray, y: np.ndarray, columns: Sequenc
     """Choose among `columns` by fit rows: X `(n, F)` unscaled and finite, y `(n,)` classes.
 
     `correlation` drops near-constant columns and one of each pair with |rho| > 0.80, the less interpretable one.
-    `importance` drops near-constant columns, then keeps the half that a random forest uses most (mean decrease in
-    impurity, Breiman 2001). Nothing but these rows is looked at. Raises DataError (65) where no column is left.
+    `importance` drops near-constant columns, then keeps the half that extremely randomised trees use most (mean
+    decrease in impurity, Geurts et al. 2006). Nothing but these rows is looked at. Raises DataError (65)
+    where no column is left.
     """
     if method == "none":
         return Selection(method, tuple(columns))
@@ -135,9 +136,9 @@ def interpretability(name: str) -> tuple[int, int, int, str]:
 
 def _unimportant(sample: np.ndarray, y: np.ndarray, names: Sequence[str], seed: int) -> dict[str, str]:
     """The columns that a seeded forest uses least; ties go to the more interpretable one."""
-    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.ensemble import ExtraTreesClassifier
 
-    forest = RandomForestClassifier(**FOREST, random_state=seed, n_jobs=thread_count())
+    forest = ExtraTreesClassifier(**FOREST, random_state=seed, n_jobs=thread_count())
     importance = forest.fit(sample.astype(np.float32), y).feature_importances_
     order = sorted(range(len(names)), key=lambda position: (-importance[position], interpretability(names[position])))
     count = max(1, round(KEPT_SHARE * len(names)))

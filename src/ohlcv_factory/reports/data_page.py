@@ -74,7 +74,8 @@ def _reading(file: File) -> str:
     pairs = [("Source", account["source"]), ("Rows read", count(account["rows"])), ("SHA-256", account["sha256"])]
     html = facts(pairs) + heading("What was assumed") + bullets(account["assumed"])
     html += heading("Duplicates, dropped and odd rows")
-    found = [*account["warnings"], *account.get("cleaned", ())]
+    cleaned = [f"{rule}: {plural(rows, 'row')}" for rule, rows in account.get("cleaned", {}).items()]
+    found = [*account["warnings"], *cleaned]
     html += bullets(found) if found else paragraph("None: every row was used as it stands.", "note")
     return html
 
@@ -107,7 +108,10 @@ def _sessions(file: File) -> str:
 
 
 def _special_days(sessions: Mapping[str, Any]) -> str:
-    rows = [(each["day"], _weekday(each["day"]), "holiday", DASH, count(each["bars"])) for each in sessions["holidays"]]
+    rows = [
+        (each["day"], _weekday(each["day"]), each["name"] or "holiday", DASH, count(each["bars"]))
+        for each in sessions["holidays"]
+    ]
     rows += [
         (each["day"], _weekday(each["day"]), "early close", moment(each["close"]), count(each["bars_after"]))
         for each in sessions["early_closes"]
@@ -171,6 +175,8 @@ def _gaps(file: File) -> str:
     html += table(("Kind", "Gaps", "Bars missing"), kinds, caption="From a bar's close to the next one's open")
     if gaps["most_missing"]:
         html += table(GAP_COLUMNS, _gap_rows(gaps["most_missing"]), caption="Most bars missing")
+    if gaps["most_missing"] == gaps["longest"]:
+        return html
     return html + table(GAP_COLUMNS, _gap_rows(gaps["longest"]), caption="Longest")
 
 
@@ -243,7 +249,7 @@ def _rolls(file: File) -> str:
         words = f"{file['back_adjusted'][:1].upper()}{file['back_adjusted'][1:]}"
         html += paragraph(f"{words} Such prices were never quoted, and their returns are distorted.", "warning")
     if rolls["known"]:
-        html += paragraph(f"{plural(len(rolls['known']), 'roll')} by contract: {listing(map(moment, rolls['known']))}.")
+        html += bullets(rolls["known"])
     if not rolls["candidates"]:
         return html + paragraph("No jump at a session break looks like a roll that is not named.", "note")
     words = (

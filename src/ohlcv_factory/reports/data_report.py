@@ -11,8 +11,8 @@ import numpy as np
 
 from ohlcv_factory.bars.instruments import Instrument
 from ohlcv_factory.bars.load import BarFile
-from ohlcv_factory.bars.rolls import TO_SIGMA, detect_rolls, looks_back_adjusted
-from ohlcv_factory.bars.schedules import GAP_KINDS, Schedule
+from ohlcv_factory.bars.rolls import TO_SIGMA, detect_rolls, looks_back_adjusted, roll_account
+from ohlcv_factory.bars.schedules import GAP_KINDS, Schedule, holiday_names
 from ohlcv_factory.bars.schema import NANOSECONDS, Bars
 from ohlcv_factory.bars.sessions import SessionCalendar
 from ohlcv_factory.runtime.clock import time_text
@@ -44,8 +44,10 @@ class Judged:
 
     @cached_property
     def first_row(self) -> np.ndarray:
-        """Row of the first bar that reaches into each session, `(sessions,)`."""
-        return np.searchsorted(self.bars.close_time_ns, self.sessions.open_ns, side="right")
+        """Row of the first bar of each session, `(sessions,)`: it reaches into it, and none before was still open."""
+        before = np.append(np.iinfo(np.int64).min, self.sessions.close_ns)[: len(self.sessions)]
+        reaching = np.searchsorted(self.bars.close_time_ns, self.sessions.open_ns, side="right")
+        return np.maximum(reaching, np.searchsorted(self.bars.time_ns, before))
 
     @cached_property
     def present(self) -> np.ndarray:
@@ -111,11 +113,19 @@ def session_facts(judged: Judged) -> Facts:
             "present": present.tolist(),
             "absent": absent.tolist(),
         },
-        "holidays": [
-            {"day": date, "bars": bars} for date, bars in zip(_dates(holidays), _bars_on(judged, holidays), strict=True)
-        ],
+        "holidays": _holidays(judged, holidays),
         "early_closes": _early_closes(judged),
     }
+
+
+def _holidays(judged: Judged, days: np.ndarray) -> list[Facts]:
+    """Holidays by date and name, with the bars that came all the same."""
+    exchange = judged.calendar.exchange
+    names = holiday_names(exchange, days) if exchange else [""] * len(days)
+    return [
+        {"day": day, "name": name, "bars": bars}
+        for day, name, bars in zip(_dates(days), names, _bars_on(judged, days), strict=True)
+    ]
 
 
 def _dates(days: np.ndarray) -> list[str]:
@@ -260,7 +270,7 @@ def roll_facts(judged: Judged) -> Facts:
     candidates = detect_rolls(bars, judged.calendar) if judged.sessions.is_judged else ()
     strongest = sorted(candidates, key=lambda candidate: -candidate.sigmas)[:LISTED]
     return {
-        "known": [time_text(bars.time_ns[row]) for row in bars.roll_rows],
+        "known": list(roll_account(bars)),
         "candidates": len(candidates),
         "strongest": [
             {
