@@ -25,6 +25,7 @@ PAGES = (
     "docs/dialects.md",
     "docs/features.md",
     "docs/glossary.md",
+    "docs/labels.md",
     "docs/numbers.md",
     "docs/own_features.md",
     "docs/refused_keys.md",

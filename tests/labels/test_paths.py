@@ -40,8 +40,9 @@ def test_both_sides_cost_what_the_instrument_says():
     instrument = Instrument(
         symbol="X", fee_bps=10.0, slippage_ticks=1.0, tick_size=0.25, commission=2.0, point_value=4.0
     )
-    cost = round_trip_cost(instrument)(np.array([100.0]), np.array([200.0]))
-    assert cost.tolist() == pytest.approx([0.1 + 0.2 + 2 * 0.25 + 2 * 0.5])
+    cost = round_trip_cost(instrument)
+    assert cost.fixed == 2 * 0.25 + 2 * 0.5
+    assert cost.share == pytest.approx(0.001)
 
 
 def label_first(cost_per_side):

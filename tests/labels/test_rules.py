@@ -13,7 +13,7 @@ from reference_labels import expected, markets
 from ohlcv_factory.bars.instruments import BarrierRule
 from ohlcv_factory.labels.finer import FinerBars
 from ohlcv_factory.labels.fixed_horizon import FixedHorizonRule
-from ohlcv_factory.labels.paths import label_limits, round_trip_cost
+from ohlcv_factory.labels.paths import FREE, label_limits, round_trip_cost
 from ohlcv_factory.labels.rules import label_bars, label_scale
 from ohlcv_factory.labels.weights import average_uniqueness, label_quality
 
@@ -25,7 +25,7 @@ seen = Counter()
 
 
 def labels_of(market, scale):
-    cost = round_trip_cost(market.instrument) if market.instrument else None
+    cost = round_trip_cost(market.instrument) if market.instrument else FREE
     limits = label_limits(market.bars, market.session_day)
     finer = FinerBars.under(market.bars, market.source)
     return label_bars(market.bars, scale, market.rule, market.entry, limits, finer, cost)

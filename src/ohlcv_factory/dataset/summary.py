@@ -74,11 +74,12 @@ def _label_summary(labels: HorizonLabels, symbol: SymbolData, dataset: Dataset) 
 
 
 def _cost_in_atr(symbol: SymbolData, rows: np.ndarray, dataset: Dataset) -> float | None:
-    """Median cost of both sides in ATR(14) over some rows; None where costs do not decide the labels."""
+    """Median cost of both sides in median ATR(14) over some rows; None where costs do not decide the labels."""
     if not dataset.config.cost_aware or not rows.any():
         return None
-    close = symbol.bars.close[rows]
-    return float(np.median(round_trip_cost(symbol.instrument)(close, close) / symbol.atr[rows]))
+    cost = round_trip_cost(symbol.instrument)
+    both_sides = cost.fixed + cost.share * 2 * symbol.bars.close[rows]
+    return float(np.median(both_sides) / np.median(symbol.atr[rows]))
 
 
 def _part_summary(dataset: Dataset) -> dict[str, Any]:
