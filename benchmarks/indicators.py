@@ -7,7 +7,6 @@ pandas and polars leave out `cci_20`, whose mean absolute deviation they can onl
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
