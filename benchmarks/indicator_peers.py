@@ -111,7 +111,7 @@ def ml4t_case(folder: Path) -> Work:
               "minus_di", "sma", "ema", "roc", "rocp", "linearreg_slope", "stddev"]  # fmt: skip
 
     def work() -> Any:
-        found = compute_features(frame, wanted)
+        found = compute_features(frame, wanted, calendar=None)
         return lambda: {"columns": found.width - frame.width}
 
     return work

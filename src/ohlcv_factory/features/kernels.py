@@ -22,6 +22,7 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 BLOCK = 1024
 TILE_ROWS = 64
+EXPONENT = np.uint32(0x7F800000)
 LINE_FLOATS = 16
 """float32 values in a line of the processor's cache."""
 
@@ -148,6 +149,11 @@ def ratio(numerator: Floats, denominator: Floats, otherwise: float) -> Floats:
 def transpose_into(values: NDArray[np.float32], columns: Integers, matrix: NDArray[np.float32]) -> None:
     """Write row j of `values` `(columns, n)` into column `columns[j]` of `matrix` `(n, all columns)`."""
     _transpose(values, columns, matrix)
+
+
+def all_finite(values: NDArray[np.float32]) -> bool:
+    """Whether no value of `(n,)` is NaN or infinite."""
+    return int(_largest_exponent(values.view(np.uint32))) != int(EXPONENT)
 
 
 def flag(raised: NDArray[np.bool_], known: Floats) -> Floats:
@@ -511,3 +517,12 @@ def _transpose(values: NDArray[np.float32], columns: Integers, matrix: NDArray[n
             for i in range(start, stop):
                 for j in range(first, last):
                     matrix[i, columns[j]] = values[j, i]
+
+
+@_compiled
+def _largest_exponent(bits: NDArray[np.uint32]) -> np.uint32:
+    """float32 is infinite or NaN where every bit of its exponent is set."""
+    largest = np.uint32(0)
+    for i in range(len(bits)):
+        largest = max(largest, bits[i] & EXPONENT)
+    return largest
