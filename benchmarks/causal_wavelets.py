@@ -64,7 +64,7 @@ def per_window(folder: Path) -> Work:
     import numpy as np
     import pywt
 
-    each = windows(folder)[:SINGLE_WINDOWS]
+    each = windows(folder)[:SINGLE_WINDOWS].copy()
     out = np.empty((SINGLE_WINDOWS, 8), np.float32)
 
     def work() -> Any:

@@ -55,7 +55,7 @@ def polars_case(folder: Path) -> Work:
     import polars as pl
 
     frame = pl.DataFrame({name: values for name, values in columns_of(folder).items() if name in PRICES})
-    frame = frame.with_columns(place=pl.int_range(pl.len(), dtype=pl.Float64))
+    frame = frame.with_columns(place=pl.int_range(pl.len()).cast(pl.Float64))
     expressions = frame_columns(Polars(), {name: pl.col(name) for name in PRICES})
 
     def work() -> Any:
@@ -111,7 +111,7 @@ def ml4t_case(folder: Path) -> Work:
               "minus_di", "sma", "ema", "roc", "rocp", "linearreg_slope", "stddev"]  # fmt: skip
 
     def work() -> Any:
-        found = compute_features(frame, wanted)
+        found = compute_features(frame, wanted, calendar=None)
         return lambda: {"columns": found.width - frame.width}
 
     return work

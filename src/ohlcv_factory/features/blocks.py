@@ -17,7 +17,7 @@ from ohlcv_factory.bars.schema import NANOSECONDS, Bars
 from ohlcv_factory.bars.sessions import SessionCalendar
 from ohlcv_factory.errors import DataError
 from ohlcv_factory.features.feature import Feature, FeatureInputs
-from ohlcv_factory.features.kernels import transpose_into
+from ohlcv_factory.features.kernels import all_finite, transpose_into
 from ohlcv_factory.runtime.clock import time_text
 
 BLOCK_BARS = 16_384
@@ -99,7 +99,7 @@ def _next_block(group: Group, bars: Bars, calendar: SessionCalendar, first: int)
         start = starts[feature.windowed]
         with np.errstate(over="ignore"):  # what overflows float32 is refused below
             row[:] = feature.column(inputs[start])[first - start :]
-    _check(values, group.features, bars, first)
+        _check(row, feature, bars, first)
     return Block(rows, values)
 
 
@@ -117,16 +117,15 @@ def _reach_back(bars: Bars, row: int, overlap: int) -> int:
     return max(0, min(row - overlap, int(np.searchsorted(bars.time_ns, moment))))
 
 
-def _check(values: np.ndarray, features: Sequence[Feature], bars: Bars, first: int) -> None:
-    """Refuse a value that is not finite after its look-back; `first` is the position of the first values."""
-    if np.isfinite(values).all():
+def _check(row: np.ndarray, feature: Feature, bars: Bars, first: int) -> None:
+    """Refuse a value that is not finite after its look-back; `first` is the position of the first value."""
+    if all_finite(row):
         return
-    for row, feature in zip(values, features, strict=True):
-        warm = max(0, feature.lookback_bars(bars.bar_seconds) - first)
-        finite = np.isfinite(row[warm:])
-        if not finite.all():
-            place = warm + int(np.argmin(finite))
-            _refuse(feature, bars, first + place, float(row[place]))
+    warm = max(0, feature.lookback_bars(bars.bar_seconds) - first)
+    finite = np.isfinite(row[warm:])
+    if not finite.all():
+        place = warm + int(np.argmin(finite))
+        _refuse(feature, bars, first + place, float(row[place]))
 
 
 def _refuse(feature: Feature, bars: Bars, position: int, value: float) -> None:

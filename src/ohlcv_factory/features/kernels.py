@@ -22,6 +22,7 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 BLOCK = 1024
 TILE_ROWS = 64
+EXPONENT = np.uint32(0x7F800000)
 LINE_FLOATS = 16
 """float32 values in a line of the processor's cache."""
 
@@ -150,6 +151,11 @@ def transpose_into(values: NDArray[np.float32], columns: Integers, matrix: NDArr
     _transpose(values, columns, matrix)
 
 
+def all_finite(values: NDArray[np.float32]) -> bool:
+    """Whether no value of `(n,)` is NaN or infinite."""
+    return int(_largest_exponent(values.view(np.uint32))) != int(EXPONENT)
+
+
 def flag(raised: NDArray[np.bool_], known: Floats) -> Floats:
     """1 where `raised`, else 0, shape `(n,)`; NaN where `known` is NaN."""
     out = raised.astype(np.float64)
@@ -178,6 +184,36 @@ def _compiled(kernel: Kernel) -> Kernel:
 
 
 @_compiled
+def _add(near: Floats, far: Floats, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = near[i] + far[i]
+
+
+@_compiled
+def _step(near: Floats, far: Floats, step: Floats) -> None:
+    for i in range(len(step)):
+        step[i] = far[i] - near[i]
+
+
+@_compiled
+def _move(near: Floats, step: Floats, share: float, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = near[i] + step[i] * share
+
+
+@_compiled
+def _join_squares(near: Floats, far: Floats, step: Floats, weight: float, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = near[i] + far[i] + step[i] * step[i] * weight
+
+
+@_compiled
+def _join_products(near: Floats, far: Floats, step: Floats, weight: float, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = near[i] + far[i] - step[i] * weight
+
+
+@_compiled
 def _join_sums(values: Floats, window: int, out: Floats) -> None:
     sums, doubled = np.empty(BLOCK + window), np.empty(BLOCK + window)
     for start in range(window - 1, len(values), BLOCK):
@@ -187,21 +223,19 @@ def _join_sums(values: Floats, window: int, out: Floats) -> None:
         size, taken = 1, 0
         while True:
             if window & size:
-                piece = sums[window - 1 - taken : window - 1 - taken + rows]
-                for i in range(rows):
-                    total[i] += piece[i]
+                older = window - 1 - taken
+                _add(total, sums[older : older + rows], total)
                 taken += size
             if 2 * size > window:
                 break
-            for i in range(2 * size - 1, count):
-                doubled[i] = sums[i] + sums[i - size]
+            _add(sums[size:count], sums[: count - size], doubled[size:count])
             sums, doubled = doubled, sums
             size *= 2
 
 
 @_compiled
 def _join_means(values: Floats, window: int, out: Floats) -> None:
-    means, doubled = np.empty(BLOCK + window), np.empty(BLOCK + window)
+    means, doubled, step = np.empty(BLOCK + window), np.empty(BLOCK + window), np.empty(BLOCK + window)
     for start in range(window - 1, len(values), BLOCK):
         rows = min(BLOCK, len(values) - start)
         count, mean = rows + window - 1, out[start : start + rows]
@@ -209,18 +243,15 @@ def _join_means(values: Floats, window: int, out: Floats) -> None:
         size, taken = 1, 0
         while True:
             if window & size:
-                older = means[window - 1 - taken : window - 1 - taken + rows]
-                if taken:
-                    share = size / (taken + size)
-                    for i in range(rows):
-                        mean[i] += (older[i] - mean[i]) * share
-                else:
-                    mean[:] = older
+                older = window - 1 - taken
+                _step(mean, means[older : older + rows], step[:rows])
+                _move(mean, step[:rows], size / (taken + size), mean)
                 taken += size
             if 2 * size > window:
                 break
-            for i in range(2 * size - 1, count):
-                doubled[i] = means[i] + 0.5 * (means[i - size] - means[i])
+            near = means[size:count]
+            _step(near, means[: count - size], step[size:count])
+            _move(near, step[size:count], 0.5, doubled[size:count])
             means, doubled = doubled, means
             size *= 2
 
@@ -228,7 +259,7 @@ def _join_means(values: Floats, window: int, out: Floats) -> None:
 @_compiled
 def _join_moments(values: Floats, window: int, mean: Floats, variance: Floats) -> None:
     """Windows as (mean, sum of squared distances from it), joined after Chan, Golub and LeVeque (1983)."""
-    means, doubled = np.empty(BLOCK + window), np.empty(BLOCK + window)
+    means, doubled, step = np.empty(BLOCK + window), np.empty(BLOCK + window), np.empty(BLOCK + window)
     squares, doubled_squares = np.empty(BLOCK + window), np.empty(BLOCK + window)
     for start in range(window - 1, len(values), BLOCK):
         rows = min(BLOCK, len(values) - start)
@@ -238,19 +269,17 @@ def _join_moments(values: Floats, window: int, mean: Floats, variance: Floats) -
         size, taken = 1, 0
         while True:
             if window & size:
-                older = window - 1 - taken
-                share, weight = size / (taken + size), taken * size / (taken + size)
-                for i in range(rows):
-                    step = means[older + i] - m[i]
-                    m[i] = m[i] + step * share if taken else means[older + i]
-                    v[i] += squares[older + i] + step * step * weight
+                older, newest = window - 1 - taken, step[:rows]
+                _step(m, means[older : older + rows], newest)
+                _join_squares(v, squares[older : older + rows], newest, taken * size / (taken + size), v)
+                _move(m, newest, size / (taken + size), m)
                 taken += size
             if 2 * size > window:
                 break
-            for i in range(2 * size - 1, count):
-                step = means[i - size] - means[i]
-                doubled[i] = means[i] + 0.5 * step
-                doubled_squares[i] = squares[i] + squares[i - size] + step * step * (0.5 * size)
+            near, far, moved = slice(size, count), slice(0, count - size), step[size:count]
+            _step(means[near], means[far], moved)
+            _move(means[near], moved, 0.5, doubled[near])
+            _join_squares(squares[near], squares[far], moved, 0.5 * size, doubled_squares[near])
             means, doubled, squares, doubled_squares = doubled, means, doubled_squares, squares
             size *= 2
         for i in range(rows):
@@ -260,35 +289,33 @@ def _join_moments(values: Floats, window: int, mean: Floats, variance: Floats) -
 @_compiled
 def _join_lines(values: Floats, window: int, slope: Floats, variance: Floats) -> None:
     """As `_join_moments`, with the sum of products of place and value about their means."""
-    means, doubled = np.empty(BLOCK + window), np.empty(BLOCK + window)
+    means, doubled, step = np.empty(BLOCK + window), np.empty(BLOCK + window), np.empty(BLOCK + window)
     squares, doubled_squares = np.empty(BLOCK + window), np.empty(BLOCK + window)
     products, doubled_products = np.empty(BLOCK + window), np.empty(BLOCK + window)
     mean = np.empty(BLOCK)
     for start in range(window - 1, len(values), BLOCK):
         rows = min(BLOCK, len(values) - start)
-        count, p, v = rows + window - 1, slope[start : start + rows], variance[start : start + rows]
+        count, p, v, m = rows + window - 1, slope[start : start + rows], variance[start : start + rows], mean[:rows]
         means[:count] = values[start - window + 1 : start + rows]
         squares[:count] = 0.0
         products[:count] = 0.0
-        mean[:] = 0.0
+        m[:] = 0.0
         size, taken = 1, 0
         while True:
             if window & size:
-                older = window - 1 - taken
-                share, weight = size / (taken + size), taken * size / (taken + size)
-                for i in range(rows):
-                    step = means[older + i] - mean[i]
-                    mean[i] = mean[i] + step * share if taken else means[older + i]
-                    v[i] += squares[older + i] + step * step * weight
-                    p[i] += products[older + i] - step * weight * (0.5 * (taken + size))
+                older, newest, weight = window - 1 - taken, step[:rows], taken * size / (taken + size)
+                _step(m, means[older : older + rows], newest)
+                _join_squares(v, squares[older : older + rows], newest, weight, v)
+                _join_products(p, products[older : older + rows], newest, weight * 0.5 * (taken + size), p)
+                _move(m, newest, size / (taken + size), m)
                 taken += size
             if 2 * size > window:
                 break
-            for i in range(2 * size - 1, count):
-                step = means[i - size] - means[i]
-                doubled[i] = means[i] + 0.5 * step
-                doubled_squares[i] = squares[i] + squares[i - size] + step * step * (0.5 * size)
-                doubled_products[i] = products[i] + products[i - size] - step * (0.5 * size) * size
+            near, far, moved = slice(size, count), slice(0, count - size), step[size:count]
+            _step(means[near], means[far], moved)
+            _move(means[near], moved, 0.5, doubled[near])
+            _join_squares(squares[near], squares[far], moved, 0.5 * size, doubled_squares[near])
+            _join_products(products[near], products[far], moved, 0.5 * size * size, doubled_products[near])
             means, doubled, squares, doubled_squares = doubled, means, doubled_squares, squares
             products, doubled_products = doubled_products, products
             size *= 2
@@ -300,56 +327,80 @@ def _join_lines(values: Floats, window: int, slope: Floats, variance: Floats) ->
 
 @_compiled
 def _join_shapes(values: Floats, window: int, mean: Floats, second: Floats, third: Floats, fourth: Floats) -> None:
-    """Windows as mean and sums of powers of the distance from it; row j of `held` is power j of windows of `size`."""
-    held, doubled = np.empty((4, BLOCK + window)), np.empty((4, BLOCK + window))
+    """Windows as mean and sums of powers of the distance from it; row j of `held` is power j + 1 of windows of `size`."""
+    width = BLOCK + window
+    held, doubled, step = np.empty((4, width)), np.empty((4, width)), np.empty(width)
     for start in range(window - 1, len(values), BLOCK):
         rows = min(BLOCK, len(values) - start)
         count, stop = rows + window - 1, start + rows
-        a1, a2, a3, a4 = mean[start:stop], second[start:stop], third[start:stop], fourth[start:stop]
+        out = (mean[start:stop], second[start:stop], third[start:stop], fourth[start:stop])
         held[0, :count] = values[start - window + 1 : stop]
         held[1:, :count] = 0.0
         size, taken = 1, 0
         while True:
             if window & size:
                 older = window - 1 - taken
-                b1, b2, b3, b4 = held[0, older:], held[1, older:], held[2, older:], held[3, older:]
-                if taken:
-                    _add_shape(rows, float(taken), float(size), a1, a2, a3, a4, b1, b2, b3, b4)
-                else:
-                    a1[:], a2[:], a3[:], a4[:] = b1[:rows], b2[:rows], b3[:rows], b4[:rows]
+                end = older + rows
+                piece = (held[0, older:end], held[1, older:end], held[2, older:end], held[3, older:end])
+                _join_shape(float(taken), float(size), out, piece, step[:rows], out)
                 taken += size
             if 2 * size > window:
                 break
-            doubled[:, size:count] = held[:, size:count]
-            a1_, a2_, a3_, a4_ = doubled[0, size:], doubled[1, size:], doubled[2, size:], doubled[3, size:]
-            k = float(size)
-            _add_shape(count - size, k, k, a1_, a2_, a3_, a4_, held[0], held[1], held[2], held[3])
+            end = count - size
+            near = (held[0, size:count], held[1, size:count], held[2, size:count], held[3, size:count])
+            far = (held[0, :end], held[1, :end], held[2, :end], held[3, :end])
+            into = (doubled[0, size:count], doubled[1, size:count], doubled[2, size:count], doubled[3, size:count])
+            _join_shape(float(size), float(size), near, far, step[size:count], into)
             held, doubled = doubled, held
             size *= 2
         for i in range(rows):
-            a2[i] /= window
-            a3[i] /= window
-            a4[i] /= window
+            out[1][i] /= window
+            out[2][i] /= window
+            out[3][i] /= window
 
 
-@njit(nogil=True, inline="always")
-def _add_shape(
-    rows: int, a: float, b: float, a1: Floats, a2: Floats, a3: Floats, a4: Floats, b1: Floats, b2: Floats, b3: Floats,
-    b4: Floats,
-) -> None:  # fmt: skip
-    """Join windows of `b` bars to windows of `a` bars in place."""
+@_compiled
+def _join_shape(a: float, b: float, near: Any, far: Any, step: Floats, out: Any) -> None:
+    """Join windows of `b` older bars to windows of `a` bars; highest power first, for `out` may be `near`."""
     n = a + b
-    share, weight = b / n, a * b / n
-    skew, kurt = weight * (a - b) / n, weight * (a * a - a * b + b * b) / (n * n)
-    of_a, of_b = a / n, b / n
-    for i in range(rows):
-        step = b1[i] - a1[i]
-        squared = step * step
-        q = of_a * of_a * b2[i] + of_b * of_b * a2[i]
-        a4[i] += b4[i] + squared * (squared * kurt + 6.0 * q) + 4.0 * step * (of_a * b3[i] - of_b * a3[i])
-        a3[i] += b3[i] + step * (squared * skew + 3.0 * (of_a * b2[i] - of_b * a2[i]))
-        a2[i] += b2[i] + squared * weight
-        a1[i] += step * share
+    weight, of_near, of_far = a * b / n, a / n, b / n
+    _step(near[0], far[0], step)
+    _join_fourth(near[3], far[3], near[2], far[2], near[1], far[1], step, weight, of_near, of_far, out[3])
+    _join_third(near[2], far[2], near[1], far[1], step, weight, of_near, of_far, out[2])
+    _join_squares(near[1], far[1], step, weight, out[1])
+    _move(near[0], step, of_far, out[0])
+
+
+@_compiled
+def _join_third(
+    a3: Floats, b3: Floats, a2: Floats, b2: Floats, step: Floats, weight: float, of_a: float, of_b: float, out: Floats
+) -> None:
+    scale = weight * (of_a - of_b)
+    for i in range(len(out)):
+        d = step[i]
+        out[i] = a3[i] + b3[i] + d * (d * d * scale + 3.0 * (of_a * b2[i] - of_b * a2[i]))
+
+
+@_compiled
+def _join_fourth(
+    a4: Floats,
+    b4: Floats,
+    a3: Floats,
+    b3: Floats,
+    a2: Floats,
+    b2: Floats,
+    step: Floats,
+    weight: float,
+    of_a: float,
+    of_b: float,
+    out: Floats,
+) -> None:
+    scale = weight * (of_a * of_a - of_a * of_b + of_b * of_b)
+    for i in range(len(out)):
+        d = step[i]
+        squared = d * d
+        twos = of_a * of_a * b2[i] + of_b * of_b * a2[i]
+        out[i] = a4[i] + b4[i] + squared * (squared * scale + 6.0 * twos) + 4.0 * d * (of_a * b3[i] - of_b * a3[i])
 
 
 @_compiled
@@ -466,3 +517,12 @@ def _transpose(values: NDArray[np.float32], columns: Integers, matrix: NDArray[n
             for i in range(start, stop):
                 for j in range(first, last):
                     matrix[i, columns[j]] = values[j, i]
+
+
+@_compiled
+def _largest_exponent(bits: NDArray[np.uint32]) -> np.uint32:
+    """float32 is infinite or NaN where every bit of its exponent is set."""
+    largest = np.uint32(0)
+    for i in range(len(bits)):
+        largest = max(largest, bits[i] & EXPONENT)
+    return largest
