@@ -9,6 +9,7 @@ from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.errors import DataError, InputMissingError, VerificationError
 from ohlcv_factory.features.sets import SetRules
 from ohlcv_factory.training.bundle import ModelBundle
+from ohlcv_factory.training.drift import DriftWarning
 from ohlcv_factory.training.trainer import Trainer
 
 
@@ -55,7 +56,8 @@ def test_later_bars_change_no_earlier_prediction(bundle, market):
 
 def test_finer_bars_are_resampled_and_coarser_ones_refused(bundle, market):
     minutes = random_walk(12_000, 3, bar_seconds=60)
-    assert len(bundle.predict(minutes)) == 2400 - bundle.first_eligible
+    with pytest.warns(DriftWarning, match="atr_pct_14"):  # five such minutes move more than the market's five
+        assert len(bundle.predict(minutes)) == 2400 - bundle.first_eligible
     with pytest.raises(DataError, match="the run was trained on 5min bars, got 1h bars"):
         bundle.predict(random_walk(2000, 3, bar_seconds=3600))
 

@@ -6,7 +6,10 @@ import json
 import os
 import sys
 import traceback
-from typing import Any
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 
 import click
 import typer
@@ -27,7 +30,7 @@ from ohlcv_factory.cli import (
     run,
     train,
 )
-from ohlcv_factory.errors import FactoryError
+from ohlcv_factory.errors import FactoryError, FactoryWarning
 
 DEBUG_VARIABLE = "FACTORY_DEBUG"
 EXIT_INTERRUPTED = 130
@@ -82,7 +85,8 @@ def invoke(arguments: list[str]) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     as_json = "--json" in arguments
     try:
-        return _run(arguments)
+        with warnings_in_words():
+            return _run(arguments)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -92,6 +96,23 @@ def invoke(arguments: list[str]) -> int:
         if debug:
             traceback.print_exc()
         return int(values["exit_code"])
+
+
+@contextmanager
+def warnings_in_words() -> Iterator[None]:
+    """Print our own warnings as one line on standard error each; others stay as Python shows them."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def in_words(message: Any, category: type[Warning], *rest: Any) -> None:
+            if issubclass(category, FactoryWarning):
+                print(f"warning: {message}", file=sys.stderr)
+            else:
+                show(message, category, *rest)
+
+        warnings.simplefilter("always", FactoryWarning)
+        warnings.showwarning = cast(Any, in_words)
+        yield
 
 
 def _run(arguments: list[str]) -> int:

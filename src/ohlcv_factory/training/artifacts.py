@@ -23,7 +23,15 @@ from ohlcv_factory.runtime.threads import thread_count
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.digests import folder_digests
 from ohlcv_factory.storage.formats import write_array, write_json, write_settings
-from ohlcv_factory.training.bundle import BEST_MODEL, CALIBRATOR, FEATURE_CONFIG, MANIFEST, SCALER, SELECTION
+from ohlcv_factory.training.bundle import (
+    BEST_MODEL,
+    CALIBRATOR,
+    FEATURE_CONFIG,
+    MANIFEST,
+    SCALER,
+    SELECTION,
+    TRAINING_RANGE,
+)
 from ohlcv_factory.training.fitting import Fit
 from ohlcv_factory.training.importance import importance_frame
 from ohlcv_factory.training.pipeline import FittedPipeline
@@ -122,6 +130,7 @@ def write_model(folder: Path, fit: Fit) -> None:
     pipeline.model.save(folder / BEST_MODEL)
     write_json(folder / SCALER, pipeline.scaler.plain())
     write_json(folder / CALIBRATOR, pipeline.calibrator.plain())
+    write_json(folder / TRAINING_RANGE, fit.training_range.plain())
 
 
 def write_predictions(folder: Path, part: str, predictions: Predictions, scores: Scores) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -25,12 +26,14 @@ from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.training.drift import DriftWarning, TrainingRange
 from ohlcv_factory.training.pipeline import FittedPipeline
 
 MANIFEST = "manifest.json"
 BEST_MODEL = Path("checkpoints") / "best_model"
 SCALER = Path("checkpoints") / "scaler.json"
 CALIBRATOR = Path("checkpoints") / "calibrator.json"
+TRAINING_RANGE = Path("checkpoints") / "training_range.json"
 SELECTION = Path("checkpoints") / "selection.json"
 FEATURE_CONFIG = Path("config") / "feature_config.yaml"
 
@@ -47,6 +50,7 @@ class ModelBundle:
     instruments: tuple[Instrument, ...]
     read_options: ReadOptions
     """How the training file was read; what `predict` assumes unless told otherwise."""
+    training_range: TrainingRange
     rolls: Rolls
     """What the run's dataset did about contract rolls."""
     plugins: tuple[PluginRecord, ...] = ()
@@ -78,6 +82,7 @@ class ModelBundle:
             first_eligible=data["warm_up_bars"] + data["history_bars"],
             instruments=tuple(Instrument.parse(row, where=FEATURE_CONFIG.name) for row in data["instruments"]),
             read_options=ReadOptions.parse(data["read"], where=FEATURE_CONFIG.name),
+            training_range=TrainingRange.from_plain(read_json(folder / TRAINING_RANGE)),
             rolls=Rolls.parse(data["rolls"], where=FEATURE_CONFIG.name),
             plugins=_plugins_of(pipeline.columns, data.get("plugins", [])),
         )
@@ -85,7 +90,8 @@ class ModelBundle:
     def predict(self, bars: Bars) -> Predictions:
         """Predictions of every eligible bar of one symbol, from the first bar given on; nothing is scored.
 
-        Finer bars are resampled to the run's bar size. Raises DataError (65) when the bars are coarser or too few,
+        Finer bars are resampled to the run's bar size. Warns (DriftWarning) when the features look like none of the
+        training's. Raises DataError (65) when the bars are coarser or too few,
         UsageError (2) or VerificationError (76) when a plugin that the run needs is not loaded, or has changed.
         """
         require(self.plugins)
@@ -97,8 +103,11 @@ class ModelBundle:
                 where=bars.symbol,
                 help="start the file earlier",
             )
-        features = feature_rows(sized, instrument, self.pipeline.columns, self.rolls)
-        return self.predict_rows(sized, features[rows], rows)
+        features = feature_rows(sized, instrument, self.pipeline.columns, self.rolls)[rows]
+        drift = self.training_range.note(features, bars.symbol)
+        if drift:
+            warnings.warn(drift, DriftWarning, stacklevel=2)
+        return self.predict_rows(sized, features, rows)
 
     def live(self, bars: Bars) -> LiveSession:
         """A session that starts from these bars and then gets one bar at a time."""

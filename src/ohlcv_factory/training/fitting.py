@@ -17,6 +17,7 @@ from ohlcv_factory.features.sets import resolve
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.models.base import BaseModel, EpochSink, TrainingMetrics
 from ohlcv_factory.splits.inner import InnerRows, inner_rows
+from ohlcv_factory.training.drift import TrainingRange
 from ohlcv_factory.training.pipeline import FittedPipeline
 from ohlcv_factory.training.settings import TrainerConfig
 
@@ -32,6 +33,8 @@ class Fit:
     notes: tuple[str, ...]
     selection: Selection
     """The columns that were kept of the feature set's; learnt from the fit rows."""
+    training_range: TrainingRange
+    """Where the features of the fit rows lie."""
 
 
 def fit_pipeline(config: TrainerConfig, container: TimeSeriesDataContainer, sink: EpochSink | None = None) -> Fit:
@@ -47,7 +50,8 @@ def fit_pipeline(config: TrainerConfig, container: TimeSeriesDataContainer, sink
     inner = inner_parts(container, rows)
     selection = _select(config, container, rows[inner.fit], offered)
     columns = selection.kept
-    scaler = Scaler.fit(model.input_spec.scaling, container.matrix(rows[inner.fit], columns))
+    fit_values = container.matrix(rows[inner.fit], columns)
+    scaler = Scaler.fit(model.input_spec.scaling, fit_values)
     fit_rows, stop_rows = (
         _scaled(container, rows[part], columns, scaler, config, model) for part in (inner.fit, inner.stop)
     )
@@ -59,7 +63,8 @@ def fit_pipeline(config: TrainerConfig, container: TimeSeriesDataContainer, sink
     if config.refit == "all":
         pipeline = _refit(config, container, rows, pipeline, metrics)
     notes = (*inner.notes, *notes, *_column_notes(selection, len(inner.fit)))
-    return Fit(pipeline, metrics, _row_counts(rows, inner), notes, selection)
+    seen = TrainingRange.fit(fit_values, columns)
+    return Fit(pipeline, metrics, _row_counts(rows, inner), notes, selection, seen)
 
 
 def _select(
