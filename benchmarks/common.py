@@ -74,9 +74,15 @@ class Bench:
         for _ in range(LAUNCHES):
             for name, taken in samples.items():
                 if isinstance(taken, list):
-                    found = self._launch(file, name, self.peer_python if name in peers else sys.executable)
+                    found = self._launch(file, name, self._python_of(name) if name in peers else sys.executable)
                     samples[name] = found if isinstance(found, str) else [*taken, *found]
         return {name: taken if isinstance(taken, str) else _medians(taken) for name, taken in samples.items()}
+
+    def _python_of(self, peer: str) -> str:
+        """The Python of a peer: that of an environment of its own where there is one (`peers_alone.txt`)."""
+        common = Path(self.peer_python)
+        alone = common.parents[1].with_name(f"{common.parents[1].name}-{peer}") / "bin" / common.name
+        return str(alone) if alone.exists() else self.peer_python
 
     def _launch(self, file: str, case: str, python: str) -> list[dict[str, Any]] | str:
         if not Path(python).exists():

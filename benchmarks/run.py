@@ -1,6 +1,6 @@
 """`scripts/bench`: every row, one table, and `results.json` with versions and machine.
 
-Ratios are peer / ours in row 7 (how many times faster we are) and ours / peer in row 13 (what the factory adds). The
+Ratios are peer / ours (how many times faster we are), and ours / peer in rows 1 and 13 (what the factory adds). The
 machine may be shared: compare ratios of one run, never seconds of two.
 """
 
@@ -19,15 +19,31 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import causal_wavelets
 import fit_overhead
+import full_catalogue
+import indicator_columns
+import indicator_peers
 import raw_to_dataset
 import start_up
 import ten_million_bars
 import trading_simulation
+import triple_barrier_labels
 from common import Bench, Line, Timing
 
-ROWS = {7: trading_simulation, 8: raw_to_dataset, 9: ten_million_bars, 13: fit_overhead, 15: start_up}
-OVERHEAD_ROWS = (13,)
+ROWS = {
+    1: indicator_columns,
+    2: indicator_peers,
+    3: full_catalogue,
+    4: triple_barrier_labels,
+    5: causal_wavelets,
+    7: trading_simulation,
+    8: raw_to_dataset,
+    9: ten_million_bars,
+    13: fit_overhead,
+    15: start_up,
+}
+OVERHEAD_ROWS = (1, 13)
 HERE = Path(__file__).parent
 OURS = (
     "ohlcv-model-factory",
@@ -40,7 +56,7 @@ OURS = (
     "lightgbm",
     "catboost",
 )
-PEERS = ("numpy", "numba", "pandas", "vectorbt")
+PEERS = ("numpy", "numba", "pandas", "polars", "pandas-ta", "ml4t-engineer", "PyWavelets", "vectorbt")
 HEADER = ("row", "work", "wall", "CPU", "peak", "peer", "wall", "CPU", "ratio wall", "ratio CPU", "reach")
 
 

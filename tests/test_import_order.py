@@ -29,7 +29,7 @@ LAYERS = (
 """From left to right. Neighbours of one line of ARCHITECTURE have an order too, so that no two can need each other."""
 HEAVY = frozenset(
     {"pandas", "sklearn", "skops", "torch", "xgboost", "lightgbm", "catboost", "matplotlib", "mlflow", "optuna", "ray"}
-    | {"transformers", "chronos", "safetensors", "tqdm", "gym_anytrading"}
+    | {"pandas_market_calendars", "transformers", "chronos", "safetensors", "tqdm", "gym_anytrading"}
 )
 NETWORKS = "models/_torch"
 """Networks are classes of torch: these modules load it, and so only functions and model files may import them."""

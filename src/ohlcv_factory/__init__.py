@@ -25,6 +25,7 @@ _PUBLIC = {
     "TrainerConfig": "ohlcv_factory.training.settings",
     "TrainingMetrics": "ohlcv_factory.models.base",
     "bars_from_frame": "ohlcv_factory.bars.load",
+    "feature": "ohlcv_factory.features.plugins",
     "read_bars": "ohlcv_factory.bars.load",
 }
 

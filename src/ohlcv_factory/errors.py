@@ -128,6 +128,10 @@ class AccessError(FactoryError, PermissionError):
     code, exit_code = "E-access", 77
 
 
+class FactoryWarning(UserWarning):
+    """Something that works but should be known; the command line prints it as one line."""
+
+
 def nearest(name: str, offered: Iterable[str]) -> str | None:
     """The offered name that looks most like `name`, or None when nothing is close."""
     found = difflib.get_close_matches(name, list(offered), n=1, cutoff=0.5)

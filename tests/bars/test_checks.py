@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ohlcv_factory.bars.checks import check_bars, common_step
+from ohlcv_factory.bars.load import BarFile
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.bars.synthetic import START_NS, random_walk
 from ohlcv_factory.errors import DataError
@@ -102,9 +105,53 @@ def test_jumps_are_listed_in_both_directions() -> None:
     jumpy = bars_at(0, 5, 10, 15, close=[1.0, 100.0, 100.5, 1.0])
     assert check_bars(jumpy, now=LATER)[1] == ()
     assert check_bars(jumpy, now=LATER, max_jump=50.0)[1] == (
-        "2 closes jump by more than a factor of 50: "
-        "row 2 (2024-01-01T00:05:00Z, x100), row 4 (2024-01-01T00:15:00Z, x0.00995)",
+        "2 closes jump by a factor of 50 or more: "
+        "row 2 (2024-01-01T00:05:00Z) x100, row 4 (2024-01-01T00:15:00Z) x0.00995",
     )
+
+
+def test_a_factor_of_100_is_listed_unless_told_otherwise(read: Callable[..., BarFile], good: str) -> None:
+    jumpy = good.replace("1.75,2.5,1.5,2.0,30", "175,250,150,175,30")
+    (warning,) = read(jumpy).account.warnings
+    assert warning == "1 closes jump by a factor of 100 or more: row 4 (2024-01-02T00:10:00Z) x100"
+    assert read(jumpy, max_jump=101.0).account.warnings == ()
+
+
+def test_a_gap_far_beyond_the_usual_break_is_listed() -> None:
+    """Four weeks of 30 hourly bars on Mondays and Tuesdays; one week is absent, and one hour."""
+    hours = [week * 168 + hour for week in (0, 1, 2, 10, 11) for hour in range(30) if hour != 7]
+    warnings = check_bars(hourly(hours), now=LATER)[1]
+    assert warnings == (
+        "1 gaps beyond 5 times the usual break: 2024-01-16T05:00:00Z to 2024-03-11T00:00:00Z (54 days, 19:00:00)",
+    )
+
+
+def test_only_the_five_largest_gaps_are_listed() -> None:
+    """Bars every hour, the first eighty with a gap of two to fourteen days after every tenth of them."""
+    hours = np.arange(80) + np.repeat(np.arange(8) * 24 * np.arange(1, 9), 10)
+    (warning,) = check_bars(hourly(list(np.concatenate([hours, hours[-1] + 1 + np.arange(3000)]))), now=LATER)[1]
+    assert warning.startswith("7 gaps beyond 5 times")
+    assert warning.count(" to ") == 5
+
+
+def test_months_in_which_nothing_moves_are_named() -> None:
+    hours = list(range(24 * 91))
+    close = [1.0 + (hour % 5) * (not 31 * 24 <= hour < 60 * 24) for hour in hours]
+    assert check_bars(hourly(hours, close), now=LATER)[1] == ("close never moves (std = 0) in 2024-02",)
+
+
+def test_two_contracts_at_one_time_are_refused() -> None:
+    bars = replace(bars_at(0, 5, 5), contract=np.array([0, 0, 1], dtype=np.int32), contract_names=("H4", "M4"))
+    with pytest.raises(DataError, match="two contracts at one time: H4 row 2") as caught:
+        check_bars(bars, now=LATER)
+    assert caught.value.where == "bars:3"
+
+
+def hourly(hours: list[int], close: list[float] | None = None) -> Bars:
+    """Bars of an hour at hours after 2024-01-01 00:00 UTC, a Monday; the close alternates."""
+    time_ns = START_NS + np.array(hours, dtype=np.int64) * 60 * MINUTE_NS
+    price = np.array(close) if close else 1.0 + np.arange(len(hours)) % 2
+    return Bars("X", time_ns, price, price, price, price, np.ones(len(hours)), 3600)
 
 
 @pytest.mark.parametrize("column", ["open", "high", "low", "close", "volume"])

@@ -38,6 +38,7 @@ def test_a_plain_file_gives_its_values_and_an_account(good: str, read: Callable[
         "first": "2024-01-02T00:00:00Z",
         "last": "2024-01-02T00:10:00Z",
         "assumed": [
+            "dialect: none, columns by their names",
             "symbol: BTC (from the name BTC_5min.csv)",
             "times: ISO 8601",
             "zone: carried by the times",
@@ -47,6 +48,15 @@ def test_a_plain_file_gives_its_values_and_an_account(good: str, read: Callable[
             "columns: 'timestamp', 'open', 'high', 'low', 'close', 'volume'",
         ],
         "warnings": [],
+        "files": [
+            {
+                "source": "BTC_5min.csv",
+                "sha256": hashlib.sha256(good.encode()).hexdigest(),
+                "rows": 3,
+                "dialect": None,
+            }
+        ],
+        "cleaned": {},
     }
 
 
@@ -59,7 +69,7 @@ SAME: dict[str, tuple[Change, dict[str, object], str]] = {
     "rows out of order": (
         lambda good: "".join([good.splitlines(keepends=True)[0], *reversed(good.splitlines(keepends=True)[1:])]),
         {"sort": True},
-        "order: sorted by time",
+        "order: newest first, sorted by time",
     ),
     "equal repeats": (
         lambda good: good + good.splitlines()[-1],
@@ -86,7 +96,7 @@ REFUSED_VALUES = [
     ("2.0,1.0", "inf,1.0", 3, "high is not finite: row 3", "mend"),
     (",0.5,", ",0,", 2, "low is not above 0: row 2", "positive"),
     (",0.5,", ",-1,", 2, "low is not above 0: row 2", "positive"),
-    (",20\n", ",-20\n", 3, "volume is negative: row 3", "--map"),
+    (",20\n", ",-20\n", 3, "volume is negative: row 3", "--clean drop_negative_volume"),
 ]
 
 
@@ -102,7 +112,7 @@ def test_values_that_no_market_has_are_refused_with_their_line(
 
 REFUSED_TIMES: dict[str, tuple[list[str], dict[str, object], int | None, str, str]] = {
     "no rows": ([], {}, None, "BTC_5min.csv has columns and 0 bars", "export"),
-    "one bar": (["2024-01-02T00:00Z"], {}, None, "one time alone", "--bar-size"),
+    "one bar": (["2024-01-02T00:00Z"], {}, None, "one time alone", "--source-size"),
     "unsorted": (
         ["2024-01-02T00:00Z", "2024-01-02T00:10Z", "2024-01-02T00:05Z"],
         {},
@@ -124,14 +134,14 @@ REFUSED_TIMES: dict[str, tuple[list[str], dict[str, object], int | None, str, st
         {"bar_size": "1min"},
         None,
         "steps do not fit bars of 1min: 5min 2 times",
-        "--bar-size",
+        "--source-size",
     ),
     "mixed sizes": (
         ["2024-01-02T00:00Z", "2024-01-02T00:05Z", "2024-01-02T00:10Z", "2024-01-02T00:11Z"],
         {},
         5,
         "5min 2 times, 1min 1 times",
-        "--bar-size",
+        "--source-size",
     ),
 }
 

@@ -22,6 +22,10 @@ def test_only_an_option_that_was_set_is_refused() -> None:
     assert (caught.value.where, caught.value.help) == ("--time-unit", "leave --time-unit out")
 
 
+def test_a_recorded_dialect_can_be_unset() -> None:
+    assert ReadOptions.parse({"dialect": "auto"}) == ReadOptions()
+
+
 @pytest.mark.parametrize(
     "option", [{"delimiter": ";"}, {"date_format": "%Y"}, {"encoding": "latin-1"}, {"decimal": ","}]
 )

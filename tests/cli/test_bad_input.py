@@ -8,6 +8,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -111,12 +112,72 @@ CASES = {
         command=("data", "check", "bar.csv"),
     ),
     "18 directory": Case(
-        code=66, says="folder is a directory, not a file", at="folder", help="name one of its files: inside.csv",
-        command=("data", "check", "folder"), files={"folder/inside.csv": b""},
+        code=66, says="folder is a directory without bar files", at="folder", help="it holds notes.md; bar files end in",
+        command=("data", "check", "folder"), files={"folder/notes.md": b""},
     ),
     "20 repeated, equal": Case(
         text(FIRST, SECOND, SECOND, THIRD), says="a time comes again with the same values: row 4", at="bars.csv:4",
         help="--on-duplicate last",
+    ),
+    "20 repeated, equal, of two files": Case(
+        text(FIRST, SECOND, SECOND), says="a time comes again with the same values: row 4", at="bars.csv:4",
+        help="--clean drop_duplicates", command=("data", "check", "bars.csv", "bars_2.csv"),
+        files={"bars_2.csv": text(THIRD)},
+    ),
+    "21 repeated, other values": Case(
+        text(FIRST, SECOND, SECOND.replace("1.75", "1.5")), says="a time comes again with other values: row 4",
+        at="bars.csv:4", help="remove the wrong rows", command=(*CHECK, "--on-duplicate", "last"),
+    ),
+    "21 overlap, other values": Case(
+        text(FIRST, SECOND), says="files overlap with other values: bars.csv row 3", at="bars_2.csv:2",
+        help="remove the wrong rows", command=("data", "check", "bars.csv", "bars_2.csv"),
+        files={"bars_2.csv": text(SECOND.replace("1.75", "1.5"), THIRD)},
+    ),
+    "22 unsorted": Case(
+        text(SECOND, FIRST, THIRD), says="row 3 goes back 0:05:00 to 2024-01-02T00:00:00Z", at="bars.csv:3", help="--sort"
+    ),
+    "23 no zone": Case(
+        text(FIRST, SECOND).replace(b"Z,", b","), says="carries no time zone: row 2", at="bars.csv:2", help="--tz UTC"
+    ),
+    "23 no zone, known exporter": Case(
+        b"2024.01.02,00:00,1,2,1,1.5,5\n2024.01.02,00:01,1,2,1,1.25,5\n", says="carries no time zone: row 1",
+        at="bars.csv:1", help="--tz EET",
+    ),
+    "24 zone in some rows": Case(
+        text(FIRST, SECOND.replace("Z,", ",")), says="row 2 '2024-01-02T00:00:00Z' has a zone, row 3", at="bars.csv:3",
+        help="with a Z",
+    ),
+    "25 doubled hour": Case(
+        text(FIRST, SECOND).replace(b"2024-01-02T00", b"2023-11-05T01").replace(b"Z,", b","),
+        says="comes twice: America/New_York repeats that hour", at="bars.csv:2", help="--ambiguous earliest or latest",
+        command=(*CHECK, "--tz", "America/New_York"),
+    ),
+    "25 skipped hour": Case(
+        text(FIRST, SECOND).replace(b"2024-01-02T00", b"2023-03-12T02").replace(b"Z,", b","),
+        says="does not exist: America/New_York skips that hour", at="bars.csv:2", help="is --tz right?",
+        command=(*CHECK, "--tz", "America/New_York"),
+    ),
+    "26 wrong unit": Case(
+        text("1704153600000,1,2,1,1,5", "1704153900000,1,2,1,1.5,5"), says="all 2 bars lie in 1970", help="--time-unit",
+        command=(*CHECK, "--time-unit", "us"),
+    ),
+    "27 day or month first": Case(
+        text("01.02.2024,1,2,1,1,5", "02.02.2024,1,2,1,1.5,5"), says="may be day first or month first", at="bars.csv:2",
+        help="--date-format '%d.%m.%Y' or '%m.%d.%Y'", command=(*CHECK, "--tz", "UTC"),
+    ),
+    "28 future": Case(
+        text(FIRST, SECOND, "2199-01-02T00:00:00Z,1,2,1,1,5"), says="bars from the future", at="bars.csv:4",
+        help="check --tz, --stamp, --time-unit",
+    ),
+    "29 mixed bar sizes": Case(
+        text(FIRST, SECOND, THIRD, THIRD.replace(":10:", ":11:")), says="5min 2 times, 1min 1 times", at="bars.csv:5",
+        help="declare the bar size (--source-size)",
+    ),
+    "29 bar sizes of two files": Case(
+        text(*(f"2024-01-02T{n // 12:02}:{n % 12 * 5:02}:00Z,1,2,1,1.{n},5" for n in range(30))),
+        says="bars.csv holds bars of 5min, bars_2.csv of 1min", at="bars_2.csv", help="files of one bar size",
+        command=("data", "check", "bars.csv", "bars_2.csv"),
+        files={"bars_2.csv": text(*(f"2024-01-03T00:{n:02}:00Z,1,2,1,1.{n},5" for n in range(30)))},
     ),
     "32 high below low": Case(swapped("1.5,0.5", "0.5,1.5"), says="high is below low: row 2", at="bars.csv:2"),
     "32 close outside": Case(swapped("1.25,10", "9,10"), says="close lies outside low to high: row 2", at="bars.csv:2"),
@@ -127,6 +188,29 @@ CASES = {
     "35 negative volume": Case(swapped(",20", ",-20"), says="volume is negative: row 3", at="bars.csv:3"),
     "36 constant": Case(
         text(*(f"2024-01-02T00:0{5 * n}:00Z,1,2,1,1.5,3" for n in range(2))), says="labels would be one class"
+    ),
+    "38 several contracts": Case(
+        text(FIRST, FIRST.replace("1.25", "1.5"), SECOND).replace(b"volume", b"volume,contract")
+        .replace(b"10\n", b"10,H4\n", 1).replace(b"10\n", b"10,M4\n").replace(b"20\n", b"20,H4\n"),
+        says="two contracts at one time: H4 row 2", at="bars.csv:3", help="--contract H4",
+    ),
+    "38 unknown contract": Case(
+        text(FIRST).replace(b"volume", b"volume,contract").replace(b"10\n", b"10,H4\n"), code=2,
+        says="Unknown contract 'H5'. Did you mean 'H4'?", at="--contract", help="offered: H4",
+        command=(*CHECK, "--contract", "H5"),
+    ),
+    "dialect in doubt": Case(
+        b"20240102 000000;1;2;1;1.5;5\n20240102 000100;1;2;1;1.25;5\n",
+        says="several dialects have this layout: ninjatrader: time, open, high, low, close, volume, zone UTC, close stamp",
+        at="bars.csv:1", help="--dialect ninjatrader or --dialect histdata",
+    ),
+    "dialect unknown": Case(
+        text(FIRST), code=2, says="Unknown dialect 'binence'. Did you mean 'binance'?", at="--dialect",
+        help="ohlcv-factory data dialects", command=(*CHECK, "--dialect", "binence"),
+    ),
+    "cleaning unknown": Case(
+        text(FIRST), code=2, says="no rule 'drop_bad_row'; did you mean 'drop_bad_rows'?", at="",
+        command=(*CHECK, "--clean", "drop_bad_row"),
     ),
     "39 symbol": Case(
         text(FIRST, SECOND).replace(b"volume", b"volume,symbol").replace(b"10\n", b"10,BTC\n").replace(b"20\n", b"20,ETH\n"),
@@ -213,12 +297,73 @@ def test_bad_input_is_refused_with_its_place_and_a_way_out(name, place):
         pytest.param(
             swapped(HEADER, " TimeStamp ,OPEN, High,low,CLOSE,Volume"), "3 bars of bars", id="13 padded names"
         ),
-        pytest.param(swapped(",20", ",0"), "warning: ", id="35 zero volume"),
+        pytest.param(swapped(",20", ",0"), "warning: volume is 0 in 33.3% of the bars", id="35 zero volume"),
+        pytest.param(
+            text(
+                *(
+                    f"2024-{1 + 2 * (n // 40):02}-0{1 + n % 40 // 24}T{n % 24:02}:00:00Z,1,2,1,1.{n % 7},5"
+                    for n in range(40)
+                ),
+                *(f"2024-05-{day:02}T00:00:00Z,1,2,1,1.{day},5" for day in range(1, 25)),
+            ),
+            "warning: 1 gaps beyond 5 times the usual break: 2024-01-02T15:00:00Z to 2024-05-01T00:00:00Z",
+            id="30 huge gap",
+        ),
+        pytest.param(
+            text(
+                *(
+                    f"2024-0{1 + n // 28}-{1 + n % 28:02}T00:00:00Z,1,2,1,1.{n % 5 if n < 28 else 5},5"
+                    for n in range(56)
+                )
+            ),
+            "warning: close never moves (std = 0) in 2024-02",
+            id="36 a month without a move",
+        ),
+        pytest.param(
+            swapped("1.75,2.5,1.5,2.0,30", "175,250,150,175,30"),
+            "warning: 1 closes jump by a factor of 100 or more: row 4 (2024-01-02T00:10:00Z) x100",
+            id="37 jump",
+        ),
     ],
 )
 def test_harmless_input_is_accepted_and_noted(content, says, place):
     (place / "bars.csv").write_bytes(content)
     assert says in succeed(*CHECK).out
+
+
+def test_31_a_bar_that_is_still_open_is_dropped_and_said(place):
+    opened = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    moments = [opened - timedelta(hours=n) for n in (2, 1, 0)]
+    (place / "bars.csv").write_bytes(text(*(f"{m:%Y-%m-%dT%H:%M:%S}Z,1,2,1,1.{m.hour % 3},5" for m in moments)))
+    said = succeed(*CHECK).out
+    assert f"warning: the last bar ({opened:%Y-%m-%dT%H:%M:%S}Z) is still open: dropped" in said
+
+
+def test_38_a_file_of_several_symbols_is_as_many_series(place):
+    content = text(FIRST, FIRST, SECOND, SECOND, THIRD).decode().splitlines()
+    rows = [f"{line},{name}" for line, name in zip(content, ["symbol", *"ABABA"], strict=True)]
+    (place / "bars.csv").write_text("\n".join(rows))
+    assert [(each["symbol"], each["rows"]) for each in succeed(*CHECK, "--json").json] == [("A", 5), ("B", 5)]
+
+
+def test_a_repair_is_asked_for_counted_and_printed(place):
+    (place / "bars.csv").write_bytes(text(FIRST, SECOND, THIRD.replace("2.5", "0")))
+    said = succeed(*CHECK, "--clean", "drop_bad_rows").out
+    assert "cleaned: drop_bad_rows: 1 rows" in said
+    assert "warning: drop_bad_rows: 1 rows, row 4 (2024-01-02T00:10:00Z)" in said
+
+
+def test_a_dataset_is_built_from_a_folder_and_keeps_the_account(place, bar_csv):
+    lines = bar_csv.read_text().splitlines(keepends=True)
+    (place / "in").mkdir()
+    (place / "in" / "SYNTH_1.csv").write_text("".join(lines[:3000]))
+    (place / "in" / "SYNTH_2.csv").write_text("".join([lines[0], *lines[2990:]]))
+    succeed("data", "build", "in", "--out", "own", *DATASET)
+    (source,) = json.loads((place / "own" / "dataset.json").read_text())["sources"]
+    assert [file["source"] for file in source["files"]] == ["SYNTH_1.csv", "SYNTH_2.csv"]
+    assert "overlaps: 10 rows of two files with equal values, kept once" in source["assumed"]
+    whole, joined = (pl.read_parquet(place / folder / "SYNTH.parquet") for folder in ("dataset", "own"))
+    assert joined.equals(whole)
 
 
 def test_19_a_closed_file_shows_owner_and_mode(place, monkeypatch):

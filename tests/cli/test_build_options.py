@@ -19,8 +19,10 @@ import polars as pl
 import pytest
 import typer
 from command_line import BARRIERS, FEATURES, Answer, call
+from own_features import OWN_FEATURE, own_features
 
 from ohlcv_factory.bars.options import ReadOptions
+from ohlcv_factory.bars.rolls import Rolls
 from ohlcv_factory.bars.schema import COLUMNS
 from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.cli.app import application
@@ -53,6 +55,7 @@ def read(name: str, value: Any, differs: str, file: str = "SYNTH.csv", **more: A
 
 NO_BARRIERS = ("--set", "barriers={}")
 FIXED = ("--label", "fixed_horizon", *NO_BARRIERS)
+WITH_OWN = ("--set", "features=[return_1, gap_5]")
 FLAGS = {
     "files": Case(("SYNTH_seed8.csv",), "symbols", file=""),
     "out": Case(("--out", "elsewhere"), "folder"),
@@ -66,10 +69,13 @@ FLAGS = {
     "session_end": Case(("--session-end",), "labels"),
     "embargo": Case(("--embargo", "0"), "parts"),
     "instruments": Case(("--instruments", "mine.yaml"), "instruments"),
+    "plugins": Case(("--plugin", "own.py"), "code", base=WITH_OWN),
     "threads": Case(("--threads", "1"), "threads"),
     "dry_run": Case(("--dry-run",), "folder"),
     "as_json": Case(("--json",), "is_json"),
+    "dialect": Case(("--dialect", "alphavantage"), "code", "naive.csv"),
     "symbol": Case(("--symbol", "OTHER"), "symbols"),
+    "contracts": Case(("--contract", "H4"), "code", "contracts.csv"),
     "tz": Case(("--tz", "UTC"), "code", "naive.csv"),
     "date_format": Case(("--date-format", "%Y%m%d %H%M%S", "--tz", "UTC"), "code", "compact.csv"),
     "time_unit": Case(("--time-unit", "s"), "code", "epoch.csv", code=65),
@@ -84,12 +90,16 @@ FLAGS = {
     "on_duplicate": Case(("--on-duplicate", "last"), "code", "repeated.csv"),
     "ambiguous": Case(("--ambiguous", "latest"), "code", "berlin.csv", base=("--tz", "Europe/Berlin")),
     "max_jump": Case(("--max-jump", "1.0001"), "notes"),
+    "price_scale": Case(("--price-scale", "10"), "bars"),
+    "volume_scale": Case(("--volume-scale", "10"), "bars"),
+    "cleaning": Case(("--clean", "drop_duplicates"), "code", "repeated.csv"),
 }
 """By the name of Typer's parameter."""
 
 KEYS = {
     "read": read("stamp", "close", "bars"),
     "bar_size": Case({"bar_size": "10min"}, "bars", base=("--set", "history_bars=0")),
+    "rolls": Case({"rolls": {"handling": "cut"}}, "parts", "rolled.csv", base=("--set", "history_bars=0")),
     "horizons": Case({"horizons": [5]}, "labels"),
     "barriers": Case({"barriers": {10: {"max_bars": 12}}}, "labels"),
     "label": Case({"label": "fixed_horizon"}, "labels", base=NO_BARRIERS),
@@ -102,6 +112,7 @@ KEYS = {
         {"timeframes": ["1h"]}, "features", file="SYNTH_long.csv", base=("--set", "features=[rsi_14, rsi_14_15m]")
     ),
     "features": Case({"features": ["return_1"]}, "features"),
+    "plugins": Case({"plugins": ["own.py"]}, "code", base=WITH_OWN),
     "history_bars": Case({"history_bars": 300}, "parts"),
     "parts": Case({"parts": {"train": 0.6}}, "parts"),
     "embargo_days": Case({"embargo_days": 0}, "parts"),
@@ -110,7 +121,9 @@ KEYS = {
     "out": Case({"out": "elsewhere"}, "folder"),
 }
 READ_KEYS = {
+    "dialect": read("dialect", "alphavantage", "code", "naive.csv"),
     "symbol": read("symbol", "OTHER", "symbols"),
+    "contracts": read("contracts", ["H4"], "code", "contracts.csv"),
     "tz": read("tz", "UTC", "code", "naive.csv"),
     "date_format": read("date_format", "%Y%m%d %H%M%S", "code", "compact.csv", base=("--tz", "UTC")),
     "time_unit": read("time_unit", "s", "code", "epoch.csv", code=65),
@@ -125,6 +138,14 @@ READ_KEYS = {
     "on_duplicate": read("on_duplicate", "last", "code", "repeated.csv"),
     "ambiguous": read("ambiguous", "latest", "code", "berlin.csv", base=("--tz", "Europe/Berlin")),
     "max_jump": read("max_jump", 1.0001, "notes"),
+    "price_scale": read("price_scale", 10.0, "bars"),
+    "volume_scale": read("volume_scale", 10.0, "bars"),
+    "cleaning": read("cleaning", ["drop_duplicates"], "code", "repeated.csv"),
+}
+ROLL_KEYS = {
+    "handling": Case({"rolls": {"handling": "cut"}}, "parts", "rolled.csv", base=("--set", "history_bars=0")),
+    "at": Case({"rolls": {"at": ["2024-01-05T00:00:00Z"]}}, "labels"),
+    "detect": Case({"rolls": {"detect": True}}, "notes", "jump.csv"),
 }
 PART_KEYS = {"train": Case({"parts": {"train": 0.6}}, "parts"), "val": Case({"parts": {"val": 0.2}}, "parts")}
 BARRIER_KEYS = {
@@ -135,9 +156,17 @@ ALL = {
     **{f"flag {name}": case for name, case in FLAGS.items()},
     **{f"key {name}": case for name, case in KEYS.items()},
     **{f"key read.{name}": case for name, case in READ_KEYS.items()},
+    **{f"key rolls.{name}": case for name, case in ROLL_KEYS.items()},
     **{f"key parts.{name}": case for name, case in PART_KEYS.items()},
     **{f"key barriers.{name}": case for name, case in BARRIER_KEYS.items()},
 }
+
+
+def higher_from(bars: pl.DataFrame, row: int, contract: str = "H4") -> pl.DataFrame:
+    """The bars with prices a tenth higher from a row on, as those of another contract."""
+    later = pl.int_range(pl.len()) >= row
+    prices = [pl.when(later).then(pl.col(name) * 1.1).otherwise(pl.col(name)).alias(name) for name in COLUMNS[:4]]
+    return bars.with_columns(*prices, contract=pl.when(later).then(pl.lit(contract)).otherwise(pl.lit("H4")))
 
 
 def write_files(place: Path) -> None:
@@ -166,7 +195,13 @@ def write_files(place: Path) -> None:
         "lots.csv": plain.replace("volume", "lots", 1),
         "unsorted.csv": "".join([*lines[:10], lines[11], lines[10], *lines[12:]]),
         "repeated.csv": "".join([*lines[:10], lines[9], *lines[10:]]),
+        "contracts.csv": "".join(
+            [f"contract,{lines[0]}", *(f"H4,{line}" for line in lines[1:]), f"M4,{lines[-1]}"]  # two at one time
+        ),
+        "rolled.csv": higher_from(bars, 1500, "M4").write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ"),
+        "jump.csv": higher_from(bars, 4 * 288).drop("contract").write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ"),
         "berlin.csv": berlin.write_csv(datetime_format="%Y-%m-%d %H:%M:%S"),
+        "own.py": OWN_FEATURE,
         "mine.yaml": write_yaml({"SYNTH": {"fee_bps": 9.0}}),
     }
     for name, text in files.items():
@@ -183,7 +218,7 @@ def built(folder):
 
     @cache
     def build(arguments: tuple[str, ...]) -> dict[str, Any]:
-        with pytest.MonkeyPatch.context() as patch:
+        with own_features(), pytest.MonkeyPatch.context() as patch:
             patch.chdir(place)
             patch.setattr(os, "fsync", lambda _: None)
             before = set(place.glob("*/dataset.json"))
@@ -279,7 +314,13 @@ def test_every_flag_of_data_build_has_a_case():
 
 @pytest.mark.parametrize(
     ("settings", "cases"),
-    [(BuildRecipe, KEYS), (ReadOptions, READ_KEYS), (PartShares, PART_KEYS), (BarrierOverride, BARRIER_KEYS)],
+    [
+        (BuildRecipe, KEYS),
+        (ReadOptions, READ_KEYS),
+        (PartShares, PART_KEYS),
+        (Rolls, ROLL_KEYS),
+        (BarrierOverride, BARRIER_KEYS),
+    ],
 )
 def test_every_key_of_a_build_recipe_has_a_case(settings, cases):
     assert set(settings.model_fields) == set(cases)

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import typer
 from command_line import DATASET, Answer, call, succeed, write_bars
+from markets import COLUMNS
+from own_features import OWN_FEATURE, own_features
 
 from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import TrainRecipe
@@ -49,6 +51,8 @@ def key(name: str, value: Any, differs: str = PROBABILITIES, **more: Any) -> Cas
 
 LIGHTGBM = ("--model", "lightgbm", "--set", "model.n_estimators=40", "--set", "model.learning_rate=0.2")
 SMALL = ("--dataset", "small")
+OWN_SET = {"mine": {"include": ["rsi_14", "return_*"]}}
+WITH_PLUGIN = ("--dataset", "with_plugin")
 
 FLAGS = {
     "model": Case(("--model", "random_forest")),
@@ -57,6 +61,9 @@ FLAGS = {
     "config": Case({"model": {"C": 0.01}}),
     "overrides": Case(("--set", "model.C=0.01")),
     "feature_set": Case(("--feature-set", "neural_optimal")),
+    "feature_sets": Case(("--feature-sets", "sets.yaml"), "code", base=("--feature-set", "mine")),
+    "feature_selection": Case(("--feature-selection", "importance")),
+    "plugins": Case(("--plugin", "own.py"), "code", base=WITH_PLUGIN),
     "weighting": Case(("--weighting", "none")),
     "experiment": Case(("--experiment", "first try"), "experiment"),
     "output_dir": Case(("--output-dir", "elsewhere"), "folder"),
@@ -70,6 +77,9 @@ KEYS = {
     "dataset": key("dataset", "small"),
     "horizon": key("horizon", 10),
     "feature_set": key("feature_set", "neural_optimal"),
+    "feature_sets": key("feature_sets", OWN_SET, "code", base=("--feature-set", "mine")),
+    "feature_selection": key("feature_selection", "importance"),
+    "plugins": key("plugins", ["own.py"], "code", base=WITH_PLUGIN),
     "sequence_length": key("sequence_length", 8, refusal="sequence_length does not apply to model 'logistic'"),
     "batch_size": key("batch_size", 8, refusal="batch_size does not apply to model 'logistic'"),
     "max_epochs": key("max_epochs", 5, base=("--model", "lightgbm")),
@@ -167,9 +177,16 @@ def trained(folder, dataset, bar_csv):
     unreachable = ("--set", "barriers.5={k_up: 50, k_down: 2, max_bars: 8}")
     succeed("data", "build", few, "--out", place / "without_long", *DATASET, *unreachable)
 
+    (place / "sets.yaml").write_text(write_yaml(OWN_SET), encoding="utf-8")
+    (place / "own.py").write_text(OWN_FEATURE, encoding="utf-8")
+    columns = f"features=[{', '.join((*COLUMNS, 'gap_1'))}]"
+    own = ("--plugin", place / "own.py", "--set", columns)
+    with own_features():
+        succeed("data", "build", few, "--out", place / "with_plugin", *DATASET, *own)
+
     @cache
     def train(arguments: tuple[str, ...]) -> dict[str, Any]:
-        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        with own_features(), pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
             warnings.simplefilter("ignore", MissingClassWarning)  # what allow_missing_class is about
             patch.chdir(place)
             patch.setattr(artifacts, "write_plots", lambda *_: None)  # pictures and fsync are most of a small run

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from markets import COLUMNS, bar_file
@@ -62,6 +64,20 @@ def test_known_feature_rows_are_taken_over(config):
     continued = build_dataset([bar_file(bars)], config, pins=start.pins, known_features=known)
     anew = build_dataset([bar_file(bars)], config, pins=start.pins)
     assert continued.symbols[0].features.tobytes() == anew.symbols[0].features.tobytes()
+
+
+def test_the_source_bars_of_a_resampled_dataset_count_in_its_fingerprint():
+    settings = DatasetConfig(
+        horizons=(5,), features=COLUMNS, embargo_days="auto", history_bars=0, bar_size="5min", timeframes=()
+    )
+    source = random_walk(15_000, 4, bar_seconds=60)
+    middle = source.close.copy()
+    middle[2] = (source.high[2] + source.low[2]) / 2  # inside its bar: the five-minute bars stay as they are
+    other = replace(source, close=middle)
+    first, second = (build_dataset([bar_file(bars)], settings) for bars in (source, other))
+    assert np.array_equal(first.symbols[0].bars.close, second.symbols[0].bars.close)
+    assert first.symbols[0].source is source
+    assert first.fingerprint != second.fingerprint
 
 
 def test_unknown_symbols_are_traded_at_declared_generic_costs(dataset):

@@ -49,6 +49,32 @@ def test_row_market_is_known_at_the_close_of_the_row(container):
     assert np.array_equal(market.close, bars.close[container.index["row"][rows]])
     assert market.k_up.tolist() == [2.5] * 5
     assert market.max_bars.tolist() == [60] * 5
+    assert np.isnan(market.threshold).all()
+
+
+def test_row_market_of_a_fixed_horizon_has_a_threshold_and_no_barriers():
+    config = DatasetConfig(horizons=(4,), features=COLUMNS, embargo_days="auto", label="fixed_horizon", theta=1.5)
+    container = TimeSeriesDataContainer.from_bars(random_walk(3000, 3), horizon=4, config=config)
+    rows = container.rows("val")[:5]
+    market, bars = container.samples(rows, with_market=True).market, container.markets[0].bars
+    returns = np.diff(np.log(bars.close))
+    deviations = [returns[row - 100 : row].std(ddof=1) for row in container.index["row"][rows]]
+    assert market.threshold == pytest.approx(1.5 * 2 * np.array(deviations))
+    assert np.isnan(market.k_up).all()
+    assert np.isnan(market.k_down).all()
+    assert market.max_bars.tolist() == [4] * 5
+
+
+def test_a_container_hands_the_labels_session_rule_and_the_source_bars_to_the_simulation():
+    settings = {"horizons": (5,), "features": COLUMNS, "embargo_days": "auto", "history_bars": 0}
+    source = random_walk(18_000, 3, bar_seconds=60)
+    config = DatasetConfig(**settings, bar_size="5min", session_end=True)
+    market = TimeSeriesDataContainer.from_bars(source, horizon=5, config=config).markets[0]
+    assert market.session_end
+    assert market.source is source
+    plain = TimeSeriesDataContainer.from_bars(random_walk(3600, 3), horizon=5, config=DatasetConfig(**settings))
+    assert not plain.markets[0].session_end
+    assert plain.markets[0].source is None
 
 
 def test_with_split_makes_a_fold_and_leaves_the_original(container):

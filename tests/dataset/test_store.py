@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
+from markets import COLUMNS, bar_file
 
+from ohlcv_factory.bars.synthetic import random_walk
+from ohlcv_factory.dataset.build import build_dataset
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.dataset.settings import BarrierOverride, DatasetConfig
 from ohlcv_factory.dataset.store import read_dataset, read_manifest, write_dataset
 from ohlcv_factory.dataset.summary import summarise
 from ohlcv_factory.errors import DataError, InputMissingError, OutputError
+from ohlcv_factory.labels.fixed_horizon import FixedHorizonRule
 
 
 @pytest.fixture
@@ -29,6 +35,48 @@ def test_what_is_read_equals_what_was_written(dataset, folder):
         assert np.array_equal(read.markets[0].atr, written.markets[0].atr, equal_nan=True)
 
 
+@pytest.fixture(scope="module")
+def rolled():
+    """Five-minute bars of two contracts, made of one-minute bars."""
+    source = random_walk(15_000, 5, bar_seconds=60)
+    contract = (np.arange(15_000) >= 7_500).astype(np.int32)
+    config = DatasetConfig(
+        bar_size="5min", horizons=(5,), features=COLUMNS, timeframes=(), history_bars=0, embargo_days="auto",
+        barriers={5: BarrierOverride(k_up=0.5, k_down=0.5)},
+    )  # fmt: skip
+    built = build_dataset([bar_file(source)], config)
+    symbol = built.symbols[0]
+    bars = replace(symbol.bars, contract=contract[::5], contract_names=("H4", "M4"))
+    source = replace(source, contract=contract, contract_names=("H4", "M4"))
+    return replace(built, symbols=(replace(symbol, bars=bars, source=source),))
+
+
+def test_source_bars_and_contracts_come_back_as_they_were(rolled, tmp_path):
+    folder = write_dataset(rolled, tmp_path / "dataset", {})
+    written, read = rolled.symbols[0], read_dataset(folder).symbols[0]
+    for one, other in ((written.bars, read.bars), (written.source, read.source)):
+        assert other.contract_names == one.contract_names
+        assert other.bar_seconds == one.bar_seconds
+        for name in ("time_ns", "open", "high", "low", "close", "volume", "contract"):
+            assert np.array_equal(getattr(other, name), getattr(one, name)), name
+    assert read.labels[5].path.resolved.sum() == written.labels[5].path.resolved.sum() > 0
+
+
+def test_changed_source_bars_are_refused_by_their_digest(rolled, tmp_path):
+    path = write_dataset(rolled, tmp_path / "dataset", {}) / "SYNTH.source.parquet"
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(DataError, match=r"SYNTH\.source\.parquet is not the file that was written"):
+        read_dataset(path.parent)
+
+
+def test_a_fixed_horizon_comes_back_as_it_was(tmp_path):
+    config = DatasetConfig(horizons=(5,), features=COLUMNS, embargo_days="auto", label="fixed_horizon", theta=0.7)
+    built = build_dataset([bar_file(random_walk(3000, 1))], config)
+    read = read_dataset(write_dataset(built, tmp_path / "dataset", {})).symbols[0].labels[5]
+    assert read.rule == FixedHorizonRule(theta=0.7, horizon=5)
+    assert np.array_equal(read.path.favourable, built.symbols[0].labels[5].path.favourable)
+
+
 def test_writing_twice_gives_the_same_bytes(dataset, folder, tmp_path):
     again = write_dataset(dataset, tmp_path / "again", summarise(dataset))
     for path in folder.iterdir():
@@ -39,7 +87,10 @@ def test_the_parquet_file_speaks_in_words(folder):
     frame = pl.read_parquet(folder / "SYNTH.parquet")
     assert set(frame["h20_label"].drop_nulls().unique()) == {"short", "neutral", "long"}
     assert frame["h20_label"].tail(60).null_count() == 60
-    assert {"part", "h20_quality_time", "h20_uniqueness", "h20_ambiguous", "h20_label_end"} <= set(frame.columns)
+    assert {"part", "h20_quality_time", "h20_uniqueness", "h20_ambiguous", "h20_resolved", "h20_label_end"} <= set(
+        frame.columns
+    )
+    assert {"h20_return", "h20_adverse", "h20_favourable", "h20_touch"} <= set(frame.columns)
 
 
 def test_the_matrix_repeats_the_feature_columns_and_is_mapped_not_read(dataset, folder):
@@ -85,3 +136,13 @@ def test_a_folder_that_holds_something_is_not_overwritten(dataset, folder):
     with pytest.raises(OutputError, match="is not empty") as caught:
         write_dataset(dataset, folder, {})
     assert caught.value.exit_code == 73
+
+
+def test_raw_columns_come_back_from_the_bars_which_keep_their_precision(tmp_path):
+    bars = random_walk(3000, 1)
+    config = DatasetConfig.parse({"horizons": [5], "features": ["return_1", "close", "volume"], "embargo_days": "auto"})
+    built = build_dataset([bar_file(bars)], config)
+    read = read_dataset(write_dataset(built, tmp_path / "raw", summarise(built)))
+    assert read.feature_names == ("return_1", "close", "volume")
+    assert read.symbols[0].features.tobytes() == built.symbols[0].features.tobytes()
+    assert np.array_equal(read.symbols[0].bars.close, bars.close)

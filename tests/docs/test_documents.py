@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from ohlcv_factory.bars.sessions import CALENDARS
 from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
@@ -21,13 +22,18 @@ PAGES = (
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/data.md",
+    "docs/dialects.md",
     "docs/features.md",
     "docs/glossary.md",
+    "docs/labels.md",
     "docs/numbers.md",
+    "docs/own_features.md",
     "docs/refused_keys.md",
+    "docs/sessions.md",
 )
 LINK = re.compile(r"\]\((?!http)([^)#]+)\)")
 ENTRY = re.compile(r"`([a-z0-9_]+)`")
+ENTRY_NAME = re.compile(r"`([^`]+)`")
 FILE = re.compile(r"^\s*([\w.<>*-]+\.(?:json|yaml|parquet|npy|png|log|html|sqlite|\*))\s", re.MULTILINE)
 
 
@@ -80,3 +86,10 @@ def test_the_architecture_names_every_layer(pytestconfig) -> None:
     root = pytestconfig.rootpath / "src" / "ohlcv_factory"
     folders = [path.name for path in root.iterdir() if (path / "__init__.py").exists()]
     assert [name for name in folders if f"{name}/" not in text] == []
+
+
+def test_the_table_of_calendars_names_every_calendar_with_its_exchange(pytestconfig) -> None:
+    lines = (pytestconfig.rootpath / "docs" / "sessions.md").read_text().splitlines()
+    rows = [line.split(" | ") for line in lines if line.startswith("| `")]
+    named = {row[0].strip("| `"): (ENTRY_NAME.search(row[2]) or [None, None])[1] for row in rows}
+    assert named == {name: calendar.exchange for name, calendar in CALENDARS.items()}

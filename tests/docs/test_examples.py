@@ -6,6 +6,7 @@ import re
 import warnings
 
 import pytest
+from own_features import own_features
 
 from ohlcv_factory.errors import MissingExtraError, UsageError
 from ohlcv_factory.models.registry import BrokenPluginWarning, ModelRegistry
@@ -45,6 +46,14 @@ def test_a_custom_model_keeps_the_contract_and_trains(run_script, capsys, tmp_pa
     assert capsys.readouterr().out.startswith("naive_bayes keeps the contract\n")
     (run,) = (tmp_path / "experiments" / "runs").iterdir()
     assert (run / "checkpoints" / "best_model.npz").is_file()
+
+
+def test_features_of_ones_own_keep_the_contract(run_script, capsys) -> None:
+    with own_features():
+        run_script("examples/user_feature.py")
+    assert capsys.readouterr().out.splitlines() == [
+        f"{name} keeps the contract" for name in ("gap_1", "gap_5", "close_in_day_range")
+    ]
 
 
 def test_an_installed_plugin_is_listed_without_being_imported(neighbours) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference_labels import markets
 
 from ohlcv_factory.bars.instruments import BarrierRule, Instrument
 from ohlcv_factory.bars.schema import Bars
@@ -24,6 +26,10 @@ from ohlcv_factory.evaluation.trading import (
     simulate_all,
     simulate_sides,
 )
+from ohlcv_factory.labels.finer import FinerBars
+from ohlcv_factory.labels.fixed_horizon import FixedHorizonRule
+from ohlcv_factory.labels.paths import label_limits
+from ohlcv_factory.labels.rules import label_bars, label_scale
 
 HOUR = 3600
 START_NS = 1_704_067_200_000_000_000  # 2024-01-01T00:00Z
@@ -179,6 +185,82 @@ def test_positions_close_at_session_end_only_by_option():
     assert exits(simulate_sides(sides(1, 0, 0, 0), days, 0))[0][2] == 3
     closed = simulate_sides(sides(1, 0, 0, 0), days, 0, TradeRules(exit_at_session_end=True))
     assert exits(closed)[0][2:] == (1, 100.0, 100.0, "END")
+
+
+def test_the_dataset_says_whether_positions_close_at_session_end_unless_told_otherwise():
+    days = replace(market([FLAT] * 4, bar_seconds=12 * HOUR), session_end=True)
+    assert exits(simulate_sides(sides(1, 0, 0, 0), days, 0))[0][2:] == (1, 100.0, 100.0, "END")
+    assert exits(simulate_sides(sides(1, 0, 0, 0), days, 0, TradeRules(exit_at_session_end=False)))[0][2] == 3
+
+
+def test_no_position_is_held_over_a_roll_and_its_step_is_nobodys_gain():
+    dearer = (150.0, 151.0, 149.0, 150.5)
+    rolled = with_contracts(market([FLAT, FLAT, FLAT, dearer, dearer]), [0, 0, 0, 1, 1])
+    result = simulate_sides(sides(1, 1, 1, 1, 1), rolled, 0, TradeRules(barriers=False))
+    assert exits(result) == [(1, 1, 2, 100.0, 100.0, "END"), (1, 3, 4, 150.0, 150.5, "END")]
+    assert result.gross.sum() == pytest.approx(0.5 / 150)
+
+
+def with_contracts(where, codes):
+    names = ("H4", "M4")
+    return replace(where, bars=replace(where.bars, contract=np.array(codes, dtype=np.int32), contract_names=names))
+
+
+FINER = {
+    "target first": [(100.0, 102.0, 99.5, 101.0), (101.0, 103.0, 98.0, 99.0)],
+    "stop first": [(100.0, 101.0, 98.0, 98.5), (98.5, 103.0, 98.5, 101.0)],
+    "gap to the target": [(100.0, 101.0, 99.5, 101.0), (102.5, 103.0, 98.0, 99.0)],
+    "gap to the stop": [(100.0, 101.0, 99.5, 101.0), (98.5, 103.0, 98.0, 99.0)],
+    "both in one": [(100.0, 101.0, 99.5, 100.0), (100.0, 103.0, 98.0, 99.0)],
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "side", "price", "reason"),
+    [
+        ("target first", 1, 102.0, "TARGET"),
+        ("target first", -1, 102.0, "STOP"),  # the long's target is the short's stop
+        ("stop first", 1, 99.0, "STOP"),
+        ("stop first", -1, 99.0, "TARGET"),
+        ("gap to the target", 1, 102.5, "TARGET"),
+        ("gap to the target", -1, 102.5, "STOP"),
+        ("gap to the stop", 1, 98.5, "STOP"),
+        ("gap to the stop", -1, 98.5, "TARGET"),
+        ("both in one", 1, 99.0, "STOP"),
+        ("both in one", -1, 102.0, "STOP"),
+    ],
+)
+def test_finer_bars_tell_whether_stop_or_target_came_first(case, side, price, reason):
+    where = market([FLAT, FLAT, (100.0, 103.0, 98.0, 99.0), FLAT], rule=NARROW)
+    finer = np.array(FINER[case]).T.copy()
+    start = where.bars.time_ns[2]
+    times = start + np.arange(2) * 1_800_000_000_000
+    where = replace(where, source=Bars("X", times, *finer, np.ones(2), 1800))
+    assert exits(simulate_sides(sides(side, 0, 0, 0), where, 0)) == [(side, 1, 2, 100.0, price, reason)]
+
+
+def test_a_fixed_horizon_trade_leaves_after_its_bars_whatever_the_price_did():
+    wild = (100.0, 150.0, 60.0, 101.0)
+    where = market([FLAT, FLAT, wild, FLAT, FLAT], rule=FixedHorizonRule(horizon=3), atr=math.nan)
+    assert exits(simulate_sides(sides(1, 0, 0, 0, 0), where, 0)) == [(1, 1, 3, 100.0, 100.0, "TIMEOUT")]
+
+
+@settings(max_examples=200, deadline=None)
+@given(markets())
+def test_a_trade_on_one_signal_ends_where_its_label_says(found):
+    bars, barriers = found.bars, isinstance(found.rule, BarrierRule)
+    scale = found.atr if barriers else label_scale(bars, found.rule)
+    days = np.zeros(len(bars), np.int64) if found.session_day is None else found.session_day
+    where = SymbolMarket(bars, found.atr, found.rule, FREE, days, found.source, session_end=True)
+    limits = label_limits(bars, days)
+    labels = label_bars(bars, scale, found.rule, "next_open", limits, FinerBars.under(bars, found.source))
+    for t in np.flatnonzero(labels.labelled & ~labels.ambiguous):
+        for side in (-1, 1):
+            wanted = np.zeros(len(bars), np.int8)
+            wanted[t] = side
+            trade = simulate_sides(wanted, where, 0).trades[0]
+            assert trade["exit_row"] == labels.end_row[t]
+            assert trade["gross"] == pytest.approx(side * labels.realised_return[t], abs=1e-12)
 
 
 def test_a_price_at_zero_is_refused():

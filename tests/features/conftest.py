@@ -16,13 +16,14 @@ MONDAY_2024_01_01 = 1_704_067_200
 FIVE_MINUTES = 300
 
 
-def walk(times: np.ndarray, seed: int, tick: float) -> Bars:
+def walk(times: np.ndarray, seed: int, tick: float, bar_seconds: int = FIVE_MINUTES) -> Bars:
     """A random walk from 4000 at those times (seconds), in ticks where `tick` is not 0."""
     draw = np.random.default_rng(seed)
     count = len(times)
     path = np.cumsum(draw.standard_normal((count, 4)) * 4e-4, axis=1)
     start = np.concatenate(([0.0], np.cumsum(path[:-1, -1])))[:, None]
-    prices = 4000.0 * np.exp(np.column_stack((start, start + path)))
+    gap = 5e-5 * np.random.default_rng(seed + 100).standard_normal((count, 1))
+    prices = 4000.0 * np.exp(np.column_stack((start + gap, start + path)))
     prices = np.round(prices / tick) * tick if tick else prices
     return Bars(
         symbol="WALK",
@@ -32,7 +33,7 @@ def walk(times: np.ndarray, seed: int, tick: float) -> Bars:
         low=prices.min(axis=1),
         close=prices[:, -1].copy(),
         volume=np.round(np.exp(5.0 + 0.6 * draw.standard_normal(count))),
-        bar_seconds=FIVE_MINUTES,
+        bar_seconds=bar_seconds,
     )
 
 
@@ -54,6 +55,18 @@ def rough() -> tuple[Bars, SessionCalendar]:
     bars.close[1000:1030] = bars.close[999]
     bars.volume[1000:1030] = 0.0
     return bars, CALENDARS["cme_equity"]
+
+
+@pytest.fixture(scope="session")
+def hourly() -> tuple[Bars, SessionCalendar]:
+    """Long enough for features of daily bars."""
+    return walk(MONDAY_2024_01_01 + 3600 * np.arange(5200), 4, 0.0, bar_seconds=3600), CALENDARS["always_open"]
+
+
+@pytest.fixture(scope="session")
+def month() -> tuple[Bars, SessionCalendar]:
+    """31 days of five-minute bars: daily bars too have a usual volume."""
+    return walk(MONDAY_2024_01_01 + FIVE_MINUTES * np.arange(31 * 288), 5, 0.0), CALENDARS["always_open"]
 
 
 def bars_of(

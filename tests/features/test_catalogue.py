@@ -9,32 +9,48 @@ import pytest
 from ohlcv_factory.bars.sessions import CALENDARS
 from ohlcv_factory.errors import DataError, UnknownNameError
 from ohlcv_factory.features.catalogue import available, catalogue, category_of, compute, find, warm_up
+from ohlcv_factory.features.timeframes import frame_of
 from ohlcv_factory.testing.features import check_feature
 
 NAMES = [feature.name for feature in catalogue()]
 
 
-@pytest.mark.parametrize("name", NAMES)
+SLOW_FRAMES = ("4h", "1d")
+SCALED = """
+    sma_10 sma_20 sma_50 sma_100 sma_200 ema_9 ema_21 ema_50 atr_7 atr_14 atr_21 bb_middle bb_upper bb_lower kc_middle
+    kc_upper kc_lower volume_sma_20 obv obv_sma_20 vwap dollar_volume dollar_volume_sma_10 dollar_volume_sma_20 supertrend
+    micro_amihud micro_amihud_10 micro_amihud_20 micro_roll_spread micro_kyle_lambda
+    close_15m close_30m close_1h close_4h close_1d open high low close volume
+"""
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if frame_of(name) not in SLOW_FRAMES])
 @pytest.mark.parametrize("market", ["plain", "rough"])
 def test_every_feature_keeps_the_contract(request, market, name):
     check_feature(find(name), *request.getfixturevalue(market))
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if frame_of(name) in SLOW_FRAMES])
+def test_every_feature_of_long_bars_keeps_the_contract(hourly, name):
+    check_feature(find(name), *hourly)
+
+
 def test_names_are_unique_and_every_category_has_some():
     assert len(set(NAMES)) == len(NAMES)
     assert Counter(feature.category for feature in catalogue()) == {
-        "returns": 13,
-        "bar_shape": 6,
-        "averages": 10,
-        "momentum": 9,
-        "volatility": 18,
-        "volume": 6,
-        "trend": 7,
+        "returns": 16,
+        "bar_shape": 7,
+        "averages": 16,
+        "momentum": 15,
+        "volatility": 28,
+        "volume": 13,
+        "trend": 10,
         "calendar": 11,
         "regime": 2,
-        "microstructure": 10,
-        "wavelets": 11,
-        "multi_timeframe": 21,
+        "microstructure": 17,
+        "wavelets": 18,
+        "multi_timeframe": 45,
+        "raw": 5,
     }
 
 
@@ -42,21 +58,15 @@ def test_only_the_clock_is_known_in_advance():
     assert {feature.category for feature in catalogue() if feature.role == "known"} == {"calendar"}
 
 
-def test_scale_free_columns_do_not_change_when_prices_and_volumes_are_doubled(rough):
-    bars, calendar = rough
-    doubled = replace(bars, **{name: 2.0 * getattr(bars, name) for name in ("open", "high", "low", "close", "volume")})
-    once, twice = compute(bars, calendar, NAMES), compute(doubled, calendar, NAMES)
-    changed = [
-        name
-        for name, left, right in zip(NAMES, once.T, twice.T, strict=True)
-        if not np.allclose(left, right, rtol=1e-4, atol=1e-6 * np.nanstd(left), equal_nan=True)
-    ]
-    assert changed == [feature.name for feature in catalogue() if not feature.scale_free]
-    assert changed == ["sma_50", "ema_21", "atr_14", "vwap", "micro_amihud_20"]
+def test_scale_free_columns_do_not_change_when_prices_and_volumes_are_doubled(rough, hourly):
+    on_rough = [name for name in NAMES if frame_of(name) not in SLOW_FRAMES]
+    changed = {*changed_by_doubling(*rough, on_rough), *changed_by_doubling(*hourly, set(NAMES) - set(on_rough))}
+    assert changed == {feature.name for feature in catalogue() if not feature.scale_free}
+    assert changed == set(SCALED.split())
 
 
-def test_volume_is_read_only_by_features_that_say_so(plain):
-    bars, calendar = plain
+def test_volume_is_read_only_by_features_that_say_so(month):
+    bars, calendar = month
     other = replace(bars, volume=bars.volume[::-1].copy())
     before, after = compute(bars, calendar, NAMES), compute(other, calendar, NAMES)
     moved = {
@@ -143,6 +153,15 @@ def test_regular_hours_are_left_out_where_every_hour_is_one(hand):
     assert "is_rth" in available(bars, CALENDARS["nyse"]).names
 
 
+def test_a_clock_that_these_bars_see_stand_still_is_left_out(hand):
+    hourly = available(hand([1.0] * 10, bar_seconds=3600), CALENDARS["nyse"]).left_out
+    assert hourly["minute_sin"] == "bars of 1h see this clock stand still"
+    assert "hour_sin" not in hourly
+    daily = available(hand([1.0] * 10, bar_seconds=86_400), CALENDARS["nyse"]).left_out
+    assert {"minute_cos", "hour_cos", "is_rth", "session_ny", "minutes_since_open"} <= set(daily)
+    assert "dayofweek_sin" not in daily
+
+
 def test_warm_up_is_the_longest_look_back_in_base_bars():
     assert warm_up([], 300) == 0
     assert warm_up(["return_5", "close_to_sma_50"], 300) == 49
@@ -158,3 +177,14 @@ def test_a_category_is_known_for_every_column_and_other_for_the_rest():
 
 def find_column(name, bars, calendar):
     return compute(bars, calendar, [name])[:, 0]
+
+
+def changed_by_doubling(bars, calendar, names):
+    """Columns that differ when every price and volume is twice as large."""
+    doubled = replace(bars, **{name: 2.0 * getattr(bars, name) for name in ("open", "high", "low", "close", "volume")})
+    once, twice = (compute(each, calendar, list(names)).T for each in (bars, doubled))
+    return [
+        name
+        for name, left, right in zip(names, once, twice, strict=True)
+        if not np.allclose(left, right, rtol=1e-4, atol=1e-6 * np.nanstd(left), equal_nan=True)
+    ]

@@ -1,59 +1,69 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from ohlcv_factory.config import read_yaml
 from ohlcv_factory.errors import UnknownNameError, UsageError
 from ohlcv_factory.features.catalogue import catalogue, find
-from ohlcv_factory.features.sets import SETS, FeatureSet, resolve, select
+from ohlcv_factory.features.sets import (
+    FeatureSet,
+    SetRules,
+    all_sets,
+    builtin_sets,
+    feature_set,
+    read_sets,
+    resolve,
+    select,
+)
 
 NAMES = [feature.name for feature in catalogue()]
-
-CONTENTS = {
-    "ohlcv_returns": "log_open_change log_high_change log_low_change log_return_1 log_volume_change",
-    "transformer_raw": """
-        log_return_1 log_return_5 log_return_10 log_return_20 log_return_60
-        return_1 return_5 return_10 return_20 return_60 volume_ratio hour_sin hour_cos dayofweek_sin dayofweek_cos
-    """,
-    "neural_optimal": """
-        log_return_1 log_return_5 log_return_10 log_return_20 log_return_60 range_pct clv rsi_14 macd_hist
-        stoch_k stoch_d mfi_14 atr_pct_14 bb_width bb_position kc_position hvol_10 hvol_20 hvol_60
-        garman_klass_vol volume_ratio volume_zscore obv_change_20 price_to_vwap adx_14 plus_di_14
-        minus_di_14 close_r2_20 hour_sin hour_cos dayofweek_sin dayofweek_cos is_rth micro_cum_imbalance_20
-        micro_efficiency_10 micro_efficiency_20 wavelet_close_approx wavelet_close_d1 wavelet_close_d2
-        wavelet_close_d3 wavelet_close_energy_d1 wavelet_close_energy_d2 wavelet_close_energy_d3
-        wavelet_close_energy_ratio wavelet_volume_d1 wavelet_volume_d2 wavelet_volume_d3
-    """,
-    "boosting_optimal": """
-        return_1 return_5 return_10 return_20 return_60 range_pct co_ratio clv return_autocorr_lag1
-        return_autocorr_lag5 return_autocorr_lag10 close_to_sma_10 close_to_sma_20 close_to_sma_50
-        close_to_sma_100 close_to_sma_200 close_to_ema_9 close_to_ema_21 close_to_ema_50 rsi_14 macd_line
-        macd_signal macd_hist stoch_k stoch_d williams_r cci_20 mfi_14 atr_pct_7 atr_pct_14 atr_pct_21
-        bb_width bb_position kc_position hvol_10 hvol_20 hvol_60 parkinson_vol garman_klass_vol
-        rogers_satchell_vol yang_zhang_vol return_skew_20 return_skew_60 return_kurt_20 return_kurt_60
-        log_volume_change volume_ratio volume_zscore obv_change_20 price_to_vwap adx_14 plus_di_14
-        minus_di_14 close_slope_20 close_slope_60 close_r2_20 close_r2_60 hour_sin hour_cos minute_sin
-        minute_cos dayofweek_sin dayofweek_cos session_asia session_london session_ny is_rth
-        minutes_since_open volatility_regime trend_regime micro_roll_spread_pct micro_cs_spread
-        micro_rel_spread_20 micro_volume_imbalance micro_cum_imbalance_20 micro_trade_intensity_50
-        micro_efficiency_10 micro_efficiency_20 micro_vol_ratio wavelet_close_approx wavelet_close_d1
-        wavelet_close_d2 wavelet_close_d3 wavelet_close_energy_d1 wavelet_close_energy_d2
-        wavelet_close_energy_d3 wavelet_close_energy_ratio wavelet_volume_d1 wavelet_volume_d2
-        wavelet_volume_d3 close_to_now_15m close_to_now_30m close_to_now_1h range_pct_15m range_pct_30m
-        range_pct_1h volume_ratio_15m volume_ratio_30m volume_ratio_1h rsi_14_15m rsi_14_30m rsi_14_1h
-        macd_hist_15m macd_hist_30m macd_hist_1h atr_pct_14_15m atr_pct_14_30m atr_pct_14_1h bb_position_15m
-        bb_position_30m bb_position_1h
-    """,
+CONTENTS = read_yaml(Path(__file__).with_name("feature_sets.yaml")).values
+SIZES = {
+    "boosting_optimal": (80, 120),
+    "neural_optimal": (40, 60),
+    "transformer_raw": (15, 15),
+    "itransformer_optimal": (30, 60),
+    "ensemble_base": (60, 80),
+    "ohlcv_returns": (5, 5),
+    "close_only": (1, 1),
+    "ohlcv_raw": (5, 5),
 }
+"""Fewest and most columns, from the specification."""
 
 
-@pytest.mark.parametrize("name", CONTENTS)
+def rules(*include, **more):
+    return SetRules(include=include, **more)
+
+
+@pytest.mark.parametrize("name", SIZES)
 def test_sets_have_exactly_this_content(name):
-    assert resolve(name, NAMES) == tuple(CONTENTS[name].split())
+    assert resolve(name, NAMES) == tuple(CONTENTS[name])
 
 
-def test_no_set_holds_a_column_that_depends_on_the_unit_of_price_or_volume():
-    for chosen in SETS.values():
-        assert [name for name in select(chosen) if not find(name).scale_free] == []
+@pytest.mark.parametrize("name", SIZES)
+def test_sets_have_the_size_that_their_models_want(name):
+    fewest, most = SIZES[name]
+    assert fewest <= len(CONTENTS[name]) <= most
+
+
+def test_no_set_is_without_a_test():
+    assert set(builtin_sets()) == set(SIZES) == set(CONTENTS)
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"), [("nbeats_raw", "ohlcv_returns"), ("linear_raw", "ohlcv_returns"), ("chronos_raw", "close_only")]
+)
+def test_a_set_is_found_by_its_other_names(alias, name):
+    assert feature_set(alias) == feature_set(name)
+
+
+def test_only_the_raw_sets_hold_columns_that_depend_on_the_unit_of_price_or_volume():
+    holding = {
+        name for name, chosen in builtin_sets().items() if not all(find(one).scale_free for one in select(chosen))
+    }
+    assert holding == {"close_only", "ohlcv_raw"}
 
 
 def test_columns_come_in_the_order_of_the_catalogue_whatever_the_order_at_hand():
@@ -77,18 +87,61 @@ def test_a_set_without_any_column_at_hand_is_refused_with_what_was_tried():
     assert "log_return_11" in caught.value.help
 
 
-@pytest.mark.parametrize("rule", ["garmin_*", "rsi_41", "category:momentun"])
+@pytest.mark.parametrize("rule", ["garmin_*", "*_17m", "rsi_41", "category:momentun"])
 def test_a_rule_that_matches_nothing_is_refused(rule):
     with pytest.raises(UsageError, match="matches no feature"):
-        select(FeatureSet("mine", 1, "", include=("return_1", rule)))
+        resolve("mine", NAMES, {"mine": rules("return_1", rule)})
 
 
 def test_a_broken_rule_names_the_nearest_columns():
     with pytest.raises(UsageError) as caught:
-        select(FeatureSet("mine", 1, "", include=("rsi_41",)))
+        resolve("mine", NAMES, {"mine": rules("rsi_41")})
+    assert caught.value.where == "feature set mine"
     assert "rsi_14" in caught.value.help
+
+
+def test_a_broken_category_names_all_categories():
+    with pytest.raises(UsageError, match=r"rule 'category:momentun' .*\n.*\n.*momentum, volatility"):
+        resolve("mine", NAMES, {"mine": rules("category:momentun")})
 
 
 def test_an_exclude_rule_must_match_too():
     with pytest.raises(UsageError, match="'mooon' matches no feature"):
-        select(FeatureSet("mine", 1, "", include=("return_1",), exclude=("mooon",)))
+        resolve("mine", NAMES, {"mine": rules("return_1", exclude=("mooon",))})
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        (rules("return_1", "rsi_14"), ["return_1", "rsi_14"]),
+        (rules("hvol_*", exclude=("hvol_10",)), ["hvol_20", "hvol_60"]),
+        (rules("rsi_*_1h"), ["rsi_14_1h"]),
+        (rules("category:regime"), ["volatility_regime", "trend_regime"]),
+        (rules("set:ohlcv_returns", "rsi_14", exclude=("log_*_change",)), ["log_return_1", "rsi_14"]),
+        (rules("vwap", "price_to_vwap", scale_free=True), ["price_to_vwap"]),
+    ],
+)
+def test_a_set_of_ones_own_takes_what_its_rules_say(own, expected):
+    assert list(resolve("mine", NAMES, {"mine": own})) == expected
+
+
+def test_a_set_of_ones_own_may_not_take_a_built_in_name():
+    for name in ("neural_optimal", "linear_raw"):
+        with pytest.raises(UsageError, match=f"feature set '{name}' is built in"):
+            all_sets({name: rules("return_1")})
+
+
+def test_the_digest_changes_with_the_rules_and_with_nothing_else():
+    first = FeatureSet(name="mine", include=("return_1",))
+    assert FeatureSet(name="other", include=("return_1",), purpose="another").digest == first.digest
+    assert FeatureSet(name="mine", include=("return_5",)).digest != first.digest
+    assert FeatureSet(name="mine", include=("return_1",), scale_free=True).digest != first.digest
+
+
+@pytest.mark.parametrize("head", ["feature_sets:\n  mine:\n    include: [rsi_14]\n", "mine:\n  include: [rsi_14]\n"])
+def test_a_file_of_sets_is_read_with_or_without_its_head_line(tmp_path, head):
+    path = tmp_path / "sets.yaml"
+    path.write_text(head)
+    document = read_sets(path)
+    assert document.values == {"feature_sets": {"mine": {"include": ["rsi_14"]}}}
+    assert document.lines["feature_sets.mine.include"] == head.count("\n")

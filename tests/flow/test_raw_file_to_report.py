@@ -61,6 +61,16 @@ def test_predict_writes_csv_and_shows_the_newest_bars(runs, bar_csv, tmp_path):
     assert table.columns[:2] == ["symbol", "time"]
 
 
+def test_predict_reads_a_folder_of_parts_as_the_whole_file(runs, bar_csv, tmp_path):
+    lines = bar_csv.read_text().splitlines(keepends=True)
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "SYNTH_1.csv").write_text("".join(lines[:3000]))
+    (tmp_path / "parts" / "SYNTH_2.csv").write_text("".join([lines[0], *lines[3000:]]))
+    for source, name in ((bar_csv, "whole.csv"), (tmp_path / "parts", "joined.csv")):
+        succeed("predict", runs["logistic"], source, "--out", tmp_path / name)
+    assert (tmp_path / "joined.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
 def test_predict_resamples_finer_bars_to_the_size_of_the_run(runs, tmp_path):
     minutes = write_bars(tmp_path / "SYNTH_1min.csv", 5 * 1000, bar_seconds=60)
     newest = succeed("predict", runs["logistic"], minutes, "--json").json["newest"][0]

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from label_spans import overlap, spans
 
 from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.splits.chronological import PartShares, chronological_parts, refuse_small_parts
@@ -61,21 +64,53 @@ def test_without_a_test_share_there_are_two_parts():
     assert not len(parts.rows("test"))
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(30, 300), st.floats(0, 3))
-def test_no_label_reaches_a_later_part_and_the_embargo_holds(seed, n, embargo):
-    generator = np.random.default_rng(seed)
-    time = np.sort(generator.choice(5 * n, n, replace=False)).astype(np.int64) * (DAY // 10)
-    end = time + generator.integers(0, DAY, n)
-    try:
-        parts = chronological_parts(time, end, SHARES, embargo)
-    except DataError:
+def parts_by_definition(found, shares, embargo_days):
+    """The part of every row, one row at a time; None where a part is left without rows."""
+    times = sorted(set(found.time_ns.tolist()))
+    quantiles = [quantile for quantile in (shares.train, shares.train + shares.val) if quantile < 1]
+    borders = [times[round(quantile * len(times))] for quantile in quantiles]
+    codes = []
+    for time, end in zip(found.time_ns.tolist(), found.end_ns.tolist(), strict=True):
+        part = sum(time >= border for border in borders)
+        following = borders[part] if part < len(borders) else None
+        kept = following is None or (end < following and time < following - int(embargo_days * DAY))
+        codes.append(part if kept else -1)
+    whole = set(range(len(borders) + 1)) <= set(codes)
+    return (codes, borders) if whole else None
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    spans(),
+    st.sampled_from([PartShares(), PartShares(train=0.5, val=0.25), PartShares(train=0.75, val=0.25)]),
+    st.sampled_from([0.0, 0.25, 1.0, 2.5]),
+)
+def test_parts_equal_the_definition_and_no_two_of_them_share_a_moment(found, shares, embargo_days):
+    expected = parts_by_definition(found, shares, embargo_days)
+    if expected is None:
+        with pytest.raises(DataError):
+            chronological_parts(found.time_ns, found.end_ns, shares, embargo_days)
         return
-    for earlier, border in enumerate(parts.borders_ns):
-        rows = parts.code == earlier
-        assert (end[rows] < border).all()
-        assert (time[rows] < border - int(embargo * DAY)).all()
-        assert (time[parts.code == earlier + 1] >= border).all()
+    parts = chronological_parts(found.time_ns, found.end_ns, shares, embargo_days)
+    assert (parts.code.tolist(), list(parts.borders_ns)) == expected
+    rows = [np.flatnonzero(parts.code == part) for part in range(len(parts.borders_ns) + 1)]
+    for earlier, later in combinations(rows, 2):
+        assert not overlap(found, earlier, later)
+        assert found.time_ns[later].min() - found.time_ns[earlier].max() > embargo_days * DAY
+
+
+def test_purge_embargo_and_ties_in_literal_rows():
+    # days 0 to 9 of one symbol, days 5 to 9 of another: borders are day 7 and day 8 (quantiles 0.7 and 0.85 of ten days)
+    time = days(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 5, 6, 7, 8, 9)
+    end = time + days(0, 0, 6, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 9, 0)
+    parts = chronological_parts(time, end, SHARES, embargo=0)
+    assert parts.borders_ns == (7 * DAY, 8 * DAY)
+    # row 2 ends on day 8, row 6 on day 7; row 10 ends on day 6, before the border
+    assert parts.rows("train").tolist() == [0, 1, 3, 4, 5, 10, 11]
+    assert parts.rows("val").tolist() == [7, 12]
+    assert parts.rows("test").tolist() == [8, 9, 13, 14]
+    later = chronological_parts(time[:12], end[:12], PartShares(train=0.7, val=0.3), embargo=1.0)
+    assert later.rows("train").tolist() == [0, 1, 3, 4, 5, 10]  # row 11, on day 6, is within a day of day 7
 
 
 def test_a_gap_that_eats_a_part_is_refused_with_the_arithmetic():

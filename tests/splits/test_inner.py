@@ -1,8 +1,16 @@
 from __future__ import annotations
 
+import math
+from itertools import combinations
+from unittest import mock
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from label_spans import overlap, spans
 
+from ohlcv_factory.splits import inner as module
 from ohlcv_factory.splits.inner import inner_rows
 
 
@@ -41,3 +49,46 @@ def test_rows_of_several_symbols_are_cut_by_time():
     inner = inner_rows(time, time + 3, np.ones(10_000))
     assert time[inner.fit].max() + 3 < time[inner.stop].min()
     assert time[inner.stop].max() + 3 < time[inner.calibrate].min()
+
+
+def inner_by_definition(found, uniqueness, least_rows, least_uniqueness):
+    """Fit, stop and calibrate, one block after the other from the latest row backwards."""
+    rest = sorted(range(len(found.time_ns)), key=lambda row: found.time_ns[row])
+    blocks = []
+    for _ in range(2):
+        total, size = 0.0, 0
+        while size < len(rest) and total < least_uniqueness:
+            size += 1
+            total += uniqueness[rest[-size]]
+        enough = total >= least_uniqueness
+        size = max(size, math.ceil(0.075 * len(uniqueness)), least_rows)
+        if not enough or size > 0.15 * len(uniqueness):
+            blocks.append([])
+            continue
+        border = found.time_ns[rest[-size]]
+        blocks.append(sorted(row for row in rest if found.time_ns[row] >= border))
+        rest = [row for row in rest if found.time_ns[row] < border and found.end_ns[row] < border]
+    return sorted(rest), blocks[1], blocks[0]
+
+
+@settings(max_examples=300, deadline=None)
+@given(spans(), st.integers(0, 2**32 - 1))
+def test_inner_rows_equal_the_definition_and_no_two_blocks_share_a_moment(found, seed):
+    uniqueness = np.random.default_rng(seed).choice([0.25, 0.5, 1.0], len(found.time_ns))
+    with mock.patch.object(module, "MIN_ROWS", 3), mock.patch.object(module, "MIN_UNIQUENESS", 2.0):
+        inner = inner_rows(found.time_ns, found.end_ns, uniqueness)
+    blocks = (inner.fit, inner.stop, inner.calibrate)
+    assert tuple(block.tolist() for block in blocks) == inner_by_definition(found, uniqueness, 3, 2.0)
+    for earlier, later in combinations(blocks, 2):
+        assert not overlap(found, earlier, later)
+
+
+def test_inner_blocks_in_literal_rows():
+    time = np.arange(40)
+    end = time.copy()
+    end[[3, 30, 35]] = [36, 34, 39]
+    with mock.patch.object(module, "MIN_ROWS", 4), mock.patch.object(module, "MIN_UNIQUENESS", 2.0):
+        inner = inner_rows(time, end, np.ones(40))
+    assert inner.calibrate.tolist() == [36, 37, 38, 39]
+    assert inner.stop.tolist() == [31, 32, 33, 34]  # row 35 ends in the calibrate block
+    assert inner.fit.tolist() == [row for row in range(31) if row not in (3, 30)]  # these end in the two blocks

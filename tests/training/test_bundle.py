@@ -7,7 +7,10 @@ import pytest
 
 from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.errors import DataError, InputMissingError, VerificationError
+from ohlcv_factory.features.sets import SetRules
 from ohlcv_factory.training.bundle import ModelBundle
+from ohlcv_factory.training.drift import DriftWarning
+from ohlcv_factory.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +56,8 @@ def test_later_bars_change_no_earlier_prediction(bundle, market):
 
 def test_finer_bars_are_resampled_and_coarser_ones_refused(bundle, market):
     minutes = random_walk(12_000, 3, bar_seconds=60)
-    assert len(bundle.predict(minutes)) == 2400 - bundle.first_eligible
+    with pytest.warns(DriftWarning, match="atr_pct_14"):  # five such minutes move more than the market's five
+        assert len(bundle.predict(minutes)) == 2400 - bundle.first_eligible
     with pytest.raises(DataError, match="the run was trained on 5min bars, got 1h bars"):
         bundle.predict(random_walk(2000, 3, bar_seconds=3600))
 
@@ -92,3 +96,17 @@ def test_an_unfinished_run_is_refused(tmp_path):
     (tmp_path / "state.json").write_text(json.dumps({"state": "RUNNING"}))
     with pytest.raises(InputMissingError, match="is not a finished run"):
         ModelBundle.from_run(tmp_path)
+
+
+def test_a_bundle_computes_the_columns_that_were_kept(container, config, market):
+    own = {"all": SetRules(include=container.feature_names)}
+    settings = config(feature_set="all", feature_sets=own, feature_selection="importance")
+    result = Trainer(settings).run(container)
+    bundle = ModelBundle.from_run(result.path)
+    stored = json.loads((result.path / "checkpoints" / "selection.json").read_text())
+    assert list(bundle.pipeline.columns) == stored["kept"]
+    assert set(stored["kept"]) | set(stored["dropped"]) == set(container.feature_names)
+    assert len(stored["kept"]) < len(container.feature_names)
+    predicted = bundle.predict(market)
+    rows = np.searchsorted(predicted.index["row"], result.predictions.index["row"])
+    assert predicted.raw[rows].tobytes() == result.predictions.raw.tobytes()

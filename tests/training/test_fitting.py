@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ohlcv_factory.errors import DataError
+from ohlcv_factory.features.sets import SetRules
 from ohlcv_factory.training.fitting import fit_pipeline
 
 MODELS = {"logistic": {}, "lightgbm": {"n_estimators": 30}}
@@ -22,10 +23,10 @@ def fitted_state(fit, probe):
 
 def with_garbage(container, rows):
     """The container with other features and labels in some rows."""
-    features, labels = container.features.copy(), container.labels.label.copy()
-    features[rows] = 1000.0
+    table, labels = container.table.copy(), container.labels.label.copy()
+    table[container.table_row[rows]] = 1000.0
     labels[rows] = (labels[rows] + 1) % 3
-    return replace(container, features=features, labels=replace(container.labels, label=labels))
+    return replace(container, table=table, labels=replace(container.labels, label=labels))
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -92,3 +93,39 @@ def test_a_class_missing_in_the_training_rows_is_refused_unless_allowed(containe
     raw = fit.pipeline.predict(lacking, lacking.rows("val")).raw
     assert raw.shape[1] == 3
     assert (raw[:, 1] == 0).all()
+
+
+@pytest.mark.parametrize("method", ["correlation", "importance"])
+def test_rows_outside_the_fit_rows_change_no_kept_column(container, config, method):
+    own = {"all": SetRules(include=container.feature_names)}
+    settings = config(feature_set="all", feature_sets=own, feature_selection=method)
+    before = fit_pipeline(settings, container)
+    train = container.rows("train", scored=True)
+    outside = np.setdiff1d(np.arange(len(container)), train[: before.row_counts["fit"]])
+    after = fit_pipeline(settings, with_garbage(container, outside))
+    assert before.selection == after.selection
+    assert before.pipeline.scaler.plain() == after.pipeline.scaler.plain()
+
+
+def test_a_model_gets_the_kept_columns_only_and_the_note_says_how_many(container, config):
+    own = {"all": SetRules(include=container.feature_names)}
+    fit = fit_pipeline(config(feature_set="all", feature_sets=own, feature_selection="importance"), container)
+    assert fit.pipeline.columns == fit.selection.kept
+    assert len(fit.pipeline.columns) == len(container.feature_names) // 2
+    assert len(fit.pipeline.scaler.centre) == len(fit.pipeline.columns)
+    assert f"importance selection kept {len(fit.selection.kept)} of {len(container.feature_names)} columns" in fit.notes
+
+
+def test_refit_keeps_the_columns_of_the_first_fit(container, config):
+    fit = fit_pipeline(config(feature_selection="importance", refit="all"), container)
+    assert fit.pipeline.columns == fit.selection.kept
+
+
+def test_too_few_fit_rows_for_the_columns_are_noted(container, config):
+    few = np.flatnonzero(container.part == 0)[::150]
+    narrow = container.with_split(np.where(np.isin(np.arange(len(container)), few), 0, -1))
+    fit = fit_pipeline(config(feature_set="boosting_optimal", calibrate=False), narrow)
+    count = fit.row_counts["fit"]
+    assert count < 10 * len(fit.pipeline.columns)
+    expected = f"{count} training rows for {len(fit.pipeline.columns)} features: fewer than 10 rows per feature"
+    assert any(note.startswith(expected) for note in fit.notes)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import numpy as np
+
 from ohlcv_factory.training.memory_estimate import estimate_memory_requirements
 from ohlcv_factory.training.plan import run_plan
 
@@ -27,3 +29,11 @@ def test_memory_grows_with_the_values_of_every_family():
             estimate_memory_requirements(family, rows, 100)["cpu_memory_gb"] for rows in (10_000, 1_000_000)
         )
         assert large > small > 0.3
+
+
+def test_a_plan_warns_of_more_columns_than_the_rows_can_carry(container, config):
+    few = np.flatnonzero(container.part == 0)[::150]
+    narrow = container.with_split(np.where(np.isin(np.arange(len(container)), few), 0, -1))
+    plan = run_plan(config(feature_set="boosting_optimal"), narrow)
+    assert any(note.startswith(f"{plan['rows_fit']} training rows for") for note in plan["notes"])
+    assert plan["rows_fit"] < 10 * plan["features"]

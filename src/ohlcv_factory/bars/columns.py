@@ -1,11 +1,10 @@
-"""Which column is which: time, prices, volume and symbol by name, by synonym or as declared."""
+"""Which column is which: time, prices, volume, symbol and contract by name, by synonym or as declared."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-
-import polars as pl
 
 from ohlcv_factory.bars.schema import COLUMNS
 from ohlcv_factory.bars.table import Table, folded_name
@@ -17,20 +16,27 @@ TIME_NAMES = frozenset(
 )
 """Names of time columns, without case and blanks."""
 SYMBOL_NAMES = frozenset({"symbol", "ticker"})
+CONTRACT = "contract"
 SYNONYMS = {"vol": "volume", "tickvol": "volume", "last": "close"}
 NONE = "none"
 """`columns={"volume": "none"}`: the market reports no volume; `symbol: none`: pay no attention to the symbol column."""
-OTHER_SYMBOL = "--map symbol=none with --symbol NAME"
 
 
 @dataclass(frozen=True)
 class FoundColumns:
-    """Names in the source: one or two of time, those of the values, that of the symbol; and those not used."""
+    """Names in the source: one or two of time, those of the values, of symbol and contract; and those not used."""
 
     time: tuple[str, ...]
     values: dict[str, str]
     symbol: str | None
+    contract: str | None
     dropped: tuple[str, ...]
+
+    def with_value(self, canonical: str, name: str) -> FoundColumns:
+        """The same with another column for one of the values."""
+        before = self.values.get(canonical)
+        dropped = tuple(each for each in self.dropped if each != name) + ((before,) if before else ())
+        return replace(self, values={**self.values, canonical: name}, dropped=dropped)
 
     def note(self) -> str:
         """What the account says about columns."""
@@ -39,8 +45,14 @@ class FoundColumns:
         return f"columns: {used}{zeros}" + (f"; dropped: {', '.join(map(repr, self.dropped))}" if self.dropped else "")
 
 
+def may_be_wanted(declared: dict[str, str]) -> Callable[[str], bool]:
+    """Whether a column of that folded name could be chosen: then it must not come twice."""
+    wanted = {*TIME_NAMES, *SYMBOL_NAMES, CONTRACT, *COLUMNS, *SYNONYMS, *map(folded_name, declared.values())}
+    return wanted.__contains__
+
+
 def find_columns(table: Table, declared: dict[str, str]) -> FoundColumns:
-    """The columns that hold time, prices, volume and symbol; `declared` as in `ReadOptions.columns`.
+    """The columns that hold time, prices, volume, symbol and contract; `declared` as in `ReadOptions.columns`.
 
     Raises UsageError (2) for a declaration that cannot be meant, DataError (65) for a column missing or in doubt.
     """
@@ -54,21 +66,23 @@ def find_columns(table: Table, declared: dict[str, str]) -> FoundColumns:
     time = (chosen.pop("timestamp"),) if "timestamp" in chosen else _time_columns(free, table.source)
     symbols = [name for folded, name in free.items() if folded in SYMBOL_NAMES and "symbol" not in declared]
     symbol = chosen.pop("symbol", symbols[0] if symbols else None)
+    contract = chosen.pop(CONTRACT, free.get(CONTRACT) if CONTRACT not in declared else None)
     _refuse_missing(table, chosen, time, declared)
-    used = {*time, *chosen.values(), symbol}
+    used = {*time, *chosen.values(), symbol, contract}
     values = {name: chosen[name] for name in COLUMNS if name in chosen}
-    return FoundColumns(time, values, symbol, tuple(name for name in table.frame.columns if name not in used))
+    dropped = tuple(name for name in table.frame.columns if name not in used)
+    return FoundColumns(time, values, None if symbol == contract else symbol, contract, dropped)
 
 
 def _check_declared(names: dict[str, str], declared: dict[str, str]) -> None:
-    offered = ("timestamp", *COLUMNS, "symbol")
+    offered = ("timestamp", *COLUMNS, "symbol", CONTRACT)
     for canonical, name in declared.items():
         if canonical not in offered:
             raise unknown_name("column to map", canonical, offered, where="--map")
         if name != NONE and folded_name(name) not in names:
             raise unknown_name("column", name, names.values(), where=f"--map {canonical}")
-        if name == NONE and canonical not in ("volume", "symbol"):
-            raise UsageError(f"{canonical} cannot be none.", where="--map", help="only volume and symbol can")
+        if name == NONE and canonical not in ("volume", "symbol", CONTRACT):
+            raise UsageError(f"{canonical} cannot be none.", where="--map", help="only volume, symbol and contract can")
     volumes = [name for folded, name in names.items() if SYNONYMS.get(folded, folded) == "volume"]
     if declared.get("volume") == NONE and volumes:
         raise UsageError(
@@ -121,40 +135,3 @@ def _refuse_missing(table: Table, chosen: dict[str, str], time: tuple[str, ...],
         where=f"{table.source}:1" if table.is_text else table.source,
         help="row 1 holds numbers: add a header line" if headless else help,
     )
-
-
-def one_symbol(table: Table, column: str | None, wanted: str | None) -> tuple[Table, str, str]:
-    """The rows of one symbol, its name, and how it was found.
-
-    Raises DataError (65) for several symbols of which none is wanted, UnknownNameError (2) for one that is not there.
-    """
-    if column is None:
-        symbol = wanted or _symbol_of_name(table.source)
-        note = "symbol: declared" if wanted else f"symbol: {symbol} (from the name {table.source})"
-        return table, _check_symbol(symbol), note
-    values = table.frame[column].cast(pl.String)
-    table.refuse(values.is_null(), values, "is no symbol", f"fill it, or {OTHER_SYMBOL}")
-    found = values.unique(maintain_order=True).to_list()
-    if wanted is None and len(found) > 1:
-        table.refuse(
-            values != found[0], values, f"is another symbol than {found[0]!r}", "one series at a time: --symbol NAME"
-        )
-    if wanted is not None and wanted not in found:
-        raise unknown_name("symbol", wanted, found, where=table.source)
-    symbol = wanted or found[0]
-    mask = (values == symbol).to_numpy()
-    part = replace(table, frame=table.frame.filter(mask), rows=table.rows[mask])
-    return part, _check_symbol(symbol), f"symbol: {len(part.rows)} of {len(mask)} rows, by column {column!r}"
-
-
-def _symbol_of_name(source: str) -> str:
-    """`EURUSD_1min_2024.csv.gz` -> `EURUSD`."""
-    stem = source.partition(".")[0]
-    return stem.partition("_")[0] or stem
-
-
-def _check_symbol(symbol: str) -> str:
-    """A symbol names files later on."""
-    if not re.fullmatch(r"[^\s/\\.][^/\\]*", symbol):
-        raise DataError(f"{symbol!r} cannot be used as a symbol.", where="symbol", help=OTHER_SYMBOL)
-    return symbol

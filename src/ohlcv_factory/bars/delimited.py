@@ -4,36 +4,103 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from ohlcv_factory.bars.columns import may_be_wanted
+from ohlcv_factory.bars.detection import chosen_fit, line_fits
 from ohlcv_factory.bars.options import ReadOptions
-from ohlcv_factory.bars.table import Table, refuse_repeated_names
+from ohlcv_factory.bars.table import Table, distinct_names, refuse_repeated_names
+from ohlcv_factory.bars.wide import YFINANCE, is_wide, wide_table
 from ohlcv_factory.errors import DataError, UsageError
+
+ADDRESS = re.compile(r"https?://\S+")
+LONGEST_HEAD = 1 << 16
+"""Characters among which the first lines are looked for."""
 
 
 def text_table(content: bytes, source: str, digest: str, options: ReadOptions) -> Table:
     """Every field as text; lines without any field are left out, and the numbers of the others kept.
 
-    Raises UsageError (2) for marks or an encoding that cannot be meant, DataError (65) with the line for the rest.
+    Columns have the names of the header, or of the dialect where there is none. Raises UsageError (2) for marks or an
+    encoding that cannot be meant, DataError (65) with the line for the rest.
     """
     _check_marks(options)
     text = _decoded(content, source, options.encoding)
-    header = _header(text, source, options.delimiter)
-    refuse_repeated_names(header, where=f"{source}:1")
-    try:
-        frame = pl.read_csv(io.BytesIO(text.encode()), separator=options.delimiter, infer_schema=False)
-    except pl.exceptions.PolarsError as error:
-        _refuse_field_counts(text, len(header), source, options.delimiter)
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{source} cannot be read as text: {reason}.", where=source, help="check its quotes") from None
-    blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
-    if (frame.to_series(-1).is_null() & ~blank).any():
-        _refuse_field_counts(text, len(header), source, options.delimiter)
-    lines = np.arange(2, len(frame) + 2)[~blank.to_numpy()]
-    return Table(frame.filter(~blank), lines, source, digest, is_text=True)
+    skipped, notes = _address(text)
+    first = _line(text, skipped)
+    if options.dialect in (None, YFINANCE) and is_wide(text, options.delimiter or ","):
+        return wide_table(text, source, digest, options.delimiter or ",")
+    where = f"{source}:{skipped + 1}"
+    fits = line_fits(first, _line(text, skipped + 1), options, where)
+    separator = fits[0].separator if fits else options.delimiter or ","
+    if fits and not fits[0].has_header:
+        body = Body(text, skipped, source, separator)
+        frame, lines = body.columns([f"column {number}" for number in range(1, body.width() + 1)])
+        dialect = chosen_fit(fits, frame, where).dialect
+        frame.columns = list(dialect.names)
+        notes = (*notes, f"no header: columns {', '.join(dialect.names)}")
+        return Table(frame, lines, source, digest, is_text=True, dialect=dialect, notes=notes)
+    names = _header(first, source, skipped + 1, separator)
+    known = chosen_fit(fits, pl.DataFrame(), where).dialect if fits else None
+    declared = {**(known.declared_columns(names) if known else {}), **options.columns}
+    refuse_repeated_names(names, where, may_be_wanted(declared))
+    frame, lines = Body(text, skipped + 1, source, separator).columns(distinct_names(names))
+    return Table(frame, lines, source, digest, is_text=True, dialect=known, notes=notes)
+
+
+@dataclass(frozen=True)
+class Body:
+    """The lines of a text below the first `skip` of them."""
+
+    text: str
+    skip: int
+    source: str
+    separator: str
+
+    def width(self) -> int:
+        """Fields of the first line."""
+        return len(next(_records(self, 1), (1, []))[1])
+
+    def columns(self, names: list[str]) -> tuple[pl.DataFrame, np.ndarray]:
+        """The fields as text under these names, and the line of each row."""
+        try:
+            frame = pl.read_csv(
+                io.BytesIO(self.text.encode()),
+                separator=self.separator,
+                has_header=False,
+                skip_lines=self.skip,
+                schema=dict.fromkeys(names, pl.String()),
+            )
+        except pl.exceptions.PolarsError as error:
+            _refuse_field_counts(self, len(names))
+            reason = str(error).splitlines()[0]
+            raise DataError(
+                f"{self.source} cannot be read as text: {reason}.", where=self.source, help="check its quotes"
+            ) from None
+        blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
+        if (frame.to_series(-1).is_null() & ~blank).any():
+            _refuse_field_counts(self, len(names))
+        if not blank.any():
+            return frame, np.arange(self.skip + 1, self.skip + 1 + len(frame))
+        lines = np.arange(self.skip + 1, self.skip + 1 + len(frame))[~blank.to_numpy()]
+        return frame.filter(~blank), lines
+
+
+def _line(text: str, place: int) -> str:
+    """One of the first lines, without its end."""
+    return next(itertools.islice(io.StringIO(text[:LONGEST_HEAD]), place, None), "").rstrip("\r\n")
+
+
+def _address(text: str) -> tuple[int, tuple[str, ...]]:
+    """How many lines to skip for a web address in the first of them, and a note on that."""
+    address = _line(text, 0).strip().strip('",;')
+    return (1, (f"line 1 skipped: {address}",)) if ADDRESS.fullmatch(address) else (0, ())
 
 
 def _check_marks(options: ReadOptions) -> None:
@@ -75,23 +142,21 @@ def _decoded(content: bytes, source: str, encoding: str) -> str:
     return text
 
 
-def _header(text: str, source: str, delimiter: str) -> list[str]:
-    end = text.find("\n")
-    line = (text if end < 0 else text[:end]).rstrip("\r")
-    _, names = next(_records(line, source, delimiter), (1, []))
+def _header(line: str, source: str, number: int, delimiter: str) -> list[str]:
+    _, names = next(_records(Body(line, 0, source, delimiter), 1), (1, []))
     other = next((mark for mark in ";\t|," if mark in line), None)
     if len(names) <= 1 and other:
         raise DataError(
             f"1 column with delimiter {delimiter!r}; the header looks like {other!r}: {line[:80]}",
-            where=f"{source}:1",
+            where=f"{source}:{number}",
             help=f"--delimiter {other!r}",
         )
-    return names
+    return [name.strip() for name in names]
 
 
-def _refuse_field_counts(text: str, width: int, source: str, delimiter: str) -> None:
+def _refuse_field_counts(body: Body, width: int) -> None:
     """The first line whose number of fields is not that of the header."""
-    for row, fields in _records(text, source, delimiter):
+    for row, fields in _records(body, None):
         if fields and len(fields) != width:
             cut = len(fields) < width
             count = (
@@ -99,16 +164,19 @@ def _refuse_field_counts(text: str, width: int, source: str, delimiter: str) -> 
                 if cut
                 else f"{len(fields)} fields, the header has {width}"
             )
-            raise DataError(f"row {row} has {count}.", where=f"{source}:{row}", help="mend or remove this row")
+            raise DataError(f"row {row} has {count}.", where=f"{body.source}:{row}", help="mend or remove this row")
 
 
-def _records(text: str, source: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The line on which each record begins, and its fields."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    row = 1
+def _records(body: Body, count: int | None) -> Iterator[tuple[int, list[str]]]:
+    """The line on which each of the first `count` records begins, and its fields."""
+    stream = io.StringIO(body.text, newline="")
+    for _ in range(body.skip):
+        stream.readline()
+    reader = csv.reader(stream, delimiter=body.separator)
+    row = body.skip + 1
     try:
-        for fields in reader:
+        for fields in itertools.islice(reader, count):
             yield row, fields
-            row = reader.line_num + 1
+            row = body.skip + 1 + reader.line_num
     except csv.Error as error:
-        raise DataError(f"row {row}: {error}.", where=f"{source}:{row}", help="check its quotes") from None
+        raise DataError(f"row {row}: {error}.", where=f"{body.source}:{row}", help="check its quotes") from None

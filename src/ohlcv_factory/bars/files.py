@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import stat
-import zlib
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import polars as pl
 
+from ohlcv_factory.bars.archives import gzip_content, refuse_cut_zstd, zip_content, zstd_text
+from ohlcv_factory.bars.columns import may_be_wanted
+from ohlcv_factory.bars.dbn import dbn_table
 from ohlcv_factory.bars.delimited import text_table
-from ohlcv_factory.bars.options import ReadOptions
-from ohlcv_factory.bars.table import SHOWN, Table, refuse_repeated_names
+from ohlcv_factory.bars.detection import chosen_fit, not_like, record_fits
+from ohlcv_factory.bars.dialects import dialect_named
+from ohlcv_factory.bars.lean import is_lean, lean_table
+from ohlcv_factory.bars.options import ReadOptions, named_dialect
+from ohlcv_factory.bars.records import json_table
+from ohlcv_factory.bars.table import Table, refuse_repeated_names
 from ohlcv_factory.errors import AccessError, DataError, FactoryError, InputMissingError, StorageError, nearest
 
 OTHER_FORMATS = {
-    b"PK\x03\x04": "a zip archive",
-    b"\x28\xb5\x2f\xfd": "zstd-compressed",
     b"BZh": "bzip2-compressed",
     b"\xfd7zXZ": "xz-compressed",
-    b"ARROW1": "an Arrow / Feather file",
     b"SQLite format 3": "an SQLite database",
     b"%PDF": "a PDF document",
-    b"DBN": "a Databento DBN file",
 }
+GZIP, ZSTD, FEATHER, DBN = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"ARROW1", b"DBN"
+ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
+"""With files, and without any."""
 
 
 def file_bytes(path: Path) -> bytes:
@@ -46,9 +50,8 @@ def file_bytes(path: Path) -> bytes:
 
 def _missing(path: Path) -> InputMissingError:
     if path.is_dir():
-        inside = sorted(entry.name for entry in path.iterdir() if entry.is_file())[:SHOWN]
-        found = f"name one of its files: {', '.join(inside)}" if inside else "it holds no files"
-        return InputMissingError(f"{path} is a directory, not a file.", where=str(path), help=found)
+        help = "name one of its files, or read the folder with read_sources"
+        return InputMissingError(f"{path} is a directory, not a file.", where=str(path), help=help)
     folder = path.parent
     close = nearest(path.name, (entry.name for entry in folder.iterdir())) if folder.is_dir() else None
     help = f"did you mean {folder / close}?" if close else "check the path"
@@ -63,8 +66,8 @@ def _owner(path: Path) -> str:
     return f"owner {status.st_uid}, mode {stat.filemode(status.st_mode)}"
 
 
-def file_table(path: Path, content: bytes, digest: str, options: ReadOptions) -> Table:
-    """The table in a Parquet or text file; `digest` is the SHA-256 of its bytes.
+def file_table(path: Path, source: str, content: bytes, digest: str, options: ReadOptions) -> Table:
+    """The table in a file; `source` names it in messages, `digest` is the SHA-256 of its bytes.
 
     Raises DataError (65) for other formats, by their name, and for a suffix that contradicts the content.
     """
@@ -76,28 +79,44 @@ def file_table(path: Path, content: bytes, digest: str, options: ReadOptions) ->
         found = "a Parquet file" if is_parquet else _format_name(content)
         raise DataError(f"{path.name} holds {found}.", where=str(path), help="give it the suffix of what it holds")
     if is_parquet:
-        return _parquet_table(content, path.name, digest)
-    return text_table(_unpacked(content, path.name), path.name, digest, options)
+        return typed_table(_parquet_frame(content, source), source, digest, options)
+    if content.startswith(FEATHER):
+        return typed_table(_feather_frame(content, source), source, digest, options)
+    return _unpacked_table(path.name, source, content, digest, options)
+
+
+def _unpacked_table(name: str, source: str, content: bytes, digest: str, options: ReadOptions) -> Table:
+    """The table of a file that may be packed; `name` is that of the content, inside its archive where it is in one."""
+    if content.startswith(GZIP):
+        content = gzip_content(content, source)
+    elif content.startswith(ZIPS) and PurePath(name).suffix.lower() != ".csv":
+        name, content = zip_content(content, source)
+    elif content.startswith(ZSTD):
+        refuse_cut_zstd(content, source)
+        content = zstd_text(content) or content
+    if content.startswith((DBN, ZSTD)):
+        return dbn_table(content, source, digest, options)
+    if content.lstrip()[:1] in (b"[", b"{"):
+        return json_table(content, source, digest, options)
+    found = _format_name(content)
+    if found != "delimited text" and not _is_bracketed_header(content):
+        raise DataError(f"{source} is {found}, not delimited text.", where=source, help="give CSV, JSON or Parquet")
+    if is_lean(name, options):
+        return lean_table(content, name, source, digest, options)
+    return text_table(content, source, digest, options)
 
 
 def _format_name(content: bytes) -> str:
-    for magic, name in {b"\x1f\x8b": "gzip-compressed data", **OTHER_FORMATS}.items():
+    packed = {
+        GZIP: "gzip-compressed data",
+        **dict.fromkeys(ZIPS, "a zip archive"),
+        ZSTD: "zstd-compressed data",
+        DBN: "a Databento DBN file",
+    }
+    for magic, name in {**packed, FEATHER: "an Arrow / Feather file", **OTHER_FORMATS}.items():
         if content.startswith(magic):
             return name
     return "an HTML or XML page" if content.lstrip()[:1] == b"<" and b">" in content[:4096] else "delimited text"
-
-
-def _unpacked(content: bytes, source: str) -> bytes:
-    """The bytes of a text file, out of its gzip where it is in one; other formats are refused by name."""
-    if content.startswith(b"\x1f\x8b"):
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{source} is not complete gzip: {error}.", where=source, help="copy it again") from None
-    name = _format_name(content)
-    if name != "delimited text" and not _is_bracketed_header(content):
-        raise DataError(f"{source} is {name}, not delimited text.", where=source, help="give CSV (also .gz) or Parquet")
-    return content
 
 
 def _is_bracketed_header(content: bytes) -> bool:
@@ -105,16 +124,36 @@ def _is_bracketed_header(content: bytes) -> bool:
     return b"<close>" in content[:4096].lower()
 
 
-def _parquet_table(content: bytes, source: str, digest: str) -> Table:
+def typed_table(frame: pl.DataFrame, source: str, digest: str | None, options: ReadOptions) -> Table:
+    """A frame of typed columns with the dialect that its names belong to; rows are counted from 1.
+
+    Raises UsageError (2) when it is not in the dialect that the caller named.
+    """
+    fits = [fit for fit in record_fits(frame.columns, options) if fit.has_header]
+    if (wanted := named_dialect(options)) and not fits:
+        raise not_like(dialect_named(wanted), ", ".join(frame.columns), source)
+    dialect = chosen_fit(fits, frame, source).dialect if fits else None
+    declared = {**(dialect.declared_columns(frame.columns) if dialect else {}), **options.columns}
+    refuse_repeated_names(frame.columns, source, may_be_wanted(declared))
+    return Table(frame, np.arange(1, len(frame) + 1), source, digest, is_text=False, dialect=dialect)
+
+
+def _parquet_frame(content: bytes, source: str) -> pl.DataFrame:
     footer_bytes = int.from_bytes(content[-8:-4], "little")
     if not content.endswith(b"PAR1") or footer_bytes + 12 > len(content):
         raise DataError(
             f"{source} is not a complete Parquet file (footer missing).", where=source, help="copy it again"
         )
     try:
-        frame = pl.read_parquet(io.BytesIO(content))
+        return pl.read_parquet(io.BytesIO(content))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{source} is a damaged Parquet file: {reason}.", where=source, help="copy it again") from None
-    refuse_repeated_names(frame.columns, where=source)
-    return Table(frame, np.arange(1, len(frame) + 1), source, digest, is_text=False)
+
+
+def _feather_frame(content: bytes, source: str) -> pl.DataFrame:
+    try:
+        return pl.read_ipc(io.BytesIO(content))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{source} is a damaged Feather file: {reason}.", where=source, help="copy it again") from None

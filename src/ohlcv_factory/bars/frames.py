@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ohlcv_factory.bars.table import folded_name
+from ohlcv_factory.bars.wide import FIELDS, long_table
 from ohlcv_factory.errors import UsageError
 
 
@@ -23,10 +25,25 @@ def frame_columns(frame: Any) -> list[pl.Series]:
             where="frame",
             help="convert it first",
         )
+    if frame.columns.nlevels > 1:
+        return _long_columns(frame)
     named = [(str(name), frame.iloc[:, position]) for position, name in enumerate(frame.columns)]
     if frame.index.dtype.kind == "M":
         named.insert(0, (str(frame.index.name or "timestamp"), frame.index.to_series()))
     return [_pandas_column(name, values) for name, values in named]
+
+
+def _long_columns(frame: Any) -> list[pl.Series]:
+    """A pandas frame with (field, ticker) columns, as yfinance gives it, as rows of one ticker below the other."""
+    keys = [tuple(str(level) for level in name) for name in frame.columns]
+    fields = [next((level for level in key if folded_name(level) in FIELDS), key[0]) for key in keys]
+    tickers = [next((level for level in key if level != field), "") for key, field in zip(keys, fields, strict=True)]
+    values = [_pandas_column(str(place), frame.iloc[:, place]).fill_nan(None) for place in range(len(keys))]
+    time = _pandas_column(str(frame.index.name or "timestamp"), frame.index.to_series())
+    table = long_table(
+        pl.DataFrame([time, *values]), list(zip(fields, tickers, strict=True)), np.arange(len(frame)), "frame", None
+    )
+    return table.frame.get_columns()
 
 
 def _pandas_column(name: str, values: Any) -> pl.Series:

@@ -7,12 +7,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
-from ohlcv_factory.bars.sessions import SessionCalendar, session_calendar
+from ohlcv_factory.bars.sessions import CalendarHours, SessionCalendar, session_calendar
 from ohlcv_factory.config import Document, IntegerKeys, Settings, parse_yaml, read_yaml, setting
 from ohlcv_factory.errors import UsageError
 
 GENERIC = "*"
 """Row of the table that an unknown symbol gets."""
+OWN_CALENDARS = "calendars"
+"""Key of a user's table under which calendars stand, by name."""
 
 
 class BarrierRule(Settings):
@@ -33,15 +35,16 @@ class Instrument(Settings):
     commission: float = setting(0.0, "Currency per contract and side.", ge=0)
     slippage_ticks: float = setting(0.0, "Ticks lost per side.", ge=0)
     fee_bps: float = setting(0.0, "Fee and slippage per side in basis points of the traded value.", ge=0)
-    calendar: str = setting("always_open", "Session calendar, see `bars.sessions`.")
+    calendar: str = setting("always_open", "Session calendar, see `bars.sessions`, or one of your own table.")
+    hours: CalendarHours | None = setting(None, "Hours of that calendar where it is your own.")
     barriers: Annotated[dict[int, BarrierRule], IntegerKeys] = setting(
         {}, "Barrier rules of this market, by horizon in bars."
     )
 
     @property
     def sessions(self) -> SessionCalendar:
-        """The instrument's session calendar."""
-        return session_calendar(self.calendar)
+        """The instrument's session calendar. Raises UnknownNameError (2)."""
+        return self.hours.calendar(self.calendar) if self.hours else session_calendar(self.calendar)
 
     @property
     def is_generic(self) -> bool:
@@ -70,18 +73,28 @@ def instrument_table() -> dict[str, Instrument]:
 def find_instrument(symbol: str, user_table: Path | None = None) -> Instrument:
     """The instrument of a symbol: the user's table first, then the shipped one, then the generic row.
 
-    A user's row names only what differs from the shipped row (or from the generic one).
+    A user's row names only what differs from the shipped row (or from the generic one); its `calendar` may be one that
+    the table itself defines under `calendars`. Raises UsageError (2) with the line.
     """
     shipped = instrument_table()
     row = shipped.get(symbol) or shipped[GENERIC].model_copy(update={"symbol": symbol})
     if user_table is None:
         return row
     document = read_yaml(user_table)
-    if symbol not in document.values:
-        return row
-    changed = {**row.plain(), **document.values[symbol], "symbol": symbol}
-    lines = {key.removeprefix(f"{symbol}."): line for key, line in document.lines.items()}
-    return Instrument.parse(changed, where=document.where, lines=lines)
+    own = document.values.get(symbol, {})
+    name = own.get("calendar", row.calendar)
+    hours = document.values.get(OWN_CALENDARS, {}).get(name)
+    if hours is None:
+        session_calendar(name)
+    else:
+        section = f"{OWN_CALENDARS}.{name}"
+        hours = CalendarHours.parse(hours, where=document.where, lines=document.lines, section=section)
+    changed = {**row.plain(), "hours": hours and hours.plain(), **own, "symbol": symbol}
+    return Instrument.parse(changed, where=document.where, lines=_lines_under(document, symbol))
+
+
+def _lines_under(document: Document, symbol: str) -> dict[str, int]:
+    return {key.removeprefix(f"{symbol}."): line for key, line in document.lines.items()}
 
 
 def _table(document: Document) -> dict[str, Instrument]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -87,6 +87,22 @@ class Bars:
     def slice(self, start: int, stop: int) -> Bars:
         """Bars `start` to `stop - 1`, as views."""
         return self.take(slice(start, stop))
+
+    def followed_by(self, later: Bars) -> Bars:
+        """These bars and then later ones of the same series; contracts are the same where their names are.
+
+        Raises DataError (65) when only one of the two names its contracts.
+        """
+        if (self.contract is None) != (later.contract is None):
+            raise DataError(f"{self.symbol}: some bars name their contract, others do not.", help="name all, or none")
+        arrays: dict[str, Any] = {
+            name: np.concatenate((getattr(self, name), getattr(later, name))) for name in ("time_ns", *COLUMNS)
+        }
+        if self.contract is None or later.contract is None:
+            return replace(self, **arrays)
+        names = tuple(dict.fromkeys((*self.contract_names, *later.contract_names)))
+        codes = np.array([names.index(name) for name in later.contract_names], dtype=np.int32)[later.contract]
+        return replace(self, **arrays, contract=np.concatenate((self.contract, codes)), contract_names=names)
 
     def frame(self) -> pl.DataFrame:
         """A polars frame with `timestamp` (UTC), the five columns, and `contract` by name where there are several."""

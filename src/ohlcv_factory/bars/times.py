@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -18,10 +19,22 @@ LATEST_NS = np.iinfo(np.int64).max
 ZONE_SUFFIX = r" ?(?:Z|[+-]\d{2}:?\d{2})$"
 YEAR_FIRST = re.compile(r"\d{4}([-/.])\d{2}\1\d{2}(?:([T ])\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?( ?)(Z|[+-]\d{2}:?\d{2})?")
 YEAR_LAST = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{4}( \d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?")
+ZONE_NAME = r" ([A-Z][A-Za-z]+/[A-Za-z_]+(?:/[A-Za-z_]+)?|UTC|EST|MST|HST|EET|CET|MET|WET|GMT)$"
 ABOVE_12 = r"(?:1[3-9]|[23]\d)\D"
 
 
-def utc_times(table: Table, names: tuple[str, ...], options: ReadOptions) -> tuple[np.ndarray, list[str]]:
+@dataclass(frozen=True)
+class TimeFacts:
+    """What the dialect adds to the options: formats of its times, where the zone comes from, advice on zones."""
+
+    formats: tuple[tuple[str, str], ...] = ()
+    zone_from: str = "declared"
+    zone_help: str = ""
+
+
+def utc_times(
+    table: Table, names: tuple[str, ...], options: ReadOptions, facts: TimeFacts = TimeFacts()
+) -> tuple[np.ndarray, list[str]]:
     """int64 nanoseconds since 1970 UTC, `(n,)`, and notes on format and zone.
 
     `names` is the column of time, or a date and a time of the day. Raises UsageError (2) for an option that cannot
@@ -29,11 +42,13 @@ def utc_times(table: Table, names: tuple[str, ...], options: ReadOptions) -> tup
     """
     column = _time_column(table, names)
     table.refuse(column.is_null(), column, "is no time", "mend or remove these rows")
+    column, options, facts = _without_zone_name(table, column, options, facts)
+    options, column, facts = _with_format(column, options, facts)
     if _is_epoch(column, options):
-        return _epoch_times(table, column, options)
+        return _epoch_times(table, column, options, facts)
     refuse_options(options, ("time_unit",), "the times are dates, no epoch numbers")
     if column.dtype == pl.String:
-        moments, note = _text_moments(table, column, options)
+        moments, note = _text_moments(table, column, options, facts)
     elif column.dtype in (pl.Date, pl.Datetime):
         refuse_options(options, ("date_format",), "the times are no text")
         moments, note = _microseconds(column), "times: typed"
@@ -43,7 +58,7 @@ def utc_times(table: Table, names: tuple[str, ...], options: ReadOptions) -> tup
         raise DataError(
             f"{column.name} holds {column.dtype}, no times.", where=table.source, help="--map timestamp=NAME"
         )
-    utc, zone_note = _utc(table, column, moments, options)
+    utc, zone_note = _utc(table, column, moments, options, facts)
     return _nanoseconds(table, column, utc), [note, zone_note]
 
 
@@ -56,15 +71,47 @@ def _time_column(table: Table, names: tuple[str, ...]) -> pl.Series:
     return (date + " " + time).alias(" + ".join(names))
 
 
+def _with_format(column: pl.Series, options: ReadOptions, facts: TimeFacts) -> tuple[ReadOptions, pl.Series, TimeFacts]:
+    """The options with the dialect's format of such times, where the caller gave none."""
+    if options.date_format is not None or column.dtype != pl.String or not len(column):
+        return options, column, replace(facts, formats=())
+    found = [(pattern, meant) for pattern, meant in facts.formats if re.fullmatch(pattern, column[0])]
+    if not found:
+        return options, column, replace(facts, formats=())
+    tidy = column.str.replace_all(r" +", " ")
+    return options.model_copy(update={"date_format": found[0][1]}), tidy, replace(facts, formats=(found[0],))
+
+
+def _without_zone_name(
+    table: Table, column: pl.Series, options: ReadOptions, facts: TimeFacts
+) -> tuple[pl.Series, ReadOptions, TimeFacts]:
+    """Times without the name of the zone that stands behind each of them, and that zone as the option."""
+    if column.dtype != pl.String or not len(column):
+        return column, options, facts
+    match = re.search(ZONE_NAME, column[0])
+    if match is None:
+        return column, options, facts
+    zone = match[1]
+    table.refuse(
+        ~column.str.ends_with(" " + zone), column, f"is not in {zone} as the first time is", "--symbol, or mend"
+    )
+    if options.tz not in (None, zone) and facts.zone_from == "declared":
+        raise UsageError(f"tz={options.tz!r} disagrees with {column[0]!r}.", where="--tz", help="leave --tz out")
+    bare = column.str.strip_suffix(" " + zone)
+    return bare, options.model_copy(update={"tz": zone}), replace(facts, zone_from="carried by the times")
+
+
 def _is_epoch(column: pl.Series, options: ReadOptions) -> bool:
     if column.dtype != pl.String:
         return column.dtype.is_numeric()
     return options.date_format is None and len(column) > 0 and re.fullmatch(r"\d+", column[0]) is not None
 
 
-def _epoch_times(table: Table, column: pl.Series, options: ReadOptions) -> tuple[np.ndarray, list[str]]:
+def _epoch_times(
+    table: Table, column: pl.Series, options: ReadOptions, facts: TimeFacts
+) -> tuple[np.ndarray, list[str]]:
     refuse_options(options, ("date_format", "ambiguous"), "the times are epoch numbers")
-    if options.tz not in (None, "UTC"):
+    if options.tz not in (None, "UTC") and facts.zone_from == "declared":
         raise UsageError("tz cannot apply: epoch times are UTC.", where="--tz", help="leave --tz out")
     numbers = column.cast(pl.Int64, strict=False)
     broken = numbers.is_null() if column.dtype == pl.String else numbers.is_null() | (numbers != column)
@@ -90,13 +137,14 @@ def _epoch_scale(table: Table, column: pl.Series, counted: np.ndarray, options: 
     return scale
 
 
-def _text_moments(table: Table, column: pl.Series, options: ReadOptions) -> tuple[pl.Series, str]:
+def _text_moments(table: Table, column: pl.Series, options: ReadOptions, facts: TimeFacts) -> tuple[pl.Series, str]:
     """Microseconds, zone-aware where the text carries a zone, and a note on the format."""
     if options.date_format is not None:
         pattern = options.date_format.replace(".%f", "%.f")
         if re.search(r"%[#:]*z", pattern):
             refuse_options(options, ("tz",), "the date format reads a zone")
-        return _parsed(table, column, pattern), f"times: {options.date_format} (declared)"
+        origin = "dialect" if facts.formats else "declared"
+        return _parsed(table, column, pattern), f"times: {options.date_format} ({origin})"
     match = YEAR_FIRST.fullmatch(column[0])
     if match is None:
         pattern, which = _year_last_pattern(table, column)
@@ -164,14 +212,16 @@ def _refuse_other_zone(table: Table, column: pl.Series, moments: pl.Series, wall
         )
 
 
-def _utc(table: Table, column: pl.Series, moments: pl.Series, options: ReadOptions) -> tuple[pl.Series, str]:
+def _utc(
+    table: Table, column: pl.Series, moments: pl.Series, options: ReadOptions, facts: TimeFacts
+) -> tuple[pl.Series, str]:
     """Moments in UTC and a note on the zone they came in."""
     zone = _zone(moments)
     if zone is not None:
         refuse_options(options, ("ambiguous",), "the times carry a zone")
         return moments.dt.convert_time_zone("UTC"), "zone: carried by the times"
     if options.tz is None:
-        help = "--tz UTC, or the IANA name of the exporter's zone; it is never guessed"
+        help = facts.zone_help or "--tz UTC, or the IANA name of the exporter's zone; it is never guessed"
         table.refuse_all(column, "carries no time zone", help)
     zone = _known_zone(options.tz)
     earliest = moments.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
@@ -183,7 +233,7 @@ def _utc(table: Table, column: pl.Series, moments: pl.Series, options: ReadOptio
         help = "--ambiguous earliest or latest, or export in UTC"
         table.refuse(earliest != latest, column, f"comes twice: {zone} repeats that hour", help)
     chosen = latest if options.ambiguous == "latest" else earliest
-    return chosen.dt.convert_time_zone("UTC"), f"zone: {zone} (declared)"
+    return chosen.dt.convert_time_zone("UTC"), f"zone: {zone} ({facts.zone_from})"
 
 
 def _known_zone(tz: str) -> str:

@@ -6,13 +6,17 @@ import json
 import os
 import sys
 import traceback
-from typing import Any
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 
 import click
 import typer
 
 from ohlcv_factory import __version__
 from ohlcv_factory.cli import (
+    audit,
     compare,
     config,
     data,
@@ -26,7 +30,7 @@ from ohlcv_factory.cli import (
     run,
     train,
 )
-from ohlcv_factory.errors import FactoryError
+from ohlcv_factory.errors import FactoryError, FactoryWarning
 
 DEBUG_VARIABLE = "FACTORY_DEBUG"
 EXIT_INTERRUPTED = 130
@@ -65,6 +69,7 @@ application.command("train")(train.train)
 application.command("evaluate")(evaluate.evaluate)
 application.command("predict")(predict.predict)
 application.command("compare")(compare.compare)
+application.add_typer(audit.application, name="audit")
 application.command("report")(report.report)
 application.command("doctor")(doctor.doctor)
 
@@ -80,7 +85,8 @@ def invoke(arguments: list[str]) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     as_json = "--json" in arguments
     try:
-        return _run(arguments)
+        with warnings_in_words():
+            return _run(arguments)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -90,6 +96,23 @@ def invoke(arguments: list[str]) -> int:
         if debug:
             traceback.print_exc()
         return int(values["exit_code"])
+
+
+@contextmanager
+def warnings_in_words() -> Iterator[None]:
+    """Print our own warnings as one line on standard error each; others stay as Python shows them."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def in_words(message: Any, category: type[Warning], *rest: Any) -> None:
+            if issubclass(category, FactoryWarning):
+                print(f"warning: {message}", file=sys.stderr)
+            else:
+                show(message, category, *rest)
+
+        warnings.simplefilter("always", FactoryWarning)
+        warnings.showwarning = cast(Any, in_words)
+        yield
 
 
 def _run(arguments: list[str]) -> int:

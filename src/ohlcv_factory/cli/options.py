@@ -17,6 +17,13 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show rows, memory and e
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML recipe.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override one key: --set model.max_depth=4")]
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads of every native library.")]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", help="Python file that declares features of your own; it is code, and it is run."),
+]
+FeatureSets = Annotated[
+    Path | None, typer.Option("--feature-sets", help="YAML file of feature sets of your own: name, include, exclude.")
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Every random draw follows from it.")]
 
 BarSize = Annotated[str | None, typer.Option("--bar-size", help="Resample to this size, for example 5min.")]
@@ -37,8 +44,14 @@ Instruments = Annotated[str | None, typer.Option("--instruments", help="Your own
 
 
 READING: dict[str, Any] = {
+    "dialect": Annotated[
+        str | None, typer.Option("--dialect", help="Who wrote the files; see `data dialects`. Default: their content.")
+    ],
     "symbol": Annotated[
-        str | None, typer.Option("--symbol", help="Symbol of the file; default: a column, or the file's name.")
+        str | None, typer.Option("--symbol", help="Symbol of the files; default: a column, or each file's name.")
+    ],
+    "contracts": Annotated[
+        list[str] | None, typer.Option("--contract", help="Contract to read; repeat it for more of them.")
     ],
     "tz": Annotated[str | None, typer.Option("--tz", help="Time zone of times that carry none, for example UTC.")],
     "date_format": Annotated[str | None, typer.Option("--date-format", help="strftime pattern of the times.")],
@@ -54,7 +67,7 @@ READING: dict[str, Any] = {
     "source_size": Annotated[
         str | None, typer.Option("--source-size", help="Size of the file's bars, for example 1min.")
     ],
-    "sort": Annotated[bool | None, typer.Option("--sort", help="Sort rows that are not in time order.")],
+    "sort": Annotated[bool | None, typer.Option("--sort/--no-sort", help="Sort rows that are not in time order.")],
     "on_duplicate": Annotated[
         str | None, typer.Option("--on-duplicate", help="Equal rows of one time: error or last.")
     ],
@@ -62,8 +75,13 @@ READING: dict[str, Any] = {
         str | None, typer.Option("--ambiguous", help="Hour that occurs twice: error, earliest, latest.")
     ],
     "max_jump": Annotated[float | None, typer.Option("--max-jump", help="List bars whose close jumps by this factor.")],
+    "price_scale": Annotated[float | None, typer.Option("--price-scale", help="Factor on prices, for example 1e-9.")],
+    "volume_scale": Annotated[float | None, typer.Option("--volume-scale", help="Factor on volume.")],
+    "cleaning": Annotated[
+        list[str] | None, typer.Option("--clean", help="Rule of repair, for example drop_bad_rows; repeat it for more.")
+    ],
 }
-"""How a bar file is to be read: one flag for each field of `bars.load.ReadOptions`; its bar_size is `--source-size`."""
+"""How bar files are to be read: one flag for each field of `bars.load.ReadOptions`; its bar_size is `--source-size`."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -92,6 +110,8 @@ def _reading_keys(given: dict[str, Any]) -> dict[str, Any]:
     """`{"read.tz": "UTC", "read.columns.volume": "vol"}` from the flags that were given."""
     columns = given.pop("columns") or []
     given["bar_size"] = given.pop("source_size")
+    for name in ("contracts", "cleaning"):  # a flag that may be repeated is an empty list where it is not given
+        given[name] = given[name] or None
     keys = {f"read.{name}": value for name, value in given.items() if value is not None}
     for pair in columns:
         name, separator, source = pair.partition("=")

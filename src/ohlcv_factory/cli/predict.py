@@ -18,30 +18,36 @@ if TYPE_CHECKING:
 def predict(
     *,
     run: Annotated[Path, typer.Argument(help="Run folder.")],
-    file: Annotated[Path, typer.Argument(help="Bar file (CSV or Parquet), from the first bar to use on.")],
+    files: Annotated[list[Path], typer.Argument(help="Bar files or folders, from the first bar to use on.")],
     out: Annotated[Path | None, typer.Option("--out", help="Write all predictions here (.parquet or .csv).")] = None,
     last: Annotated[int, typer.Option("--last", min=1, help="How many of the newest bars to show.")] = 1,
+    plugins: options.Plugins = None,
     reading: dict[str, Any],
     threads: options.Threads = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Probabilities and decision for every eligible bar of a file, the newest included; nothing is scored."""
+    """Probabilities and decision for every eligible bar of each symbol, the newest included; nothing is scored."""
     from ohlcv_factory.runtime.threads import set_threads
 
     set_threads(threads)
 
-    from ohlcv_factory.bars.load import ReadOptions, read_bars
+    import polars as pl
+
+    from ohlcv_factory.bars.load import ReadOptions, read_sources
     from ohlcv_factory.config import Layers
+    from ohlcv_factory.features.plugins import load_plugins
     from ohlcv_factory.training.bundle import ModelBundle
 
+    load_plugins(plugins or ())
     bundle = ModelBundle.from_run(run)
     given = Layers.merge([], (), reading).values.get("read", {})
     recorded = {**bundle.read_options.plain(), "bar_size": None}
-    bars = read_bars(file, ReadOptions.parse({**recorded, **given}, where="flags")).bars
-    frame = bundle.predict(bars).frame.drop("truth", "labelled", "scored")
+    sources = read_sources(files, ReadOptions.parse({**recorded, **given}, where="flags"))
+    frames = [bundle.predict(source.bars).frame.drop("truth", "labelled", "scored") for source in sources]
+    frame = pl.concat(frames)
     if out is not None:
         write_frame(frame, out)
-    newest = frame.tail(last)
+    newest = pl.concat(one.tail(last) for one in frames)
     facts = {"run": str(run), "rows": len(frame), "written": str(out) if out else None, "newest": newest.to_dicts()}
     columns = ["symbol", "time", "p_short", "p_neutral", "p_long", "decision"]
     rows = [

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ohlcv_factory.config import Layers, PathSetting, Settings, read_yaml, setting
 from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.features.sets import read_sets
 from ohlcv_factory.models.base import ModelConfig
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.training.settings import TrainerConfig, effective_hyper_parameters
@@ -18,7 +19,7 @@ Recipe = TypeVar("Recipe", bound=Settings)
 class BuildRecipe(DatasetConfig):
     """`data build`: a dataset's settings, its sources and its folder."""
 
-    sources: tuple[str, ...] = setting((), "Bar files, one per symbol.")
+    sources: tuple[str, ...] = setting((), "Bar files and folders of them; files of one symbol are joined.")
     out: PathSetting | None = setting(None, "Folder of the dataset; must be new or empty.")
 
     def dataset_config(self) -> DatasetConfig:
@@ -30,29 +31,35 @@ class TrainRecipe(TrainerConfig):
     """`train`: a run's settings and the dataset it is trained on."""
 
     dataset: PathSetting | None = setting(None, "Dataset folder, as `data build` made it.")
+    plugins: tuple[str, ...] = setting((), "Python files that declare features of the dataset's; they are run.")
     threads: int | None = setting(None, "Threads of every native library.", ge=1)
 
     def trainer_config(self) -> TrainerConfig:
-        """The settings without dataset and threads."""
+        """The settings without dataset, plugins and threads."""
         return TrainerConfig(**{name: getattr(self, name) for name in TrainerConfig.model_fields})
 
 
 def read_recipe(
-    kind: type[Recipe], file: Path | None, overrides: Sequence[str] | None, flags: Mapping[str, Any]
+    kind: type[Recipe],
+    file: Path | None,
+    overrides: Sequence[str] | None,
+    flags: Mapping[str, Any],
+    sets_file: Path | None = None,
 ) -> tuple[Recipe, Layers]:
-    """Merge a YAML file, the environment, `--set` and flags into one recipe. Raises UsageError (2) with key and line."""
-    layers = Layers.merge([read_yaml(file)] if file else [], overrides or (), flags)
+    """Merge YAML files, the environment, `--set` and flags into one recipe. Raises UsageError (2) with key and line."""
+    documents = [*([read_yaml(file)] if file else []), *([read_sets(sets_file)] if sets_file else [])]
+    layers = Layers.merge(documents, overrides or (), flags)
     return kind.parse(layers.values, where=layers.where, lines=layers.lines), layers
 
 
 def read_train_recipe(
-    file: Path | None, overrides: Sequence[str] | None, flags: Mapping[str, Any]
+    file: Path | None, overrides: Sequence[str] | None, flags: Mapping[str, Any], sets_file: Path | None = None
 ) -> tuple[TrainRecipe, ModelConfig, Layers]:
     """A training recipe with the hyper-parameters that it comes to, each key checked with its line in the file.
 
     Raises UsageError (2), or MissingExtraError (69) when the model's package is absent.
     """
-    recipe, layers = read_recipe(TrainRecipe, file, overrides, flags)
+    recipe, layers = read_recipe(TrainRecipe, file, overrides, flags, sets_file)
     model_class = ModelRegistry.model_class(recipe.model_name)
     values = effective_hyper_parameters(recipe, model_class)
     return recipe, model_class.Config.parse(values, where=layers.where, lines=layers.lines, section="model"), layers

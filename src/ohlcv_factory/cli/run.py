@@ -16,7 +16,7 @@ DEFAULT_MODELS = "logistic,random_forest,svm,lightgbm,xgboost,catboost"
 @options.with_reading
 def run(
     *,
-    files: Annotated[list[str], typer.Argument(help="Bar files (CSV or Parquet), one per symbol.")],
+    files: Annotated[list[str], typer.Argument(help="Bar files and folders of them; files of one symbol are joined.")],
     models: Annotated[str, typer.Option("--models", help="Model names, comma between.")] = DEFAULT_MODELS,
     horizons: Annotated[str, typer.Option("--horizons", help="Label horizons in bars, comma between.")] = "20",
     out: Annotated[

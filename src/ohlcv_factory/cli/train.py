@@ -21,6 +21,12 @@ def train(
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
     feature_set: Annotated[str | None, typer.Option("--feature-set", help="Named feature set.")] = None,
+    feature_sets: options.FeatureSets = None,
+    feature_selection: Annotated[
+        str | None,
+        typer.Option("--feature-selection", help="none, correlation or importance; learnt from the fit rows."),
+    ] = None,
+    plugins: options.Plugins = None,
     weighting: Annotated[str | None, typer.Option("--weighting", help="both, quality, uniqueness or none.")] = None,
     experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the run by.")] = None,
     output_dir: Annotated[
@@ -41,13 +47,15 @@ def train(
         "dataset": dataset,
         "horizon": horizon,
         "feature_set": feature_set,
+        "feature_selection": feature_selection,
+        "plugins": plugins or None,
         "weighting": weighting,
         "experiment_name": experiment,
         "output_dir": output_dir,
         "random_seed": seed,
         "threads": threads,
     }
-    recipe, _, _ = read_train_recipe(config, overrides, flags)
+    recipe, _, _ = read_train_recipe(config, overrides, flags, feature_sets)
     set_threads(recipe.threads)
     if recipe.dataset is None:
         raise UsageError(
@@ -55,8 +63,10 @@ def train(
         )
 
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+    from ohlcv_factory.features.plugins import load_plugins
     from ohlcv_factory.training.trainer import Trainer
 
+    load_plugins(recipe.plugins)
     trainer = Trainer(recipe.trainer_config())
     container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon)
     if dry_run:

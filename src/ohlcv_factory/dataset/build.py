@@ -12,16 +12,24 @@ import numpy as np
 from ohlcv_factory import __version__
 from ohlcv_factory.bars.instruments import Instrument
 from ohlcv_factory.bars.load import BarFile
-from ohlcv_factory.bars.resample import resample
+from ohlcv_factory.bars.rolls import Rolls, apply_rolls, looks_back_adjusted
 from ohlcv_factory.bars.schema import NANOSECONDS, Bars
-from ohlcv_factory.bars.sizes import bar_seconds
 from ohlcv_factory.dataset.labelling import HorizonLabels, label_symbol
+from ohlcv_factory.dataset.rolled import eligible_rows, feature_rows, sized_bars
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import DataError, UsageError, unknown_name
 from ohlcv_factory.features import catalogue
+from ohlcv_factory.features.plugins import PluginRecord, load_plugins, records
 from ohlcv_factory.labels.triple_barrier import barrier_atr
 from ohlcv_factory.runtime.progress import track
-from ohlcv_factory.splits.chronological import MIN_SCORED_ROWS, Parts, chronological_parts, parts_at, refuse_small_parts
+from ohlcv_factory.splits.chronological import (
+    MIN_SCORED_ROWS,
+    NO_PART,
+    Parts,
+    chronological_parts,
+    parts_at,
+    refuse_small_parts,
+)
 from ohlcv_factory.storage.digests import array_digest, value_digest
 
 
@@ -40,6 +48,11 @@ class SymbolData:
     source: Bars | None = None
     """The finer bars that `bars` were made of; None where they are as they came."""
 
+    @property
+    def given(self) -> Bars:
+        """The bars that the dataset was built from."""
+        return self.bars if self.source is None else self.source
+
 
 @dataclass(frozen=True)
 class Pins:
@@ -52,6 +65,7 @@ class Pins:
     """First moment of val, and of test where there is one."""
     embargo_ns: tuple[int, ...]
     """Embargo before each border."""
+    instruments: tuple[Instrument, ...]
 
 
 @dataclass(frozen=True)
@@ -71,16 +85,29 @@ class Dataset:
     """How each source was read: assumptions and digest."""
     fingerprint: str
     """Digest of bars, settings and feature names: equal data, equal fingerprint."""
+    plugins: tuple[PluginRecord, ...] = ()
+    """Who declared the columns that are not built in."""
 
     @property
     def pins(self) -> Pins:
         """What an update of this dataset keeps."""
-        return Pins(self.feature_names, self.left_out, self.warm_up_bars, self.borders_ns, self.embargo_ns)
+        return Pins(
+            self.feature_names,
+            self.left_out,
+            self.warm_up_bars,
+            self.borders_ns,
+            self.embargo_ns,
+            tuple(symbol.instrument for symbol in self.symbols),
+        )
 
     @property
     def first_eligible(self) -> int:
-        """The first row of each symbol that models may use."""
+        """Bars that lie before the first row that models may use: since the start, or since a roll that is cut."""
         return self.warm_up_bars + self.config.history_bars
+
+    def eligible(self, symbol: SymbolData) -> np.ndarray:
+        """Rows of a symbol's bars that models may use, int64."""
+        return eligible_rows(symbol.bars, self.first_eligible, self.config.rolls)
 
     @property
     def bar_seconds(self) -> int:
@@ -97,25 +124,28 @@ def build_dataset(
 ) -> Dataset:
     """Build every part of a dataset from bars, one file per symbol.
 
-    With `pins` columns and borders are given, not found. `known_features` holds, by symbol, the float32 `(m, F)` rows of
-    these columns that were computed before from the same first m bars; only later rows are computed.
+    With `pins` columns, borders and instruments are given, not found. `known_features` holds, by symbol, the float32
+    `(m, F)` rows of these columns that were computed before from the same first m bars; only later rows are computed.
     Raises UsageError (2) for settings that contradict, DataError (65) for bars that cannot carry them.
     """
-    series = tuple(_sized(file.bars, config) for file in files)
-    sources = tuple(_source(file.bars, bars) for file, bars in zip(files, series, strict=True))
+    load_plugins(config.plugins)
+    instruments = pins.instruments if pins else tuple(config.instrument(file.bars.symbol) for file in files)
+    given, roll_notes = _with_rolls(files, instruments, config)
+    series = tuple(sized_bars(bars, config.bar_size, each) for bars, each in zip(given, instruments, strict=True))
+    sources = tuple(_source(*each) for each in zip(given, series, strict=True))
     _refuse_mixture(series)
-    instruments = tuple(config.instrument(bars.symbol) for bars in series)
     names, left_out = (pins.feature_names, pins.left_out) if pins else _columns(series, instruments, config)
     warm_up = pins.warm_up_bars if pins else catalogue.warm_up(names, series[0].bar_seconds)
     first = warm_up + config.history_bars
-    for bars in series:
-        _refuse_short(bars, warm_up, config)
+    rows = tuple(eligible_rows(bars, first, config.rolls) for bars in series)
+    for bars, eligible in zip(series, rows, strict=True):
+        _refuse_short(bars, eligible, warm_up, config)
     labels = [label_symbol(*each, config) for each in zip(series, sources, instruments, strict=True)]
-    parts = _parts(series, labels, first, config, pins)
+    parts = _parts(series, labels, rows, config, pins)
     known = known_features or {}
-    codes = _split_codes(parts, series, first)
+    codes = _split_codes(parts, series, rows)
     tables = track(zip(series, sources, instruments, labels, codes, strict=True), "features")
-    symbols = tuple(_symbol(*table, names, known.get(table[0].symbol)) for table in tables)
+    symbols = tuple(_symbol(*table, names, config.rolls, known.get(table[0].symbol)) for table in tables)
     return Dataset(
         config=config,
         symbols=symbols,
@@ -127,15 +157,32 @@ def build_dataset(
         warnings=(
             *parts.warnings,
             *(note for file in files for note in file.account.warnings),
+            *roll_notes,
             *_generic_notes(instruments),
         ),
         accounts=tuple({"symbol": file.bars.symbol, **file.account.plain()} for file in files),
         fingerprint=_fingerprint((series, sources), instruments, config, names, parts),
+        plugins=records(names),
     )
 
 
-def _sized(bars: Bars, config: DatasetConfig) -> Bars:
-    return resample(bars, bar_seconds(config.bar_size)) if config.bar_size else bars
+def _with_rolls(
+    files: Sequence[BarFile], instruments: tuple[Instrument, ...], config: DatasetConfig
+) -> tuple[tuple[Bars, ...], list[str]]:
+    """The bars with the rolls that a column names or the settings confirm, and what is to be said about them."""
+    if config.rolls.at and len(files) > 1:
+        raise UsageError(
+            f"rolls.at names times of one series, {len(files)} symbols were given.",
+            where="rolls.at",
+            help="name contracts by a column (--map contract=NAME), or build one symbol",
+        )
+    rolled, notes = [], []
+    for file, instrument in zip(files, instruments, strict=True):
+        bars, said = apply_rolls(file.bars, config.rolls, instrument.sessions)
+        suspicion = looks_back_adjusted(file.bars, instrument.tick_size)
+        rolled.append(bars)
+        notes += [*said, *([f"{bars.symbol}: {suspicion}"] if suspicion else [])]
+    return tuple(rolled), notes
 
 
 def _source(given: Bars, bars: Bars) -> Bars | None:
@@ -176,17 +223,18 @@ def _columns(
     return names, {name: reason for name, reason in left_out.items() if name in wanted}
 
 
-def _refuse_short(bars: Bars, warm_up: int, config: DatasetConfig) -> None:
+def _refuse_short(bars: Bars, eligible: np.ndarray, warm_up: int, config: DatasetConfig) -> None:
     """Raise DataError (65) with the arithmetic when the smallest part cannot hold its rows even without any gap."""
     reach = max(config.rule(config.instrument(bars.symbol), horizon).max_bars for horizon in config.horizons)
     test = 1 - config.parts.train - config.parts.val
     smallest = min(share for share in (config.parts.train, config.parts.val, test) if share > 1e-12)
     rows = math.ceil(MIN_SCORED_ROWS / smallest)
     needed = warm_up + config.history_bars + reach + rows
-    if len(bars) < needed:
+    if len(eligible) < reach + rows:
+        cut = ", from each of the cut rolls on" if len(bars.roll_rows) and config.rolls.handling == "cut" else ""
         raise DataError(
             f"{bars.symbol}: have {len(bars)} bars, need at least {needed} = {warm_up} warm-up + {config.history_bars} "
-            f"history + {reach} to the vertical barrier + {rows} so that the smallest part ({smallest:.0%}) holds "
+            f"history{cut} + {reach} to the vertical barrier + {rows} so that the smallest part ({smallest:.0%}) holds "
             f"{MIN_SCORED_ROWS} scored rows.",
             where=bars.symbol,
             help="give more bars, smaller horizons, or lower history_bars",
@@ -196,23 +244,24 @@ def _refuse_short(bars: Bars, warm_up: int, config: DatasetConfig) -> None:
 def _parts(
     series: tuple[Bars, ...],
     labels: list[dict[int, HorizonLabels]],
-    first: int,
+    rows: tuple[np.ndarray, ...],
     config: DatasetConfig,
     pins: Pins | None,
 ) -> Parts:
     """The parts of all eligible rows, symbols one after the other."""
     longest = [max(table.rule.max_bars for table in by_horizon.values()) for by_horizon in labels]
     ends = np.concatenate(
-        [scheduled_end_ns(bars, max_bars)[first:] for bars, max_bars in zip(series, longest, strict=True)]
+        [scheduled_end_ns(bars, reach)[own] for bars, reach, own in zip(series, longest, rows, strict=True)]
     )
-    times = np.concatenate([bars.time_ns[first:] for bars in series])
+    times = np.concatenate([bars.time_ns[own] for bars, own in zip(series, rows, strict=True)])
     if pins:
         parts = parts_at(times, ends, pins.borders_ns, pins.embargo_ns)
     else:
         parts = chronological_parts(times, ends, config.parts, config.embargo_days)
     for horizon in config.horizons:
         scored = [by_horizon[horizon].path.labelled & ~by_horizon[horizon].path.ambiguous for by_horizon in labels]
-        refuse_small_parts(parts, np.concatenate([flags[first:] for flags in scored]), horizon)
+        eligible = [flags[own] for flags, own in zip(scored, rows, strict=True)]
+        refuse_small_parts(parts, np.concatenate(eligible), horizon)
     return parts
 
 
@@ -224,11 +273,13 @@ def scheduled_end_ns(bars: Bars, max_bars: int) -> np.ndarray:
     return ends
 
 
-def _split_codes(parts: Parts, series: tuple[Bars, ...], first: int) -> list[np.ndarray]:
-    """Part codes per symbol over all its bars."""
-    counts = np.cumsum([len(bars) - first for bars in series])[:-1]
-    ineligible = np.full(first, -1, dtype=np.int8)
-    return [np.concatenate((ineligible, codes)) for codes in np.split(parts.code, counts)]
+def _split_codes(parts: Parts, series: tuple[Bars, ...], rows: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+    """Part codes per symbol over all its bars; -1 where a row is not eligible."""
+    borders = np.cumsum([len(own) for own in rows])[:-1]
+    codes = [np.full(len(bars), NO_PART, dtype=np.int8) for bars in series]
+    for code, own, eligible in zip(codes, rows, np.split(parts.code, borders), strict=True):
+        code[own] = eligible
+    return codes
 
 
 def _symbol(
@@ -238,17 +289,13 @@ def _symbol(
     labels: dict[int, HorizonLabels],
     part: np.ndarray,
     names: tuple[str, ...],
+    rolls: Rolls,
     known: np.ndarray | None,
 ) -> SymbolData:
-    features = _features(bars, instrument, names, known)
+    features = feature_rows(bars, instrument, names, rolls, 0 if known is None else len(known))
+    if known is not None:
+        features = np.concatenate((known, features))
     return SymbolData(bars, instrument, features, barrier_atr(bars), part, labels, source)
-
-
-def _features(bars: Bars, instrument: Instrument, names: tuple[str, ...], known: np.ndarray | None) -> np.ndarray:
-    """The columns of all bars; rows that are known are taken over."""
-    if known is None:
-        return catalogue.compute(bars, instrument.sessions, names)
-    return np.concatenate((known, catalogue.compute(bars, instrument.sessions, names)[len(known) :]))
 
 
 def _generic_notes(instruments: tuple[Instrument, ...]) -> list[str]:
@@ -271,7 +318,7 @@ def _fingerprint(
     series, sources = bars_and_sources
     bars = {one.symbol: _bars_digest(one) for one in series}
     finer = {one.symbol: _bars_digest(one) for one in sources if one is not None}
-    effective = {key: value for key, value in config.plain().items() if key not in ("read", "instruments")}
+    effective = {key: value for key, value in config.plain().items() if key not in ("read", "instruments", "plugins")}
     table = [instrument.plain() for instrument in instruments]
     borders = {"borders": list(parts.borders_ns), "embargo": list(parts.embargo_ns)}
     facts = {
@@ -282,7 +329,8 @@ def _fingerprint(
         "features": list(names),
         "parts": borders,
     }
-    return value_digest({**facts, "version": __version__})
+    code = [record.sha256 for record in records(names)]
+    return value_digest({**facts, "version": __version__, **({"plugins": code} if code else {})})
 
 
 def _bars_digest(bars: Bars) -> str:

@@ -54,8 +54,10 @@ class TimeSeriesDataContainer:
 
     horizon: int
     symbols: tuple[str, ...]
-    features: np.ndarray
-    """`(n, F)` float32, unscaled, finite."""
+    table: np.ndarray
+    """`(N, F)` float32, unscaled: the features of all bars since each symbol's warm-up, one symbol after the other."""
+    table_row: np.ndarray
+    """`(n,)` int64: where each row stands in the table; the bars before it are its history."""
     feature_names: tuple[str, ...]
     index: np.ndarray
     """`(n,)` of INDEX_DTYPE."""
@@ -90,16 +92,19 @@ class TimeSeriesDataContainer:
         if horizon not in dataset.config.horizons:
             offered = ", ".join(map(str, dataset.config.horizons))
             raise UsageError(f"horizon {horizon} is not in this dataset.", help=f"it holds: {offered}")
-        first = dataset.first_eligible
-        features = [symbol.features[first:] for symbol in dataset.symbols]
+        rows = [dataset.eligible(symbol) for symbol in dataset.symbols]
+        table, table_row = _table(dataset, rows)
         return cls(
             horizon=horizon,
             symbols=tuple(symbol.bars.symbol for symbol in dataset.symbols),
-            features=features[0] if len(features) == 1 else np.concatenate(features),
+            table=table,
+            table_row=table_row,
             feature_names=dataset.feature_names,
-            index=np.concatenate([_index(code, one.bars, first) for code, one in enumerate(dataset.symbols)]),
-            labels=_row_labels(dataset, horizon),
-            part=np.concatenate([symbol.part[first:] for symbol in dataset.symbols]),
+            index=np.concatenate(
+                [_index(code, one.bars, own) for code, (one, own) in enumerate(zip(dataset.symbols, rows, strict=True))]
+            ),
+            labels=_row_labels(dataset, rows, horizon),
+            part=np.concatenate([symbol.part[own] for symbol, own in zip(dataset.symbols, rows, strict=True)]),
             markets=tuple(_market(symbol, horizon, dataset.config.session_end) for symbol in dataset.symbols),
             config=dataset.config,
             fingerprint=dataset.fingerprint,
@@ -108,6 +113,13 @@ class TimeSeriesDataContainer:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    @property
+    def features(self) -> np.ndarray:
+        """`(n, F)` float32, unscaled, finite: a view of the table where the rows lie together in it."""
+        first, last = int(self.table_row[0]), int(self.table_row[-1])
+        together = last - first + 1 == len(self)
+        return self.table[first : last + 1] if together else self.table[self.table_row]
 
     def rows(self, part: str, *, scored: bool = False) -> np.ndarray:
         """Positions of a part's rows; `scored` keeps labelled rows without ambiguity only."""
@@ -146,7 +158,7 @@ class TimeSeriesDataContainer:
             if name not in positions:
                 raise unknown_name("feature", name, self.feature_names)
         chosen = np.array([positions[name] for name in columns])
-        values: np.ndarray = self.features[rows]
+        values: np.ndarray = self.table[self.table_row[rows]]
         return values if tuple(columns) == self.feature_names else np.ascontiguousarray(values[:, chosen])
 
     def get_sklearn_arrays(
@@ -161,7 +173,7 @@ class TimeSeriesDataContainer:
         import pandas as pd
 
         rows = self.rows(split)
-        frame = pd.DataFrame(self.features[rows], columns=list(self.feature_names))
+        frame = pd.DataFrame(self.matrix(rows, self.feature_names), columns=list(self.feature_names))
         frame.insert(0, "unique_id", np.array(self.symbols)[self.index["symbol_code"][rows]])
         frame.insert(1, "ds", pd.to_datetime(self.index["time_ns"][rows], utc=True))
         frame.insert(2, "y", self.close(rows))
@@ -224,9 +236,11 @@ def data_spec(dataset: Dataset) -> dict[str, Any]:
         "bar_seconds": dataset.bar_seconds,
         "warm_up_bars": dataset.warm_up_bars,
         "history_bars": dataset.config.history_bars,
+        "rolls": dataset.config.rolls.plain(),
         "read": dataset.config.read.plain(),
         "instruments": [symbol.instrument.plain() for symbol in dataset.symbols],
         "fingerprint": dataset.fingerprint,
+        "plugins": [record.plain() for record in dataset.plugins],
     }
 
 
@@ -236,9 +250,18 @@ def _in_memory(bars: Bars) -> BarFile:
     return BarFile(bars, ReadAccount("memory", digest, len(bars), first, last, (), ()))
 
 
-def _index(code: int, bars: Bars, first: int) -> np.ndarray:
-    index = np.empty(len(bars) - first, dtype=INDEX_DTYPE)
-    index["symbol_code"], index["time_ns"], index["row"] = code, bars.time_ns[first:], np.arange(first, len(bars))
+def _table(dataset: Dataset, rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Features of all symbols since the warm-up, and where the eligible rows stand in them; one symbol's are a view."""
+    start = dataset.warm_up_bars
+    features = [symbol.features[start:] for symbol in dataset.symbols]
+    before = np.cumsum([0, *(len(own) for own in features)])[:-1]
+    places = [own - start + shift for own, shift in zip(rows, before, strict=True)]
+    return features[0] if len(features) == 1 else np.concatenate(features), np.concatenate(places)
+
+
+def _index(code: int, bars: Bars, rows: np.ndarray) -> np.ndarray:
+    index = np.empty(len(rows), dtype=INDEX_DTYPE)
+    index["symbol_code"], index["time_ns"], index["row"] = code, bars.time_ns[rows], rows
     return index
 
 
@@ -261,21 +284,19 @@ def _rule_values(market: SymbolMarket, rows: np.ndarray) -> np.ndarray:
     return np.stack([atr, k_up, k_down, threshold, np.full_like(atr, rule.max_bars)])
 
 
-def _row_labels(dataset: Dataset, horizon: int) -> RowLabels:
+def _row_labels(dataset: Dataset, rows: Sequence[np.ndarray], horizon: int) -> RowLabels:
     per_symbol = []
-    for symbol in dataset.symbols:
+    for symbol, own in zip(dataset.symbols, rows, strict=True):
         table = symbol.labels[horizon]
         longest = max(labels.rule.max_bars for labels in symbol.labels.values())
-        per_symbol.append(
-            (
-                table.path.label,
-                table.path.labelled,
-                table.path.labelled & ~table.path.ambiguous,
-                symbol.bars.time_ns[table.path.end_row],
-                scheduled_end_ns(symbol.bars, longest),
-                table.quality.total,
-                table.uniqueness,
-            )
+        columns = (
+            table.path.label,
+            table.path.labelled,
+            table.path.labelled & ~table.path.ambiguous,
+            symbol.bars.time_ns[table.path.end_row],
+            scheduled_end_ns(symbol.bars, longest),
+            table.quality.total,
+            table.uniqueness,
         )
-    columns = zip(*per_symbol, strict=True)
-    return RowLabels(*(np.concatenate([values[dataset.first_eligible :] for values in column]) for column in columns))
+        per_symbol.append([values[own] for values in columns])
+    return RowLabels(*(np.concatenate(column) for column in zip(*per_symbol, strict=True)))

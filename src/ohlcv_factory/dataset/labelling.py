@@ -10,7 +10,7 @@ from ohlcv_factory.bars.instruments import Instrument
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.labels.finer import FinerBars
-from ohlcv_factory.labels.paths import PathLabels, label_limits, round_trip_cost
+from ohlcv_factory.labels.paths import FREE, PathLabels, label_limits, round_trip_cost
 from ohlcv_factory.labels.rules import LabelRule, label_bars, label_scale
 from ohlcv_factory.labels.weights import Quality, average_uniqueness, label_quality
 
@@ -37,7 +37,7 @@ def label_symbol(
     scale = label_scale(bars, next(iter(rules.values())))
     limit_row = label_limits(bars, instrument.sessions.session_day(bars.time_ns) if config.session_end else None)
     finer = FinerBars.under(bars, source)
-    cost = round_trip_cost(instrument) if config.cost_aware else None
+    cost = round_trip_cost(instrument) if config.cost_aware else FREE
     paths = {
         horizon: label_bars(bars, scale, rule, config.entry, limit_row, finer, cost) for horizon, rule in rules.items()
     }

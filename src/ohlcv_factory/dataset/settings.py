@@ -9,6 +9,7 @@ from pydantic import AfterValidator, model_validator
 
 from ohlcv_factory.bars.instruments import BarrierRule, Instrument, find_instrument
 from ohlcv_factory.bars.load import ReadOptions
+from ohlcv_factory.bars.rolls import Rolls
 from ohlcv_factory.config import IntegerKeys, Settings, setting
 from ohlcv_factory.labels.fixed_horizon import FixedHorizonRule
 from ohlcv_factory.labels.paths import Entry
@@ -47,6 +48,7 @@ class DatasetConfig(Settings):
 
     read: ReadOptions = ReadOptions()
     bar_size: str | None = setting(None, "Resample to this size, for example 5min; none keeps the bars as they come.")
+    rolls: Rolls = Rolls()
     horizons: Annotated[tuple[int, ...], AfterValidator(_checked_horizons)] = setting(
         HORIZONS, "Label horizons in bars."
     )
@@ -73,6 +75,7 @@ class DatasetConfig(Settings):
     features: tuple[str, ...] | None = setting(
         None, "Only these columns of the catalogue; none takes all that the bars carry."
     )
+    plugins: tuple[str, ...] = setting((), "Python files that declare features of your own; they are run.")
     history_bars: int = setting(HISTORY_BARS, "Bars before the first eligible row, beyond the warm-up.", ge=0)
     parts: PartShares = PartShares()
     embargo_days: Annotated[float | Literal["auto"], AfterValidator(_checked_embargo)] = setting(

@@ -22,6 +22,7 @@ from ohlcv_factory.dataset.labelling import HorizonLabels
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.features import catalogue
+from ohlcv_factory.features.plugins import PluginRecord
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.labels.paths import TOUCH_NAMES, PathLabels
 from ohlcv_factory.labels.rules import RULES, LabelRule
@@ -60,6 +61,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
     Raises InputMissingError (66) when there is none, DataError (65) for a newer schema.
     """
+    previous = atomic.previous_folder(folder)
+    if not folder.exists() and previous.exists():
+        raise InputMissingError(
+            f"{folder} does not exist: an update was cut off.", where=str(folder), help=f"mv {previous} {folder}"
+        )
     if not folder.exists():
         raise InputMissingError(
             f"{folder} does not exist.", where=str(folder), help="ohlcv-factory data build FILE --out DIR"
@@ -81,7 +87,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def read_dataset(folder: Path) -> Dataset:
     """Read a dataset folder back, digests first. Raises InputMissingError (66) or DataError (65)."""
     manifest = read_manifest(folder)
-    config = DatasetConfig.parse(manifest["config"], where=str(folder / MANIFEST))
+    plain = {
+        **manifest["config"],
+        "plugins": [],
+    }  # a path that a manifest names is never run; `plugins` says what made what
+    config = DatasetConfig.parse(plain, where=str(folder / MANIFEST))
     for stored in manifest["files"]:
         _refuse_changed(folder / stored["path"], stored["sha256"])
     names = tuple(manifest["feature_names"])
@@ -97,6 +107,7 @@ def read_dataset(folder: Path) -> Dataset:
         warnings=tuple(manifest["warnings"]),
         accounts=tuple(manifest["sources"]),
         fingerprint=manifest["fingerprint"],
+        plugins=tuple(PluginRecord.from_plain(record) for record in manifest.get("plugins", ())),
     )
 
 
@@ -115,6 +126,7 @@ def _manifest(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> dict[s
         "symbols": [_symbol_entry(symbol) for symbol in dataset.symbols],
         "feature_catalogue": catalogue.VERSION,
         "feature_names": list(dataset.feature_names),
+        "plugins": [record.plain() for record in dataset.plugins],
         "left_out": dataset.left_out,
         "warm_up_bars": dataset.warm_up_bars,
         "borders_ns": list(dataset.borders_ns),

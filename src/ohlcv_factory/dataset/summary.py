@@ -8,13 +8,12 @@ import numpy as np
 
 from ohlcv_factory.dataset.build import Dataset, SymbolData
 from ohlcv_factory.dataset.labelling import HorizonLabels
+from ohlcv_factory.features.selection import advised_most_features, sample_to_feature_note
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.labels.null import null_class_shares
 from ohlcv_factory.labels.paths import TIMED_OUT, round_trip_cost
 from ohlcv_factory.runtime.clock import time_text
 from ohlcv_factory.splits.chronological import NANOSECONDS_PER_DAY, PART_NAMES
-
-ROWS_PER_FEATURE = 10
 
 
 def summarise(dataset: Dataset) -> dict[str, Any]:
@@ -23,15 +22,16 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         "symbols": {symbol.bars.symbol: _symbol_summary(symbol, dataset) for symbol in dataset.symbols},
         "parts": _part_summary(dataset),
         "features": len(dataset.feature_names),
+        "sample_to_feature": _sample_to_feature(dataset),
         "first_eligible_row": dataset.first_eligible,
     }
 
 
-def sample_to_feature_note(rows: int, features: int) -> str | None:
-    """A warning where there are fewer than 10 training rows per feature."""
-    if rows >= ROWS_PER_FEATURE * features:
-        return None
-    return f"{rows} training rows for {features} features: fewer than {ROWS_PER_FEATURE} rows per feature"
+def _sample_to_feature(dataset: Dataset) -> dict[str, Any]:
+    """Training rows, the most features advised for so many, and a warning where all columns would be far too many."""
+    rows = sum(int(np.sum(symbol.part == 0)) for symbol in dataset.symbols)
+    note = sample_to_feature_note(rows, len(dataset.feature_names))
+    return {"training_rows": rows, "advised_most_features": advised_most_features(rows), "warning": note}
 
 
 def _symbol_summary(symbol: SymbolData, dataset: Dataset) -> dict[str, Any]:
@@ -51,7 +51,8 @@ def _symbol_summary(symbol: SymbolData, dataset: Dataset) -> dict[str, Any]:
 
 def _label_summary(labels: HorizonLabels, symbol: SymbolData, dataset: Dataset) -> dict[str, Any]:
     """Statistics over the eligible labelled rows; the class counts are also given per part."""
-    eligible = np.arange(len(symbol.bars)) >= dataset.first_eligible
+    eligible = np.zeros(len(symbol.bars), dtype=bool)
+    eligible[dataset.eligible(symbol)] = True
     path = labels.path
     rows = eligible & path.labelled
     scored = rows & ~path.ambiguous
@@ -73,11 +74,12 @@ def _label_summary(labels: HorizonLabels, symbol: SymbolData, dataset: Dataset) 
 
 
 def _cost_in_atr(symbol: SymbolData, rows: np.ndarray, dataset: Dataset) -> float | None:
-    """Median cost of both sides in ATR(14) over some rows; None where costs do not decide the labels."""
+    """Median cost of both sides in median ATR(14) over some rows; None where costs do not decide the labels."""
     if not dataset.config.cost_aware or not rows.any():
         return None
-    close = symbol.bars.close[rows]
-    return float(np.median(round_trip_cost(symbol.instrument)(close, close) / symbol.atr[rows]))
+    cost = round_trip_cost(symbol.instrument)
+    both_sides = cost.fixed + cost.share * 2 * symbol.bars.close[rows]
+    return float(np.median(both_sides) / np.median(symbol.atr[rows]))
 
 
 def _part_summary(dataset: Dataset) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from ohlcv_factory.dataset.market import SymbolMarket
 from ohlcv_factory.errors import DataError
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.evaluation.significance import Interval, bootstrap_interval
-from ohlcv_factory.labels.finer import first_touch
 from ohlcv_factory.labels.fixed_horizon import FixedHorizonRule
 from ohlcv_factory.labels.paths import label_limits
 
@@ -302,13 +301,13 @@ def _ending(side, stop, target, open_, high, low):  # type: ignore[no-untyped-de
 
 @njit(cache=True, nogil=True)
 def _first_of_both(side, stop, target, bar, under):  # type: ignore[no-untyped-def]
-    """Reason and price of a bar that touches stop and target: what its finer bars say, else the stop."""
-    starts = under[3]
-    upper, lower = max(stop, target), min(stop, target)
-    first, price, _, _, _ = first_touch(upper, lower, under[0], under[1], under[2], starts[bar], starts[bar + 1])
-    if first == 0:
-        return _STOP, stop
-    return (_TARGET if first == side else _STOP), price
+    """Reason and price of a bar that touches stop and target: those of the first finer bar that ends the trade."""
+    open_, high, low, starts = under
+    for row in range(starts[bar], starts[bar + 1]):
+        reason, price = _ending(side, stop, target, open_[row], high[row], low[row])
+        if reason != 0:
+            return (_STOP if reason in (_STOP, _STOP_GAP) else _TARGET), price
+    return _STOP, stop
 
 
 def _charge(trades: np.ndarray, gross: np.ndarray, instrument: Any, first_row: int) -> np.ndarray:

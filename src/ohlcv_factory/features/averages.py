@@ -6,34 +6,49 @@ import numpy as np
 import talib
 
 from ohlcv_factory.features.feature import Category, FeatureInputs, ema_lookback, shared, window
-from ohlcv_factory.features.kernels import Floats
+from ohlcv_factory.features.kernels import Floats, window_mean
 
 AVERAGES = Category("averages")
+SIMPLE_BARS = (10, 20, 50, 100, 200)
+EXPONENTIAL_PERIODS = (9, 21, 50)
 
 
 @AVERAGES.feature(
-    "sma_{}", over=(50,), formula="mean of close over {} bars", lookback=window(), unit="price", scale_free=False
+    "sma_{}",
+    over=SIMPLE_BARS,
+    formula="mean of close over {} bars",
+    lookback=window(),
+    unit="price",
+    scale_free=False,
+    windowed=True,
 )
 @shared
 def simple_average(inputs: FeatureInputs, bars: int) -> Floats:
     """Simple moving average of the close."""
-    return np.asarray(talib.SMA(inputs.close, bars))
+    return window_mean(inputs.close, bars)
 
 
-@AVERAGES.feature("ema_{}", over=(21,), formula="EMA(close, {})", lookback=ema_lookback, unit="price", scale_free=False)
+@AVERAGES.feature(
+    "ema_{}",
+    over=EXPONENTIAL_PERIODS,
+    formula="EMA(close, {})",
+    lookback=ema_lookback,
+    unit="price",
+    scale_free=False,
+)
 @shared
 def exponential_average(inputs: FeatureInputs, period: int) -> Floats:
     """Exponential moving average of the close, started by a simple one."""
     return np.asarray(talib.EMA(inputs.close, period))
 
 
-@AVERAGES.feature("close_to_sma_{}", over=(10, 20, 50, 100, 200), formula="close / sma_{} - 1", lookback=window())
+@AVERAGES.feature("close_to_sma_{}", over=SIMPLE_BARS, formula="close / sma_{} - 1", lookback=window(), windowed=True)
 def close_to_sma(inputs: FeatureInputs, bars: int) -> Floats:
     """Distance of the close from its simple average."""
     return inputs.close / simple_average(inputs, bars) - 1.0
 
 
-@AVERAGES.feature("close_to_ema_{}", over=(9, 21, 50), formula="close / ema_{} - 1", lookback=ema_lookback)
+@AVERAGES.feature("close_to_ema_{}", over=EXPONENTIAL_PERIODS, formula="close / ema_{} - 1", lookback=ema_lookback)
 def close_to_ema(inputs: FeatureInputs, period: int) -> Floats:
     """Distance of the close from its exponential average."""
     return inputs.close / exponential_average(inputs, period) - 1.0

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from ohlcv_factory.features.feature import Category, FeatureInputs, window
+from ohlcv_factory.features.feature import Category, FeatureInputs, shared, window
 from ohlcv_factory.features.kernels import Floats, lagged, ratio, window_sum
 
-BAR_SHAPE = Category("bar_shape")
+BAR_SHAPE = Category("bar_shape", windowed=True)
 AUTOCORRELATION_BARS = 60
+
+
+@BAR_SHAPE.feature("hl_ratio", formula="high / low - 1")
+def high_to_low(inputs: FeatureInputs) -> Floats:
+    """The bar's range as a share of its low."""
+    return inputs.high / inputs.low - 1.0
 
 
 @BAR_SHAPE.feature("range_pct", formula="(high - low) / close")
@@ -22,6 +28,7 @@ def close_to_open(inputs: FeatureInputs) -> Floats:
 
 
 @BAR_SHAPE.feature("clv", formula="(2 close - high - low) / (high - low); 0 without a range", unit="-1 to 1")
+@shared
 def close_location(inputs: FeatureInputs) -> Floats:
     """Where the close lies in the bar's range: -1 at the low, 1 at the high."""
     above_low, below_high = inputs.close - inputs.low, inputs.high - inputs.close
@@ -39,4 +46,10 @@ def return_autocorrelation(inputs: FeatureInputs, lag: int) -> Floats:
     """Autocorrelation of returns about a mean of zero."""
     moves = inputs.log_return
     together = window_sum(moves * lagged(moves, lag), AUTOCORRELATION_BARS)
-    return ratio(together, window_sum(moves * moves, AUTOCORRELATION_BARS), otherwise=0.0)
+    return ratio(together, squared_moves(inputs), otherwise=0.0)
+
+
+@shared
+def squared_moves(inputs: FeatureInputs) -> Floats:
+    """Sum of squared log returns, 60 bars."""
+    return window_sum(inputs.log_return * inputs.log_return, AUTOCORRELATION_BARS)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ohlcv_factory.bars.sessions import SECONDS_PER_DAY, weekday
+from ohlcv_factory.bars.sessions import SECONDS_PER_DAY, local_seconds, weekday
 from ohlcv_factory.features.feature import Category, FeatureInputs, shared
 from ohlcv_factory.features.kernels import Floats, Integers
 
-CALENDAR = Category("calendar")
+CALENDAR = Category("calendar", windowed=True)
 HALVES = ("sin", "cos")
 CENTRES = {
     "asia": ("Asia/Tokyo", 9 * 60, 15 * 60),
@@ -21,13 +21,13 @@ CENTRES = {
 @CALENDAR.feature("hour_{}", over=HALVES, formula="{}(2 pi hour / 24), exchange time", unit="-1 to 1", role="known")
 def hour(inputs: FeatureInputs, half: str) -> Floats:
     """Hour of the exchange's day on a circle."""
-    return circle(exchange_seconds(inputs) % SECONDS_PER_DAY // 3600, 24, half)
+    return circle(second_of_day(exchange_seconds(inputs)) // 3600, 24, half)
 
 
 @CALENDAR.feature("minute_{}", over=HALVES, formula="{}(2 pi minute / 60)", unit="-1 to 1", role="known")
 def minute(inputs: FeatureInputs, half: str) -> Floats:
     """Minute of the hour on a circle."""
-    return circle(exchange_seconds(inputs) % 3600 // 60, 60, half)
+    return circle(minute_of_hour(exchange_seconds(inputs)), 60, half)
 
 
 @CALENDAR.feature(
@@ -48,8 +48,8 @@ def day_of_week(inputs: FeatureInputs, half: str) -> Floats:
 def trading_centre(inputs: FeatureInputs, centre: str) -> Floats:
     """Whether the bar opens in a trading centre's hours on a weekday."""
     time_zone, opens, closes = CENTRES[centre]
-    local = inputs.local_seconds(time_zone)
-    minutes = local % SECONDS_PER_DAY // 60
+    local = local_seconds(inputs.bars.time_ns, time_zone)
+    minutes = second_of_day(local) // 60
     return ((minutes >= opens) & (minutes < closes) & (weekday(local) < 5)).astype(np.float64)
 
 
@@ -73,7 +73,17 @@ def minutes_since_open(inputs: FeatureInputs) -> Floats:
 @shared
 def exchange_seconds(inputs: FeatureInputs) -> Integers:
     """Wall-clock seconds at the exchange, int64 `(n,)`."""
-    return inputs.local_seconds(inputs.calendar.time_zone)
+    return local_seconds(inputs.bars.time_ns, inputs.calendar.time_zone)
+
+
+def second_of_day(seconds: Integers) -> Integers:
+    """Seconds since midnight; a quotient and a product cost half of a remainder."""
+    return seconds - seconds // SECONDS_PER_DAY * SECONDS_PER_DAY
+
+
+def minute_of_hour(seconds: Integers) -> Integers:
+    """Minutes since the full hour."""
+    return (seconds - seconds // 3600 * 3600) // 60
 
 
 def circle(step: Integers, steps: int, half: str) -> Floats:

@@ -10,13 +10,17 @@ import numpy as np
 
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.bars.sessions import SessionCalendar
-from ohlcv_factory.errors import DataError, unknown_name
+from ohlcv_factory.bars.sizes import size_text
+from ohlcv_factory.errors import unknown_name
+from ohlcv_factory.features import blocks
 from ohlcv_factory.features.averages import AVERAGES
 from ohlcv_factory.features.bar_shape import BAR_SHAPE
 from ohlcv_factory.features.calendar import CALENDAR
-from ohlcv_factory.features.feature import Category, Feature, FeatureInputs
+from ohlcv_factory.features.feature import Category, Feature
 from ohlcv_factory.features.microstructure import MICROSTRUCTURE
 from ohlcv_factory.features.momentum import MOMENTUM
+from ohlcv_factory.features.plugins import user_features
+from ohlcv_factory.features.raw import RAW
 from ohlcv_factory.features.regime import REGIME
 from ohlcv_factory.features.returns import RETURNS
 from ohlcv_factory.features.timeframes import FRAME_SECONDS, SPELLINGS, TIMEFRAMES, frame_of
@@ -24,9 +28,8 @@ from ohlcv_factory.features.trend import TREND
 from ohlcv_factory.features.volatility import VOLATILITY
 from ohlcv_factory.features.volume import VOLUME
 from ohlcv_factory.features.wavelets import WAVELETS
-from ohlcv_factory.runtime.clock import time_text
 
-VERSION = 1
+VERSION = 2
 """Of names, formulas and look-backs; goes into every dataset manifest."""
 
 CATEGORIES: tuple[Category, ...] = (
@@ -42,11 +45,16 @@ CATEGORIES: tuple[Category, ...] = (
     MICROSTRUCTURE,
     WAVELETS,
     TIMEFRAMES,
+    RAW,
 )
 MINUTES_PER_DAY = 1440
+CLOCK_TURNS = {
+    **dict.fromkeys(("minute_sin", "minute_cos"), 3600),
+    **dict.fromkeys(("hour_sin", "hour_cos", "minutes_since_open", "is_rth"), 86_400),
+    **dict.fromkeys(("session_asia", "session_london", "session_ny"), 86_400),
+}
+"""Seconds after which a column of the clock comes again: longer bars see it stand still."""
 WARM_UP_SHARE = 0.1
-STAGED_COLUMNS = 4
-STAGED_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -57,9 +65,14 @@ class Available:
     left_out: dict[str, str]
 
 
-@cache
 def catalogue() -> tuple[Feature, ...]:
-    """Every feature, in declared order, names unique."""
+    """Every feature, names unique: the built-in ones in declared order, then the user's own."""
+    return (*builtin_features(), *user_features())
+
+
+@cache
+def builtin_features() -> tuple[Feature, ...]:
+    """The features of this package, in declared order."""
     return tuple(feature for category in CATEGORIES for feature in category.features)
 
 
@@ -73,7 +86,7 @@ def available(bars: Bars, calendar: SessionCalendar, timeframes: Sequence[str] =
     left_out: dict[str, str] = {}
     for feature in catalogue():
         frame = frame_of(feature.name)
-        reason = refused[frame] if frame else _calendar_refusal(feature, calendar)
+        reason = refused[frame] if frame else _calendar_refusal(feature, bars, calendar)
         reason = reason or _volume_refusal(feature, bars)
         if reason:
             left_out[feature.name] = reason
@@ -85,22 +98,15 @@ def warm_up(names: Sequence[str], bar_seconds: int) -> int:
     return max((find(name).lookback_bars(bar_seconds) for name in names), default=0)
 
 
-def compute(bars: Bars, calendar: SessionCalendar, names: Sequence[str]) -> np.ndarray:
-    """The columns `names` of these bars, float32 `(n, len(names))`, C-contiguous; row t is known at the close of bar t.
+def compute(bars: Bars, calendar: SessionCalendar, names: Sequence[str], *, first_row: int = 0) -> np.ndarray:
+    """The columns `names` of the bars from `first_row` on, float32 `(n - first_row, len(names))`, C-contiguous.
 
-    Rows before a feature's look-back may be NaN. Each prefix of the bars gives the same bits. Raises
-    UnknownNameError (2) for an unknown column, DataError (65) where a value after its look-back is not finite.
+    Row t is known at the close of bar t. Rows before a feature's look-back may be NaN. Each prefix of the bars, each
+    choice of columns and each `first_row` gives the same bits, and a late `first_row` costs little more than its rows.
+    Raises UnknownNameError (2) for an unknown column, DataError (65) where a value after its look-back is not finite.
     """
-    features = [find(name) for name in names]
-    matrix = np.empty((len(bars), len(features)), np.float32)
-    inputs, category = FeatureInputs(bars, calendar), ""
-    staged = np.empty((STAGED_COLUMNS, len(bars)), np.float32)
-    for first in range(0, len(features), STAGED_COLUMNS):
-        for row, feature in zip(staged, features[first:], strict=False):
-            if feature.category != category:
-                inputs, category = FeatureInputs(bars, calendar), feature.category
-            _fill(row, feature, inputs)
-        _transpose_into(matrix[:, first : first + STAGED_COLUMNS], staged)
+    matrix = np.empty((max(len(bars) - first_row, 0), len(names)), np.float32)
+    blocks.fill(matrix, bars, calendar, [find(name) for name in names], first_row)
     return matrix
 
 
@@ -116,9 +122,13 @@ def category_of(name: str) -> str:
     return _by_name()[name].category if name in _by_name() else "other"
 
 
-@cache
 def _by_name() -> dict[str, Feature]:
-    return {feature.name: feature for feature in catalogue()}
+    return _table(user_features())
+
+
+@cache
+def _table(own: tuple[Feature, ...]) -> dict[str, Feature]:
+    return {feature.name: feature for feature in (*builtin_features(), *own)}
 
 
 def _frame(spelling: str) -> str:
@@ -142,35 +152,14 @@ def _frame_refusal(bars: Bars, frame: str, wanted: set[str]) -> str:
     return ""
 
 
-def _calendar_refusal(feature: Feature, calendar: SessionCalendar) -> str:
+def _calendar_refusal(feature: Feature, bars: Bars, calendar: SessionCalendar) -> str:
+    """Why a column of the clock would stand still on these bars, or an empty text."""
     always_regular = calendar.regular_close_minute - calendar.regular_open_minute == MINUTES_PER_DAY
-    return "every hour is a regular one" if feature.name == "is_rth" and always_regular else ""
+    if feature.name == "is_rth" and always_regular:
+        return "every hour is a regular one"
+    turn = CLOCK_TURNS.get(feature.name, bars.bar_seconds + 1)
+    return f"bars of {size_text(bars.bar_seconds)} see this clock stand still" if bars.bar_seconds % turn == 0 else ""
 
 
 def _volume_refusal(feature: Feature, bars: Bars) -> str:
     return "the bars carry no volume" if feature.needs_volume and not bars.has_volume else ""
-
-
-def _fill(row: np.ndarray, feature: Feature, inputs: FeatureInputs) -> None:
-    """Write one column, checked from its look-back on."""
-    with np.errstate(over="ignore"):  # what overflows float32 is refused below
-        row[:] = feature.column(inputs)
-    start = feature.lookback_bars(inputs.bars.bar_seconds)
-    finite = np.isfinite(row[start:])
-    if not finite.all():
-        _refuse(feature, inputs.bars, start + int(np.argmin(finite)), row)
-
-
-def _refuse(feature: Feature, bars: Bars, position: int, row: np.ndarray) -> None:
-    raise DataError(
-        f"{bars.symbol}: {feature.name} is {row[position]} at {time_text(bars.time_ns[position])}, bar {position}.",
-        where=feature.formula,
-        help=f"after its look-back of {feature.lookback_bars(bars.bar_seconds)} bars each value must be finite: "
-        "look for a price or volume out of any range near that bar",
-    )
-
-
-def _transpose_into(columns: np.ndarray, staged: np.ndarray) -> None:
-    """Write rows as columns, few rows at a time, so that each stretch of memory is visited once."""
-    for start in range(0, len(columns), STAGED_ROWS):
-        columns[start : start + STAGED_ROWS] = staged[: columns.shape[1], start : start + STAGED_ROWS].T

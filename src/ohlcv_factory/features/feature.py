@@ -11,7 +11,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 import numpy as np
 
 from ohlcv_factory.bars.schema import Bars
-from ohlcv_factory.bars.sessions import SessionCalendar, local_seconds
+from ohlcv_factory.bars.sessions import SessionCalendar
 from ohlcv_factory.features.kernels import Floats, Integers
 
 Role = Literal["observed", "known"]
@@ -21,8 +21,10 @@ Column = Callable[..., Floats]
 Inputs = ParamSpec("Inputs")
 Result = TypeVar("Result")
 
-MEMORY = 4
-"""Shared intermediates that are kept; bounds the memory of `catalogue.compute`."""
+MEMORY = 48
+"""Shared intermediates that are kept: enough for a block of bars to be computed once, and a bound for whole series."""
+SMALLEST_OVERLAP = 1024
+"""Bars that every block of a computation reaches back at least, so that almost all features share their inputs."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,31 @@ class Feature:
     needs_volume: bool
     role: Role
     column: Callable[[FeatureInputs], Floats]
+    windowed: bool = False
+    """Whether, after the look-back, a value has the same bits wherever the computation started."""
+    history_seconds: int = 0
+    """How far back a block reaches where that is more than twice the look-back: columns that name the same share."""
 
     def lookback_bars(self, bar_seconds: int) -> int:
         """The declared warm-up in bars of `bar_seconds`: the position of the first bar whose value counts."""
         return self.lookback + -(-self.lookback_seconds // bar_seconds)
+
+    @property
+    def lookback_text(self) -> str:
+        """The declared warm-up for people: `20 bars`, `1 bar + 24 h`."""
+        bars = f"{self.lookback} bar{'s' if self.lookback != 1 else ''}"
+        hours = f"{self.lookback_seconds / 3600:g} h"
+        return (
+            f"{bars} + {hours}" if self.lookback and self.lookback_seconds else hours if self.lookback_seconds else bars
+        )
+
+    def overlap_bars(self, bar_seconds: int) -> int:
+        """Bars that a block of a computation reaches back: a power of two and at least twice the look-back.
+
+        After twice the look-back exp(-24) is left of the start, less than the rounding of float32.
+        """
+        needed = max(2 * self.lookback_bars(bar_seconds), -(-self.history_seconds // bar_seconds), SMALLEST_OVERLAP)
+        return 1 << (needed - 1).bit_length()
 
 
 class FeatureInputs:
@@ -69,9 +92,20 @@ class FeatureInputs:
         out[1:] = np.log(self.close[1:] / self.close[:-1])
         return out
 
-    def local_seconds(self, time_zone: str) -> Integers:
-        """Wall-clock seconds of each bar's open, int64 `(n,)`."""
-        return local_seconds(self.bars.time_ns, time_zone)
+    @cached_property
+    def close_change(self) -> Floats:
+        """close - close[1], shape `(n,)`; the first is NaN."""
+        return np.diff(self.close, prepend=np.nan)
+
+    @cached_property
+    def typical(self) -> Floats:
+        """(high + low + close) / 3, shape `(n,)`."""
+        return (self.high + self.low + self.close) / 3.0
+
+    @cached_property
+    def log_close(self) -> Floats:
+        """log(close), shape `(n,)`."""
+        return np.log(self.close)
 
     @cached_property
     def session_day(self) -> Integers:
@@ -99,10 +133,13 @@ def shared(
 
 
 class Category:
-    """A named group of features, in the order of their declaration."""
+    """A named group of features, in the order of their declaration.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    `windowed` says that its features are exact functions of their windows, unless one declares otherwise.
+    """
+
+    def __init__(self, name: str, *, windowed: bool = False) -> None:
+        self.name, self.windowed = name, windowed
         self.features: list[Feature] = []
 
     def feature(
@@ -118,6 +155,8 @@ class Category:
         source: str = "",
         needs_volume: bool = False,
         role: Role = "observed",
+        windowed: bool | None = None,
+        history_seconds: int | Callable[[Any], int] = 0,
     ) -> Callable[[Column], Column]:
         """Declare `column(inputs)`, or a family `column(inputs, member)` with one column for each member of `over`.
 
@@ -139,6 +178,8 @@ class Category:
                     needs_volume=needs_volume,
                     role=role,
                     column=_bound(column, member),
+                    windowed=self.windowed if windowed is None else windowed,
+                    history_seconds=_at(history_seconds, member),
                 )
                 self.features.append(declared)
             return column

@@ -1,8 +1,10 @@
 """Numeric building blocks of the features, each exact for every prefix of the series.
 
-A window function here is a pure function of its window: it sums the same values in the same order wherever the series
-started, so nothing accumulates, and a flat window gives exactly 0. That is why there are no running sums. The compiled
-loops take blocks of bars with the age outside, so that the compiler vectorises over bars without reordering any sum.
+A window function here is a pure function of its window: it joins the same values in the same order wherever the series
+started, so nothing accumulates, and a flat window gives exactly 0. Windows are joined from halves: two neighbouring
+windows of k bars make one of 2k, so a window of w bars costs log2(w) steps per bar, as cheap as running sums but
+without their memory and with the small rounding of pairwise sums. The compiled loops take blocks of bars with the age
+outside, so that the compiler vectorises over bars without reordering any sum.
 """
 
 from __future__ import annotations
@@ -18,35 +20,77 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
-BLOCK = 512
+BLOCK = 1024
+TILE_ROWS = 64
+EXPONENT = np.uint32(0x7F800000)
+LINE_FLOATS = 16
+"""float32 values in a line of the processor's cache."""
 
 
 def window_sum(values: Floats, window: int) -> Floats:
     """Sum of the last `window` values, shape `(n,)`; NaN where the window is not full."""
     out = _empty_until(window - 1, len(values))
-    _add_ages(_frozen(values), window, out)
+    _join_sums(_frozen(values), window, out)
     return out
 
 
 def window_mean(values: Floats, window: int) -> Floats:
-    """Mean of the last `window` values, shape `(n,)`; NaN where the window is not full."""
-    return window_sum(values, window) / window
+    """Mean of the last `window` values, shape `(n,)`; NaN where the window is not full.
+
+    The mean of equal values is exactly that value.
+    """
+    out = _empty_until(window - 1, len(values))
+    _join_means(_frozen(values), window, out)
+    return out
+
+
+def window_moments(values: Floats, window: int) -> tuple[Floats, Floats]:
+    """Mean and population variance of the last `window` values, each `(n,)`; NaN where the window is not full.
+
+    No cancellation at high prices; the mean of equal values is exactly that value and their variance exactly 0.
+    """
+    mean, variance = (_empty_until(window - 1, len(values)) for _ in range(2))
+    _join_moments(_frozen(values), window, mean, variance)
+    return mean, variance
 
 
 def window_variance(values: Floats, window: int) -> Floats:
-    """Population variance of the last `window` values, shape `(n,)`; NaN where the window is not full.
-
-    Two passes about the newest value: no cancellation at high prices, exactly 0 where nothing moved.
-    """
-    out = _empty_until(window - 1, len(values))
-    _add_squares(_frozen(values), window, np.empty(BLOCK), out)
-    return out
+    """Population variance of the last `window` values, shape `(n,)`; NaN where the window is not full."""
+    return window_moments(values, window)[1]
 
 
 def window_std(values: Floats, window: int) -> Floats:
     """Population standard deviation of the last `window` values, shape `(n,)`."""
     deviation: Floats = np.sqrt(window_variance(values, window))
     return deviation
+
+
+def window_shape(values: Floats, window: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Mean and second, third and fourth central moment of the last `window` values, each `(n,)` (Pebay 2008)."""
+    mean, second, third, fourth = (_empty_until(window - 1, len(values)) for _ in range(4))
+    _join_shapes(_frozen(values), window, mean, second, third, fourth)
+    return mean, second, third, fourth
+
+
+def window_line(values: Floats, window: int) -> tuple[Floats, Floats]:
+    """Least-squares slope per bar and population variance of the last `window` values, each `(n,)`."""
+    slope, variance = (_empty_until(window - 1, len(values)) for _ in range(2))
+    _join_lines(_frozen(values), window, slope, variance)
+    return slope, variance
+
+
+def window_median(values: Floats, window: int) -> Floats:
+    """Median of the last `window` values, shape `(n,)`; NaN where the window is not full or holds a NaN."""
+    out = np.full(len(values), np.nan)
+    _sorted_medians(_frozen(values), window, out)
+    return out
+
+
+def mean_deviation(values: Floats, mean: Floats, window: int) -> Floats:
+    """Mean absolute distance of the last `window` values from `mean` at the newest, shape `(n,)`."""
+    out = _empty_until(window - 1, len(values))
+    _add_distances(_frozen(values), _frozen(mean), window, out)
+    return out
 
 
 def causal_filter(values: Floats, taps: tuple[float, ...], stride: int) -> Floats:
@@ -63,6 +107,31 @@ def session_sum(values: Floats, session: Integers) -> Floats:
     return out
 
 
+def session_mean(values: Floats, session: Integers, window: int) -> Floats:
+    """Mean of the session's last `window` values, of fewer at its start, shape `(n,)`."""
+    out = np.empty(len(values))
+    _average_within(_frozen(values), session, window, out)
+    return out
+
+
+def held(values: Floats, position: Integers) -> Floats:
+    """`values[position]`, shape `(n,)`; NaN where the position is negative."""
+    out = np.empty(len(position))
+    _gather(_frozen(values), position, out)
+    return out
+
+
+def ratchet(middle: Floats, reach: Floats, close: Floats) -> tuple[Floats, Floats]:
+    """Supertrend's line and side (1 up, -1 down), each `(n,)`: bands at middle -+ reach that only tighten.
+
+    A band starts afresh after a close beyond it, which also turns the side. NaN until `reach` is a number; there the
+    side begins up.
+    """
+    line, side = np.full(len(close), np.nan), np.full(len(close), np.nan)
+    _tighten(_frozen(middle), _frozen(reach), _frozen(close), line, side)
+    return line, side
+
+
 def lagged(values: Floats, bars: int) -> Floats:
     """The value of `bars` bars ago, shape `(n,)`; NaN before the start."""
     out = np.full(len(values), np.nan)
@@ -74,6 +143,23 @@ def ratio(numerator: Floats, denominator: Floats, otherwise: float) -> Floats:
     """`numerator / denominator`, and `otherwise` where the denominator is exactly 0, shape `(n,)`."""
     out = np.full(len(numerator), otherwise)
     np.divide(numerator, denominator, out=out, where=denominator != 0)
+    return out
+
+
+def transpose_into(values: NDArray[np.float32], columns: Integers, matrix: NDArray[np.float32]) -> None:
+    """Write row j of `values` `(columns, n)` into column `columns[j]` of `matrix` `(n, all columns)`."""
+    _transpose(values, columns, matrix)
+
+
+def all_finite(values: NDArray[np.float32]) -> bool:
+    """Whether no value of `(n,)` is NaN or infinite."""
+    return int(_largest_exponent(values.view(np.uint32))) != int(EXPONENT)
+
+
+def flag(raised: NDArray[np.bool_], known: Floats) -> Floats:
+    """1 where `raised`, else 0, shape `(n,)`; NaN where `known` is NaN."""
+    out = raised.astype(np.float64)
+    out[np.isnan(known)] = np.nan
     return out
 
 
@@ -98,34 +184,269 @@ def _compiled(kernel: Kernel) -> Kernel:
 
 
 @_compiled
-def _add_ages(values: Floats, window: int, out: Floats) -> None:
-    for start in range(window - 1, len(values), BLOCK):
-        stop = min(start + BLOCK, len(values))
-        total = out[start:stop]
-        for age in range(window):
-            aged = values[start - age : stop - age]
-            for i in range(len(aged)):
-                total[i] += aged[i]
+def _add(near: Floats, far: Floats, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = near[i] + far[i]
 
 
 @_compiled
-def _add_squares(values: Floats, window: int, mean: Floats, out: Floats) -> None:
+def _step(near: Floats, far: Floats, step: Floats) -> None:
+    for i in range(len(step)):
+        step[i] = far[i] - near[i]
+
+
+@_compiled
+def _move(near: Floats, step: Floats, share: float, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = near[i] + step[i] * share
+
+
+@_compiled
+def _join_squares(near: Floats, far: Floats, step: Floats, weight: float, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = near[i] + far[i] + step[i] * step[i] * weight
+
+
+@_compiled
+def _join_products(near: Floats, far: Floats, step: Floats, weight: float, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = near[i] + far[i] - step[i] * weight
+
+
+@_compiled
+def _join_sums(values: Floats, window: int, out: Floats) -> None:
+    sums, doubled = np.empty(BLOCK + window), np.empty(BLOCK + window)
+    for start in range(window - 1, len(values), BLOCK):
+        rows = min(BLOCK, len(values) - start)
+        count, total = rows + window - 1, out[start : start + rows]
+        sums[:count] = values[start - window + 1 : start + rows]
+        size, taken = 1, 0
+        while True:
+            if window & size:
+                older = window - 1 - taken
+                _add(total, sums[older : older + rows], total)
+                taken += size
+            if 2 * size > window:
+                break
+            _add(sums[size:count], sums[: count - size], doubled[size:count])
+            sums, doubled = doubled, sums
+            size *= 2
+
+
+@_compiled
+def _join_means(values: Floats, window: int, out: Floats) -> None:
+    means, doubled, step = np.empty(BLOCK + window), np.empty(BLOCK + window), np.empty(BLOCK + window)
+    for start in range(window - 1, len(values), BLOCK):
+        rows = min(BLOCK, len(values) - start)
+        count, mean = rows + window - 1, out[start : start + rows]
+        means[:count] = values[start - window + 1 : start + rows]
+        size, taken = 1, 0
+        while True:
+            if window & size:
+                older = window - 1 - taken
+                _step(mean, means[older : older + rows], step[:rows])
+                _move(mean, step[:rows], size / (taken + size), mean)
+                taken += size
+            if 2 * size > window:
+                break
+            near = means[size:count]
+            _step(near, means[: count - size], step[size:count])
+            _move(near, step[size:count], 0.5, doubled[size:count])
+            means, doubled = doubled, means
+            size *= 2
+
+
+@_compiled
+def _join_moments(values: Floats, window: int, mean: Floats, variance: Floats) -> None:
+    """Windows as (mean, sum of squared distances from it), joined after Chan, Golub and LeVeque (1983)."""
+    means, doubled, step = np.empty(BLOCK + window), np.empty(BLOCK + window), np.empty(BLOCK + window)
+    squares, doubled_squares = np.empty(BLOCK + window), np.empty(BLOCK + window)
+    for start in range(window - 1, len(values), BLOCK):
+        rows = min(BLOCK, len(values) - start)
+        count, m, v = rows + window - 1, mean[start : start + rows], variance[start : start + rows]
+        means[:count] = values[start - window + 1 : start + rows]
+        squares[:count] = 0.0
+        size, taken = 1, 0
+        while True:
+            if window & size:
+                older, newest = window - 1 - taken, step[:rows]
+                _step(m, means[older : older + rows], newest)
+                _join_squares(v, squares[older : older + rows], newest, taken * size / (taken + size), v)
+                _move(m, newest, size / (taken + size), m)
+                taken += size
+            if 2 * size > window:
+                break
+            near, far, moved = slice(size, count), slice(0, count - size), step[size:count]
+            _step(means[near], means[far], moved)
+            _move(means[near], moved, 0.5, doubled[near])
+            _join_squares(squares[near], squares[far], moved, 0.5 * size, doubled_squares[near])
+            means, doubled, squares, doubled_squares = doubled, means, doubled_squares, squares
+            size *= 2
+        for i in range(rows):
+            v[i] /= window
+
+
+@_compiled
+def _join_lines(values: Floats, window: int, slope: Floats, variance: Floats) -> None:
+    """As `_join_moments`, with the sum of products of place and value about their means."""
+    means, doubled, step = np.empty(BLOCK + window), np.empty(BLOCK + window), np.empty(BLOCK + window)
+    squares, doubled_squares = np.empty(BLOCK + window), np.empty(BLOCK + window)
+    products, doubled_products = np.empty(BLOCK + window), np.empty(BLOCK + window)
+    mean = np.empty(BLOCK)
+    for start in range(window - 1, len(values), BLOCK):
+        rows = min(BLOCK, len(values) - start)
+        count, p, v, m = rows + window - 1, slope[start : start + rows], variance[start : start + rows], mean[:rows]
+        means[:count] = values[start - window + 1 : start + rows]
+        squares[:count] = 0.0
+        products[:count] = 0.0
+        m[:] = 0.0
+        size, taken = 1, 0
+        while True:
+            if window & size:
+                older, newest, weight = window - 1 - taken, step[:rows], taken * size / (taken + size)
+                _step(m, means[older : older + rows], newest)
+                _join_squares(v, squares[older : older + rows], newest, weight, v)
+                _join_products(p, products[older : older + rows], newest, weight * 0.5 * (taken + size), p)
+                _move(m, newest, size / (taken + size), m)
+                taken += size
+            if 2 * size > window:
+                break
+            near, far, moved = slice(size, count), slice(0, count - size), step[size:count]
+            _step(means[near], means[far], moved)
+            _move(means[near], moved, 0.5, doubled[near])
+            _join_squares(squares[near], squares[far], moved, 0.5 * size, doubled_squares[near])
+            _join_products(products[near], products[far], moved, 0.5 * size * size, doubled_products[near])
+            means, doubled, squares, doubled_squares = doubled, means, doubled_squares, squares
+            products, doubled_products = doubled_products, products
+            size *= 2
+        places = window * (window * window - 1) / 12.0  # sum of squared places about their mean
+        for i in range(rows):
+            v[i] /= window
+            p[i] /= places
+
+
+@_compiled
+def _join_shapes(values: Floats, window: int, mean: Floats, second: Floats, third: Floats, fourth: Floats) -> None:
+    """Windows as mean and sums of powers of the distance from it; row j of `held` is power j + 1 of windows of `size`."""
+    width = BLOCK + window
+    held, doubled, step = np.empty((4, width)), np.empty((4, width)), np.empty(width)
+    for start in range(window - 1, len(values), BLOCK):
+        rows = min(BLOCK, len(values) - start)
+        count, stop = rows + window - 1, start + rows
+        out = (mean[start:stop], second[start:stop], third[start:stop], fourth[start:stop])
+        held[0, :count] = values[start - window + 1 : stop]
+        held[1:, :count] = 0.0
+        size, taken = 1, 0
+        while True:
+            if window & size:
+                older = window - 1 - taken
+                end = older + rows
+                piece = (held[0, older:end], held[1, older:end], held[2, older:end], held[3, older:end])
+                _join_shape(float(taken), float(size), out, piece, step[:rows], out)
+                taken += size
+            if 2 * size > window:
+                break
+            end = count - size
+            near = (held[0, size:count], held[1, size:count], held[2, size:count], held[3, size:count])
+            far = (held[0, :end], held[1, :end], held[2, :end], held[3, :end])
+            into = (doubled[0, size:count], doubled[1, size:count], doubled[2, size:count], doubled[3, size:count])
+            _join_shape(float(size), float(size), near, far, step[size:count], into)
+            held, doubled = doubled, held
+            size *= 2
+        for i in range(rows):
+            out[1][i] /= window
+            out[2][i] /= window
+            out[3][i] /= window
+
+
+@_compiled
+def _join_shape(a: float, b: float, near: Any, far: Any, step: Floats, out: Any) -> None:
+    """Join windows of `b` older bars to windows of `a` bars; highest power first, for `out` may be `near`."""
+    n = a + b
+    weight, of_near, of_far = a * b / n, a / n, b / n
+    _step(near[0], far[0], step)
+    _join_fourth(near[3], far[3], near[2], far[2], near[1], far[1], step, weight, of_near, of_far, out[3])
+    _join_third(near[2], far[2], near[1], far[1], step, weight, of_near, of_far, out[2])
+    _join_squares(near[1], far[1], step, weight, out[1])
+    _move(near[0], step, of_far, out[0])
+
+
+@_compiled
+def _join_third(
+    a3: Floats, b3: Floats, a2: Floats, b2: Floats, step: Floats, weight: float, of_a: float, of_b: float, out: Floats
+) -> None:
+    scale = weight * (of_a - of_b)
+    for i in range(len(out)):
+        d = step[i]
+        out[i] = a3[i] + b3[i] + d * (d * d * scale + 3.0 * (of_a * b2[i] - of_b * a2[i]))
+
+
+@_compiled
+def _join_fourth(
+    a4: Floats,
+    b4: Floats,
+    a3: Floats,
+    b3: Floats,
+    a2: Floats,
+    b2: Floats,
+    step: Floats,
+    weight: float,
+    of_a: float,
+    of_b: float,
+    out: Floats,
+) -> None:
+    scale = weight * (of_a * of_a - of_a * of_b + of_b * of_b)
+    for i in range(len(out)):
+        d = step[i]
+        squared = d * d
+        twos = of_a * of_a * b2[i] + of_b * of_b * a2[i]
+        out[i] = a4[i] + b4[i] + squared * (squared * scale + 6.0 * twos) + 4.0 * d * (of_a * b3[i] - of_b * a3[i])
+
+
+@_compiled
+def _sorted_medians(values: Floats, window: int, out: Floats) -> None:
+    """The window kept in order: what came takes its place, and what stood between it and what left moves up by one."""
+    ordered, full = np.empty(window), 0
+    for t in range(len(values)):
+        new = values[t]
+        if np.isnan(new):
+            full = 0
+            continue
+        gone = full
+        if full < window:
+            full += 1
+        else:
+            gone = _count_below(ordered, full, values[t - window])
+        place = _count_below(ordered, gone, new) if gone == full - 1 else _count_below(ordered, full, new)
+        if place > gone:
+            place -= 1
+            for j in range(gone, place):
+                ordered[j] = ordered[j + 1]
+        else:
+            for j in range(gone - place):
+                ordered[gone - j] = ordered[gone - j - 1]
+        ordered[place] = new
+        if full == window:
+            out[t] = 0.5 * (ordered[(window - 1) // 2] + ordered[window // 2])
+
+
+@njit(nogil=True, inline="always")
+def _count_below(ordered: Floats, count: int, value: float) -> int:
+    below = 0
+    for j in range(count):
+        below += ordered[j] < value
+    return below
+
+
+@_compiled
+def _add_distances(values: Floats, mean: Floats, window: int, out: Floats) -> None:
     for start in range(window - 1, len(values), BLOCK):
         stop = min(start + BLOCK, len(values))
-        newest, total = values[start:stop], out[start:stop]
-        for i in range(len(newest)):
-            mean[i] = 0.0
-        for age in range(1, window):
-            aged = values[start - age : stop - age]
-            for i in range(len(aged)):
-                mean[i] += aged[i] - newest[i]
-        for i in range(len(newest)):
-            mean[i] /= window
+        middle, total = mean[start:stop], out[start:stop]
         for age in range(window):
             aged = values[start - age : stop - age]
             for i in range(len(aged)):
-                deviation = aged[i] - newest[i] - mean[i]
-                total[i] += deviation * deviation
+                total[i] += abs(aged[i] - middle[i])
         for i in range(len(total)):
             total[i] /= window
 
@@ -149,3 +470,59 @@ def _add_within(values: Floats, session: Integers, out: Floats) -> None:
             total = 0.0
         total += values[i]
         out[i] = total
+
+
+@_compiled
+def _average_within(values: Floats, session: Integers, window: int, out: Floats) -> None:
+    inside = 0
+    for i in range(len(values)):
+        inside = min(inside + 1, window) if i > 0 and session[i] == session[i - 1] else 1
+        total = 0.0
+        for age in range(inside):
+            total += values[i - age]
+        out[i] = total / inside
+
+
+@_compiled
+def _gather(values: Floats, position: Integers, out: Floats) -> None:
+    for i in range(len(position)):
+        out[i] = values[position[i]] if position[i] >= 0 else np.nan
+
+
+@_compiled
+def _tighten(middle: Floats, reach: Floats, close: Floats, line: Floats, side: Floats) -> None:
+    upper, lower, now, before = np.inf, -np.inf, 1.0, np.nan
+    for i in range(len(close)):
+        if np.isnan(reach[i]):
+            continue
+        above, below = middle[i] + reach[i], middle[i] - reach[i]
+        upper = above if before > upper else min(above, upper)
+        lower = below if before < lower else max(below, lower)
+        before = close[i]
+        if close[i] > upper:
+            now = 1.0
+        elif close[i] < lower:
+            now = -1.0
+        line[i] = lower if now > 0 else upper
+        side[i] = now
+
+
+@_compiled
+def _transpose(values: NDArray[np.float32], columns: Integers, matrix: NDArray[np.float32]) -> None:
+    """In tiles, so that each line of memory is written while it is near."""
+    for start in range(0, matrix.shape[0], TILE_ROWS):
+        stop = min(start + TILE_ROWS, matrix.shape[0])
+        for first in range(0, len(columns), LINE_FLOATS):
+            last = min(first + LINE_FLOATS, len(columns))
+            for i in range(start, stop):
+                for j in range(first, last):
+                    matrix[i, columns[j]] = values[j, i]
+
+
+@_compiled
+def _largest_exponent(bits: NDArray[np.uint32]) -> np.uint32:
+    """float32 is infinite or NaN where every bit of its exponent is set."""
+    largest = np.uint32(0)
+    for i in range(len(bits)):
+        largest = max(largest, bits[i] & EXPONENT)
+    return largest

@@ -6,12 +6,14 @@ import numpy as np
 import talib
 
 from ohlcv_factory.features.feature import Category, FeatureInputs, ema_lookback, shared, wilder_lookback, window
-from ohlcv_factory.features.kernels import Floats, ratio, window_mean, window_sum
+from ohlcv_factory.features.kernels import Floats, flag, lagged, mean_deviation, ratio, window_mean, window_sum
 
-MOMENTUM = Category("momentum")
+MOMENTUM = Category("momentum", windowed=True)
 MACD_LOOKBACK = ema_lookback(26) + 9
 MACD_LINE, MACD_SIGNAL = 0, 1
 WILDER_1978 = "Wilder (1978)"
+APPEL_1979 = "Appel (1979)"
+LANE_1984 = "Lane (1984)"
 
 
 @MOMENTUM.feature(
@@ -21,29 +23,71 @@ WILDER_1978 = "Wilder (1978)"
     lookback=wilder_lookback,
     unit="0 to 100",
     source=WILDER_1978,
+    windowed=False,
 )
+@shared
 def rsi(inputs: FeatureInputs, period: int) -> Floats:
     """Relative strength index."""
     strength = np.asarray(talib.RSI(inputs.close, period))
-    strength[span(inputs.close, inputs.close, period + 1) == 0] = 50.0
+    strength[window_sum(np.abs(inputs.close_change), period) == 0] = 50.0
     return strength
 
 
 @MOMENTUM.feature(
-    "macd_line", formula="(EMA(close, 12) - EMA(close, 26)) / close", lookback=MACD_LOOKBACK, source="Appel (1979)"
+    "rsi_{}_overbought",
+    over=(14,),
+    formula="1 where rsi_{} > 70, else 0",
+    lookback=wilder_lookback,
+    unit="flag",
+    source=WILDER_1978,
+    windowed=False,
+)
+def rsi_overbought(inputs: FeatureInputs, period: int) -> Floats:
+    """Whether the relative strength is high."""
+    return flag(rsi(inputs, period) > 70.0, rsi(inputs, period))
+
+
+@MOMENTUM.feature(
+    "rsi_{}_oversold",
+    over=(14,),
+    formula="1 where rsi_{} < 30, else 0",
+    lookback=wilder_lookback,
+    unit="flag",
+    source=WILDER_1978,
+    windowed=False,
+)
+def rsi_oversold(inputs: FeatureInputs, period: int) -> Floats:
+    """Whether the relative strength is low."""
+    return flag(rsi(inputs, period) < 30.0, rsi(inputs, period))
+
+
+@MOMENTUM.feature(
+    "macd_line",
+    formula="(EMA(close, 12) - EMA(close, 26)) / close",
+    lookback=MACD_LOOKBACK,
+    source=APPEL_1979,
+    windowed=False,
 )
 def macd_line(inputs: FeatureInputs) -> Floats:
     """Moving average convergence / divergence as a share of the close."""
     return macd(inputs)[MACD_LINE] / inputs.close
 
 
-@MOMENTUM.feature("macd_signal", formula="EMA(EMA(close, 12) - EMA(close, 26), 9) / close", lookback=MACD_LOOKBACK)
+@MOMENTUM.feature(
+    "macd_signal",
+    formula="EMA(EMA(close, 12) - EMA(close, 26), 9) / close",
+    lookback=MACD_LOOKBACK,
+    source=APPEL_1979,
+    windowed=False,
+)
 def macd_signal(inputs: FeatureInputs) -> Floats:
     """The signal line as a share of the close."""
     return macd(inputs)[MACD_SIGNAL] / inputs.close
 
 
-@MOMENTUM.feature("macd_hist", formula="macd_line - macd_signal", lookback=MACD_LOOKBACK)
+@MOMENTUM.feature(
+    "macd_hist", formula="macd_line - macd_signal", lookback=MACD_LOOKBACK, source=APPEL_1979, windowed=False
+)
 def macd_hist(inputs: FeatureInputs) -> Floats:
     """Distance of the two lines as a share of the close."""
     line, signal = macd(inputs)
@@ -51,11 +95,39 @@ def macd_hist(inputs: FeatureInputs) -> Floats:
 
 
 @MOMENTUM.feature(
+    "macd_cross_up",
+    formula="1 where macd_line > macd_signal and not so one bar ago, else 0",
+    lookback=MACD_LOOKBACK + 1,
+    unit="flag",
+    source=APPEL_1979,
+    windowed=False,
+)
+def macd_cross_up(inputs: FeatureInputs) -> Floats:
+    """Whether the line has just risen above its signal."""
+    above = macd_above(inputs)
+    return flag((above == 1.0) & (lagged(above, 1) == 0.0), lagged(above, 1))
+
+
+@MOMENTUM.feature(
+    "macd_cross_down",
+    formula="1 where macd_line <= macd_signal and not so one bar ago, else 0",
+    lookback=MACD_LOOKBACK + 1,
+    unit="flag",
+    source=APPEL_1979,
+    windowed=False,
+)
+def macd_cross_down(inputs: FeatureInputs) -> Floats:
+    """Whether the line has just fallen to or below its signal."""
+    above = macd_above(inputs)
+    return flag((above == 0.0) & (lagged(above, 1) == 1.0), lagged(above, 1))
+
+
+@MOMENTUM.feature(
     "stoch_k",
     formula="mean over 3 bars of 100 (close - lowest low) / (highest high - lowest low), 14 bars; 50 without a range",
     lookback=13 + 2,
     unit="0 to 100",
-    source="Lane (1984)",
+    source=LANE_1984,
 )
 @shared
 def stoch_k(inputs: FeatureInputs) -> Floats:
@@ -63,12 +135,26 @@ def stoch_k(inputs: FeatureInputs) -> Floats:
     return window_mean(100.0 * place_in_range(inputs, 14), 3)
 
 
-@MOMENTUM.feature(
-    "stoch_d", formula="mean of stoch_k over 3 bars", lookback=13 + 4, unit="0 to 100", source="Lane (1984)"
-)
+@MOMENTUM.feature("stoch_d", formula="mean of stoch_k over 3 bars", lookback=13 + 4, unit="0 to 100", source=LANE_1984)
 def stoch_d(inputs: FeatureInputs) -> Floats:
     """Slow stochastic, %D."""
     return window_mean(stoch_k(inputs), 3)
+
+
+@MOMENTUM.feature(
+    "stoch_overbought", formula="1 where stoch_k > 80, else 0", lookback=13 + 2, unit="flag", source=LANE_1984
+)
+def stoch_overbought(inputs: FeatureInputs) -> Floats:
+    """Whether the close is high in its range."""
+    return flag(stoch_k(inputs) > 80.0, stoch_k(inputs))
+
+
+@MOMENTUM.feature(
+    "stoch_oversold", formula="1 where stoch_k < 20, else 0", lookback=13 + 2, unit="flag", source=LANE_1984
+)
+def stoch_oversold(inputs: FeatureInputs) -> Floats:
+    """Whether the close is low in its range."""
+    return flag(stoch_k(inputs) < 20.0, stoch_k(inputs))
 
 
 @MOMENTUM.feature(
@@ -86,16 +172,16 @@ def williams_r(inputs: FeatureInputs) -> Floats:
 @MOMENTUM.feature(
     "cci_{}",
     over=(20,),
-    formula="(typical - mean) / (0.015 mean absolute deviation), {} bars; 0 without a range",
+    formula="(typical - mean) / (0.015 mean absolute deviation), {} bars; 0 where it did not move",
     lookback=window(),
     unit="0.015 mean deviations",
     source="Lambert (1980)",
 )
 def cci(inputs: FeatureInputs, bars: int) -> Floats:
     """Commodity channel index."""
-    index = np.asarray(talib.CCI(inputs.high, inputs.low, inputs.close, bars))
-    index[span(inputs.high, inputs.low, bars) == 0] = 0.0
-    return index
+    mean = window_mean(inputs.typical, bars)
+    deviation = mean_deviation(inputs.typical, mean, bars)
+    return ratio(inputs.typical - mean, 0.015 * deviation, otherwise=0.0)
 
 
 @MOMENTUM.feature(
@@ -109,9 +195,8 @@ def cci(inputs: FeatureInputs, bars: int) -> Floats:
 )
 def mfi(inputs: FeatureInputs, bars: int) -> Floats:
     """Money flow index; unlike TA-Lib's it also holds for flows under 1."""
-    typical = (inputs.high + inputs.low + inputs.close) / 3.0
-    direction = np.sign(np.diff(typical, prepend=np.nan))
-    flow = direction * typical * inputs.volume
+    direction = np.sign(np.diff(inputs.typical, prepend=np.nan))
+    flow = direction * inputs.typical * inputs.volume
     inflow = window_sum(np.maximum(flow, 0.0), bars)
     return 100.0 * ratio(inflow, window_sum(np.abs(flow), bars), otherwise=0.5)
 
@@ -121,6 +206,13 @@ def macd(inputs: FeatureInputs) -> tuple[Floats, Floats]:
     """MACD(12, 26, 9): line and signal, in price units."""
     line, signal, _ = talib.MACD(inputs.close, 12, 26, 9)
     return np.asarray(line), np.asarray(signal)
+
+
+@shared
+def macd_above(inputs: FeatureInputs) -> Floats:
+    """1 where the MACD line is above its signal, else 0; NaN before the first signal."""
+    line, signal = macd(inputs)
+    return flag(line > signal, signal)
 
 
 @shared

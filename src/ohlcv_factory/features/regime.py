@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ohlcv_factory.features.averages import simple_average
 from ohlcv_factory.features.feature import Category, FeatureInputs
-from ohlcv_factory.features.kernels import Floats, ratio, window_mean, window_std
+from ohlcv_factory.features.kernels import Floats, ratio
+from ohlcv_factory.features.volatility import return_deviation
 
-REGIME = Category("regime")
+REGIME = Category("regime", windowed=True)
 CALM, WILD = 0.75, 1.25
 
 
@@ -19,7 +21,7 @@ CALM, WILD = 0.75, 1.25
 )
 def volatility_regime(inputs: FeatureInputs) -> Floats:
     """Whether prices move less or more than they used to."""
-    recent, usual = window_std(inputs.log_return, 20), window_std(inputs.log_return, 100)
+    recent, usual = return_deviation(inputs, 20), return_deviation(inputs, 100)
     change = ratio(recent, usual, otherwise=1.0)
     return np.where(np.isnan(usual), np.nan, 1.0 + (change > WILD) - (change < CALM))
 
@@ -32,7 +34,7 @@ def volatility_regime(inputs: FeatureInputs) -> Floats:
 )
 def trend_regime(inputs: FeatureInputs) -> Floats:
     """Whether the close and two averages stand in the order of a trend."""
-    short, long = window_mean(inputs.close, 20), window_mean(inputs.close, 50)
+    short, long = simple_average(inputs, 20), simple_average(inputs, 50)
     up = (inputs.close > short) & (short > long)
     down = (inputs.close < short) & (short < long)
     return np.where(np.isnan(long), np.nan, up.astype(np.float64) - down)

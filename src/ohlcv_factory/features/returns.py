@@ -7,7 +7,7 @@ import numpy as np
 from ohlcv_factory.features.feature import Category, FeatureInputs
 from ohlcv_factory.features.kernels import Floats, lagged
 
-RETURNS = Category("returns")
+RETURNS = Category("returns", windowed=True)
 SPANS = (1, 5, 10, 20, 60)
 
 
@@ -30,3 +30,9 @@ def log_return(inputs: FeatureInputs, bars: int) -> Floats:
 def simple_return(inputs: FeatureInputs, bars: int) -> Floats:
     """Simple return over a number of bars."""
     return inputs.close / lagged(inputs.close, bars) - 1.0
+
+
+@RETURNS.feature("roc_{}", over=(5, 10, 20), formula="100 (close / close[{}] - 1)", lookback=int, unit="percent")
+def rate_of_change(inputs: FeatureInputs, bars: int) -> Floats:
+    """Rate of change over a number of bars."""
+    return 100.0 * simple_return(inputs, bars)

@@ -1,20 +1,21 @@
-"""Features of 15-minute, 30-minute and hourly bars, from the last one complete by the close of the base bar."""
+"""Features of 15-minute to daily bars, from the last one complete by the close of the base bar."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from ohlcv_factory.bars.resample import higher_bars
 from ohlcv_factory.features import bar_shape, momentum, volatility, volume
 from ohlcv_factory.features.feature import Category, Column, FeatureInputs, shared, wilder_lookback
-from ohlcv_factory.features.kernels import Floats
+from ohlcv_factory.features.kernels import Floats, Integers, held
 
 TIMEFRAMES = Category("multi_timeframe")
-FRAME_SECONDS = {"15m": 900, "30m": 1800, "1h": 3600}
-SPELLINGS = {"15min": "15m", "30min": "30m", "1h": "1h"}
+FRAME_SECONDS = {"15m": 900, "30m": 1800, "1h": 3600, "4h": 14_400, "1d": 86_400}
+SPELLINGS = {"15min": "15m", "30min": "30m", "1h": "1h", "4h": "4h", "1d": "1d"}
 """How configurations write a timeframe, and the suffix of its columns."""
+LONGEST_LOOKBACK = max(wilder_lookback(14), momentum.MACD_LOOKBACK)
+CUT_BARS = 2
+"""Higher bars that tell nothing: the first may be cut by the series' start, the last is not complete."""
 
 
 def frame_of(name: str) -> str | None:
@@ -24,23 +25,39 @@ def frame_of(name: str) -> str | None:
 
 
 def on_frames(
-    name: str, *, formula: str, lookback: int, unit: str = "ratio", needs_volume: bool = False
+    name: str,
+    *,
+    formula: str,
+    lookback: int,
+    unit: str = "ratio",
+    needs_volume: bool = False,
+    scale_free: bool = True,
+    source: str = "",
 ) -> Callable[[Column], Column]:
-    """Declare a column for every timeframe; `lookback` counts higher bars."""
+    """Declare a column for every timeframe; `lookback` counts higher bars. All reach back equally far, to share them."""
     return TIMEFRAMES.feature(
         name,
         over=tuple(FRAME_SECONDS),
         formula=formula,
-        lookback_seconds=lambda frame: (lookback + 2) * FRAME_SECONDS[frame],  # a cut first bar, an unfinished last one
+        lookback_seconds=lambda frame: (lookback + CUT_BARS) * FRAME_SECONDS[frame],
+        history_seconds=lambda frame: 2 * (LONGEST_LOOKBACK + CUT_BARS) * FRAME_SECONDS[frame],
         unit=unit,
         needs_volume=needs_volume,
+        scale_free=scale_free,
+        source=source,
     )
+
+
+@on_frames("close_{}", formula="close of the last complete {} bar", lookback=0, unit="price", scale_free=False)
+def frame_close(inputs: FeatureInputs, frame: str) -> Floats:
+    """Close of the last complete higher bar."""
+    return known(inputs, frame, lambda higher: higher.close)
 
 
 @on_frames("close_to_now_{}", formula="close / close of the last complete {} bar - 1", lookback=1)
 def close_to_now(inputs: FeatureInputs, frame: str) -> Floats:
     """The move since the higher bar closed."""
-    return inputs.close / known(inputs, frame, lambda higher: higher.close) - 1.0
+    return inputs.close / frame_close(inputs, frame) - 1.0
 
 
 @on_frames("range_pct_{}", formula="range_pct of {} bars", lookback=1)
@@ -59,6 +76,12 @@ def frame_volume_ratio(inputs: FeatureInputs, frame: str) -> Floats:
 def frame_rsi(inputs: FeatureInputs, frame: str) -> Floats:
     """Relative strength index of higher bars."""
     return known(inputs, frame, lambda higher: momentum.rsi(higher, 14))
+
+
+@on_frames("macd_line_{}", formula="macd_line of {} bars", lookback=momentum.MACD_LOOKBACK)
+def frame_macd_line(inputs: FeatureInputs, frame: str) -> Floats:
+    """MACD line of higher bars as a share of their close."""
+    return known(inputs, frame, momentum.macd_line)
 
 
 @on_frames("macd_hist_{}", formula="macd_hist of {} bars", lookback=momentum.MACD_LOOKBACK)
@@ -87,12 +110,11 @@ def frame_bb_position(inputs: FeatureInputs, frame: str) -> Floats:
 def known(inputs: FeatureInputs, frame: str, column: Column) -> Floats:
     """A column of the higher bars as each base bar knew it, shape `(n,)`; NaN before the first complete one."""
     higher, last_complete = higher_inputs(inputs, frame)
-    values = column(higher)[np.maximum(last_complete, 0)]
-    return np.where(last_complete >= 0, values, np.nan)
+    return held(column(higher), last_complete)
 
 
 @shared
-def higher_inputs(inputs: FeatureInputs, frame: str) -> tuple[FeatureInputs, Floats]:
+def higher_inputs(inputs: FeatureInputs, frame: str) -> tuple[FeatureInputs, Integers]:
     """Inputs of the higher bars, and for each base bar the position of the last one complete by its close."""
-    higher, last_complete = higher_bars(inputs.bars, FRAME_SECONDS[frame])
+    higher, last_complete = higher_bars(inputs.bars, FRAME_SECONDS[frame], inputs.calendar)
     return FeatureInputs(higher, inputs.calendar), last_complete

@@ -8,12 +8,25 @@ import numpy as np
 import talib
 
 from ohlcv_factory.features.averages import exponential_average
-from ohlcv_factory.features.feature import Category, FeatureInputs, shared, wilder_lookback, window
-from ohlcv_factory.features.kernels import Floats, lagged, ratio, window_mean, window_std, window_variance
+from ohlcv_factory.features.feature import Category, FeatureInputs, ema_lookback, shared, wilder_lookback, window
+from ohlcv_factory.features.kernels import (
+    Floats,
+    lagged,
+    ratio,
+    window_mean,
+    window_moments,
+    window_shape,
+    window_std,
+    window_variance,
+)
 
-VOLATILITY = Category("volatility")
+VOLATILITY = Category("volatility", windowed=True)
+ATR_PERIODS = (7, 14, 21)
 BAND_BARS = 20
 RANGE_BARS = 20
+KELTNER_RANGES = 2.0
+BOLLINGER_2001 = "Bollinger (2001)"
+KELTNER_1960 = "Keltner (1960)"
 ROUNDING = 1e-12
 """Share of the mean square under which a variance is rounding."""
 SECONDS_PER_DAY = 86_400
@@ -22,12 +35,13 @@ PER_YEAR = "per square root of a year"
 
 @VOLATILITY.feature(
     "atr_{}",
-    over=(14,),
+    over=ATR_PERIODS,
     formula="Wilder average of the true range, {} bars",
     lookback=wilder_lookback,
     unit="price",
     scale_free=False,
     source="Wilder (1978)",
+    windowed=False,
 )
 @shared
 def atr(inputs: FeatureInputs, period: int) -> Floats:
@@ -35,17 +49,58 @@ def atr(inputs: FeatureInputs, period: int) -> Floats:
     return np.asarray(talib.ATR(inputs.high, inputs.low, inputs.close, period))
 
 
-@VOLATILITY.feature("atr_pct_{}", over=(7, 14, 21), formula="atr_{} / close", lookback=wilder_lookback)
+@VOLATILITY.feature("atr_pct_{}", over=ATR_PERIODS, formula="atr_{} / close", lookback=wilder_lookback, windowed=False)
 def atr_pct(inputs: FeatureInputs, period: int) -> Floats:
     """Average true range as a share of the close."""
     return atr(inputs, period) / inputs.close
 
 
 @VOLATILITY.feature(
+    "bb_middle",
+    formula="mean of close, 20 bars",
+    lookback=BAND_BARS - 1,
+    unit="price",
+    scale_free=False,
+    source=BOLLINGER_2001,
+)
+def bb_middle(inputs: FeatureInputs) -> Floats:
+    """Middle of the Bollinger bands."""
+    return bollinger(inputs)[0]
+
+
+@VOLATILITY.feature(
+    "bb_upper",
+    formula="bb_middle + 2 standard deviations of close, 20 bars",
+    lookback=BAND_BARS - 1,
+    unit="price",
+    scale_free=False,
+    source=BOLLINGER_2001,
+)
+def bb_upper(inputs: FeatureInputs) -> Floats:
+    """Upper Bollinger band."""
+    middle, deviation = bollinger(inputs)
+    return middle + 2.0 * deviation
+
+
+@VOLATILITY.feature(
+    "bb_lower",
+    formula="bb_middle - 2 standard deviations of close, 20 bars",
+    lookback=BAND_BARS - 1,
+    unit="price",
+    scale_free=False,
+    source=BOLLINGER_2001,
+)
+def bb_lower(inputs: FeatureInputs) -> Floats:
+    """Lower Bollinger band."""
+    middle, deviation = bollinger(inputs)
+    return middle - 2.0 * deviation
+
+
+@VOLATILITY.feature(
     "bb_width",
     formula="4 standard deviations of close / sma_20, 20 bars",
     lookback=BAND_BARS - 1,
-    source="Bollinger (2001)",
+    source=BOLLINGER_2001,
 )
 def bb_width(inputs: FeatureInputs) -> Floats:
     """Width of the Bollinger bands as a share of their middle."""
@@ -58,7 +113,7 @@ def bb_width(inputs: FeatureInputs) -> Floats:
     formula="(close - lower band) / (upper band - lower band), 20 bars; 0.5 where the close did not move",
     lookback=BAND_BARS - 1,
     unit="0 at the lower, 1 at the upper band",
-    source="Bollinger (2001)",
+    source=BOLLINGER_2001,
 )
 def bb_position(inputs: FeatureInputs) -> Floats:
     """Place of the close between the Bollinger bands."""
@@ -67,15 +122,84 @@ def bb_position(inputs: FeatureInputs) -> Floats:
 
 
 @VOLATILITY.feature(
+    "close_bb_zscore",
+    formula="(close - bb_middle) / standard deviation of close, 20 bars; 0 where the close did not move",
+    lookback=BAND_BARS - 1,
+    unit="standard deviations",
+    source=BOLLINGER_2001,
+)
+def close_bb_zscore(inputs: FeatureInputs) -> Floats:
+    """The close in standard deviations from its mean."""
+    middle, deviation = bollinger(inputs)
+    return ratio(inputs.close - middle, deviation, otherwise=0.0)
+
+
+@VOLATILITY.feature(
+    "kc_middle",
+    formula="EMA(close, 20)",
+    lookback=ema_lookback(BAND_BARS),
+    unit="price",
+    scale_free=False,
+    source=KELTNER_1960,
+    windowed=False,
+)
+def kc_middle(inputs: FeatureInputs) -> Floats:
+    """Middle of the Keltner channel."""
+    return exponential_average(inputs, BAND_BARS)
+
+
+@VOLATILITY.feature(
+    "kc_upper",
+    formula="kc_middle + 2 atr_14",
+    lookback=wilder_lookback(14),
+    unit="price",
+    scale_free=False,
+    source=KELTNER_1960,
+    windowed=False,
+)
+def kc_upper(inputs: FeatureInputs) -> Floats:
+    """Upper line of the Keltner channel."""
+    return kc_middle(inputs) + KELTNER_RANGES * atr(inputs, 14)
+
+
+@VOLATILITY.feature(
+    "kc_lower",
+    formula="kc_middle - 2 atr_14",
+    lookback=wilder_lookback(14),
+    unit="price",
+    scale_free=False,
+    source=KELTNER_1960,
+    windowed=False,
+)
+def kc_lower(inputs: FeatureInputs) -> Floats:
+    """Lower line of the Keltner channel."""
+    return kc_middle(inputs) - KELTNER_RANGES * atr(inputs, 14)
+
+
+@VOLATILITY.feature(
     "kc_position",
-    formula="(close - lower) / (upper - lower), bands EMA(close, 20) -+ 2 atr_14; 0.5 without a range",
+    formula="(close - kc_lower) / (kc_upper - kc_lower); 0.5 without a range",
     lookback=wilder_lookback(14),
     unit="0 at the lower, 1 at the upper band",
-    source="Keltner (1960)",
+    source=KELTNER_1960,
+    windowed=False,
 )
 def kc_position(inputs: FeatureInputs) -> Floats:
     """Place of the close between the Keltner channel's lines."""
-    return 0.5 + ratio(inputs.close - exponential_average(inputs, 20), 4.0 * atr(inputs, 14), otherwise=0.0)
+    return 0.5 + ratio(inputs.close - kc_middle(inputs), 2.0 * KELTNER_RANGES * atr(inputs, 14), otherwise=0.0)
+
+
+@VOLATILITY.feature(
+    "close_kc_atr_dev",
+    formula="(close - kc_middle) / atr_14; 0 without a range",
+    lookback=wilder_lookback(14),
+    unit="average true ranges",
+    source=KELTNER_1960,
+    windowed=False,
+)
+def close_kc_atr_dev(inputs: FeatureInputs) -> Floats:
+    """The close in average ranges from the middle of the Keltner channel."""
+    return ratio(inputs.close - kc_middle(inputs), atr(inputs, 14), otherwise=0.0)
 
 
 @VOLATILITY.feature(
@@ -87,7 +211,7 @@ def kc_position(inputs: FeatureInputs) -> Floats:
 )
 def realised_volatility(inputs: FeatureInputs, bars: int) -> Floats:
     """Realised volatility, annualised."""
-    return window_std(inputs.log_return, bars) * annual_factor(inputs)
+    return return_deviation(inputs, bars) * annual_factor(inputs)
 
 
 @VOLATILITY.feature(
@@ -98,8 +222,7 @@ def realised_volatility(inputs: FeatureInputs, bars: int) -> Floats:
 )
 def parkinson(inputs: FeatureInputs) -> Floats:
     """Volatility per bar from highs and lows."""
-    span = np.log(inputs.high / inputs.low)
-    return np.sqrt(window_mean(span * span, RANGE_BARS) / (4.0 * math.log(2.0)))
+    return np.sqrt(window_mean(squared_range(inputs), RANGE_BARS) / (4.0 * math.log(2.0)))
 
 
 @VOLATILITY.feature(
@@ -110,8 +233,8 @@ def parkinson(inputs: FeatureInputs) -> Floats:
 )
 def garman_klass(inputs: FeatureInputs) -> Floats:
     """Volatility per bar from all four prices, without drift."""
-    span, body = np.log(inputs.high / inputs.low), np.log(inputs.close / inputs.open)
-    return np.sqrt(window_mean(0.5 * span * span - (2.0 * math.log(2.0) - 1.0) * body * body, RANGE_BARS))
+    body = log_body(inputs)
+    return np.sqrt(window_mean(0.5 * squared_range(inputs) - (2.0 * math.log(2.0) - 1.0) * body * body, RANGE_BARS))
 
 
 @VOLATILITY.feature(
@@ -136,7 +259,7 @@ def yang_zhang(inputs: FeatureInputs) -> Floats:
     """Volatility per bar with the gap between bars; k = 0.34 / (1.34 + 21 / 19), sample variances."""
     weight = 0.34 / (1.34 + (RANGE_BARS + 1) / (RANGE_BARS - 1))
     gap = window_variance(np.log(inputs.open / lagged(inputs.close, 1)), RANGE_BARS)
-    body = window_variance(np.log(inputs.close / inputs.open), RANGE_BARS)
+    body = window_variance(log_body(inputs), RANGE_BARS)
     between = (gap + weight * body) * (RANGE_BARS / (RANGE_BARS - 1))
     deviation: Floats = np.sqrt(between + (1.0 - weight) * rogers_satchell_variance(inputs))
     return deviation
@@ -151,9 +274,7 @@ def yang_zhang(inputs: FeatureInputs) -> Floats:
 )
 def return_skew(inputs: FeatureInputs, bars: int) -> Floats:
     """Skewness of the last returns."""
-    mean, square, cube, _ = return_powers(inputs, bars)
-    variance = return_variance(mean, square)
-    third = cube - mean * (3.0 * square - 2.0 * mean * mean)
+    variance, third, _ = return_shape(inputs, bars)
     return ratio(third, variance * np.sqrt(variance), otherwise=0.0)
 
 
@@ -166,40 +287,50 @@ def return_skew(inputs: FeatureInputs, bars: int) -> Floats:
 )
 def return_kurtosis(inputs: FeatureInputs, bars: int) -> Floats:
     """Excess kurtosis of the last returns."""
-    mean, square, cube, fourth = return_powers(inputs, bars)
-    variance = return_variance(mean, square)
-    squared_mean = mean * mean
-    central = fourth - 4.0 * mean * cube + 3.0 * squared_mean * (2.0 * square - squared_mean)
-    return ratio(central, variance * variance, otherwise=3.0) - 3.0
+    variance, _, fourth = return_shape(inputs, bars)
+    return ratio(fourth, variance * variance, otherwise=3.0) - 3.0
 
 
 @shared
-def return_powers(inputs: FeatureInputs, bars: int) -> tuple[Floats, Floats, Floats, Floats]:
-    """Means of the first four powers of the last log returns."""
-    moves = inputs.log_return
-    square = moves * moves
-    mean, mean_square = window_mean(moves, bars), window_mean(square, bars)
-    return mean, mean_square, window_mean(square * moves, bars), window_mean(square * square, bars)
+def return_deviation(inputs: FeatureInputs, bars: int) -> Floats:
+    """Population standard deviation of the last log returns."""
+    return window_std(inputs.log_return, bars)
 
 
-def return_variance(mean: Floats, square: Floats) -> Floats:
-    """Variance from the means of a value and of its square; exactly 0 where only rounding is left of it."""
-    variance = square - mean * mean
-    return np.where(variance <= ROUNDING * square, 0.0, variance)
+@shared
+def return_shape(inputs: FeatureInputs, bars: int) -> tuple[Floats, Floats, Floats]:
+    """Second, third and fourth central moment of the last log returns; the second is 0 where it is only rounding."""
+    mean, second, third, fourth = window_shape(inputs.log_return, bars)
+    second[second <= ROUNDING * (second + mean * mean)] = 0.0
+    return second, third, fourth
 
 
 @shared
 def bollinger(inputs: FeatureInputs) -> tuple[Floats, Floats]:
     """Middle and standard deviation of the Bollinger bands (20 bars, population), in price units."""
-    return window_mean(inputs.close, BAND_BARS), window_std(inputs.close, BAND_BARS)
+    middle, variance = window_moments(inputs.close, BAND_BARS)
+    return middle, np.sqrt(variance)
 
 
 @shared
 def rogers_satchell_variance(inputs: FeatureInputs) -> Floats:
     """Rogers-Satchell variance per bar, 20 bars."""
-    up = np.log(inputs.high / inputs.close) * np.log(inputs.high / inputs.open)
-    down = np.log(inputs.low / inputs.close) * np.log(inputs.low / inputs.open)
-    return window_mean(up + down, RANGE_BARS)
+    above, below, body = np.log(inputs.high / inputs.open), np.log(inputs.low / inputs.open), log_body(inputs)
+    squared = np.maximum(above * (above - body) + below * (below - body), 0.0)  # rounding can leave -1e-20
+    return window_mean(squared, RANGE_BARS)
+
+
+@shared
+def squared_range(inputs: FeatureInputs) -> Floats:
+    """log(high / low) squared, shape `(n,)`."""
+    span = np.log(inputs.high / inputs.low)
+    return span * span
+
+
+@shared
+def log_body(inputs: FeatureInputs) -> Floats:
+    """log(close / open), shape `(n,)`."""
+    return np.log(inputs.close / inputs.open)
 
 
 def annual_factor(inputs: FeatureInputs) -> float:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from ohlcv_factory.features.feature import Category, FeatureInputs, shared
-from ohlcv_factory.features.kernels import Floats, causal_filter, ratio, window_mean
+from ohlcv_factory.features.kernels import Floats, causal_filter, ratio, window_mean, window_median
 from ohlcv_factory.features.volume import VOLUME_BARS, volume_ratio
 
-WAVELETS = Category("wavelets")
+WAVELETS = Category("wavelets", windowed=True)
 LEVELS = (1, 2, 3)
 ENERGY_BARS = 64
+NORMAL_QUARTILE = 0.6744897501960817
+"""Median distance of a standard normal value from 0."""
 DAUBECHIES_1988 = "Daubechies (1988), causal"
 LOW_PASS = (
     -0.010597401785069032,
@@ -70,7 +72,7 @@ def close_detail(inputs: FeatureInputs, level: int) -> Floats:
 @shared
 def close_energy(inputs: FeatureInputs, level: int) -> Floats:
     """Variance of returns within one octave of speed."""
-    return window_mean(detail(inputs, "close", level) ** 2, ENERGY_BARS)
+    return energy(detail(inputs, "close", level))
 
 
 @WAVELETS.feature(
@@ -82,8 +84,59 @@ def close_energy(inputs: FeatureInputs, level: int) -> Floats:
 )
 def close_energy_ratio(inputs: FeatureInputs) -> Floats:
     """Share of the fastest octave: high in noise, low in a trend."""
-    fast, middle, slow = (close_energy(inputs, level) for level in LEVELS)
-    return ratio(fast, fast + middle + slow, otherwise=1.0 / 3.0)
+    return ratio(close_energy(inputs, 1), details_energy(inputs), otherwise=1.0 / 3.0)
+
+
+@WAVELETS.feature(
+    "wavelet_close_mad_volatility",
+    formula="median of abs(wavelet_close_d1) / 0.6745, 64 bars",
+    lookback=reach(1) + ENERGY_BARS,
+    unit="log ratio",
+    source="Donoho and Johnstone (1994), causal",
+)
+def close_mad_volatility(inputs: FeatureInputs) -> Floats:
+    """Standard deviation of the noise in returns, blind to single jumps."""
+    return window_median(np.abs(detail(inputs, "close", 1)), ENERGY_BARS) / NORMAL_QUARTILE
+
+
+@WAVELETS.feature(
+    "wavelet_close_trend_strength",
+    formula="mean of wavelet_close_approx^2 / (the same + sum of the energies of d1, d2, d3), 64 bars; "
+    "1/4 where no price moved",
+    lookback=reach(3) + ENERGY_BARS,
+    unit="0 to 1",
+    source=DAUBECHIES_1988,
+)
+def close_trend_strength(inputs: FeatureInputs) -> Floats:
+    """Share of the slow part in the variance of returns: 1/4 in noise, high in a trend."""
+    slow = energy(approximation(inputs, "close", 3))
+    return ratio(slow, slow + details_energy(inputs), otherwise=0.25)
+
+
+@WAVELETS.feature(
+    "wavelet_close_trend_direction",
+    formula="sign of wavelet_close_approx",
+    lookback=reach(3) + 1,
+    unit="-1 down, 1 up",
+    source=DAUBECHIES_1988,
+)
+def close_trend_direction(inputs: FeatureInputs) -> Floats:
+    """Side of the slow part of the last returns."""
+    side: Floats = np.sign(approximation(inputs, "close", 3))
+    return side
+
+
+@WAVELETS.feature(
+    "wavelet_volume_approx",
+    formula="level-3 approximation of log(1 + volume_ratio)",
+    lookback=reach(3) + VOLUME_BARS - 1,
+    unit="log ratio",
+    source=DAUBECHIES_1988,
+    needs_volume=True,
+)
+def volume_approximation(inputs: FeatureInputs) -> Floats:
+    """The slow part of volume."""
+    return approximation(inputs, "volume", 3)
 
 
 @WAVELETS.feature(
@@ -98,6 +151,32 @@ def close_energy_ratio(inputs: FeatureInputs) -> Floats:
 def volume_detail(inputs: FeatureInputs, level: int) -> Floats:
     """Swings of volume within one octave of speed."""
     return detail(inputs, "volume", level)
+
+
+@WAVELETS.feature(
+    "wavelet_volume_energy_d{}",
+    over=LEVELS,
+    formula="mean of wavelet_volume_d{}^2, 64 bars",
+    lookback=lambda level: reach(level) + VOLUME_BARS - 1 + ENERGY_BARS - 1,
+    unit="squared log ratio",
+    source=DAUBECHIES_1988,
+    needs_volume=True,
+)
+def volume_energy(inputs: FeatureInputs, level: int) -> Floats:
+    """Variance of volume within one octave of speed."""
+    return energy(detail(inputs, "volume", level))
+
+
+@shared
+def details_energy(inputs: FeatureInputs) -> Floats:
+    """Sum of the energies of the three details of log returns, shape `(n,)`."""
+    fast, middle, slow = (close_energy(inputs, level) for level in LEVELS)
+    return fast + middle + slow
+
+
+def energy(coefficients: Floats) -> Floats:
+    """Mean of the squared coefficients, 64 bars, shape `(n,)`."""
+    return window_mean(coefficients * coefficients, ENERGY_BARS)
 
 
 @shared

@@ -9,8 +9,8 @@ from numba import njit
 
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.config import Settings, setting
-from ohlcv_factory.labels.classes import LONG, NEUTRAL, SHORT
-from ohlcv_factory.labels.paths import TIMED_OUT, Cost, Entry, PathLabels, Paths, contract_slices, label_limits
+from ohlcv_factory.labels.classes import NEUTRAL
+from ohlcv_factory.labels.paths import FREE, TIMED_OUT, Cost, Entry, PathLabels, contract_slices, label_limits
 
 
 class FixedHorizonRule(Settings):
@@ -36,7 +36,7 @@ def fixed_horizon(
     rule: FixedHorizonRule,
     entry: Entry = "next_open",
     limit_row: np.ndarray | None = None,
-    cost: Cost | None = None,
+    cost: Cost = FREE,
 ) -> PathLabels:
     """Label every bar by the return from its entry to the close of bar t + H; `sigma` is `bar_sigma`.
 
@@ -45,12 +45,12 @@ def fixed_horizon(
     """
     limit_row = label_limits(bars) if limit_row is None else limit_row
     prices = (bars.open, bars.high, bars.low, bars.close)
-    found = _paths(prices, rule.threshold(sigma), rule.horizon, entry == "next_open", limit_row)
-    never = np.zeros(len(bars), dtype=np.bool_)
-    label, labelled, end_row, entry_price, exit_price, rise, fall = found
-    touch = np.full(len(bars), TIMED_OUT, dtype=np.int8)
-    paths = Paths(label, labelled, never, never, end_row, entry_price, exit_price, rise, fall, touch)
-    return paths.labels(cost)
+    threshold = rule.threshold(sigma)
+    found = _paths(prices, threshold, rule.horizon, entry == "next_open", limit_row, (cost.fixed, cost.share))
+    label, labelled, end_row, realised, adverse, favourable = found
+    never, touch = np.zeros(len(bars), dtype=np.bool_), np.full(len(bars), TIMED_OUT, dtype=np.int8)
+    bars_to_hit = np.where(labelled, np.int32(rule.horizon), np.int32(0))
+    return PathLabels(label, labelled, never, never, end_row, bars_to_hit, realised, adverse, favourable, touch)
 
 
 def bar_sigma(bars: Bars, sigma_bars: int) -> np.ndarray:
@@ -81,23 +81,27 @@ def _rolling_deviation(values, window):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _paths(prices, threshold, horizon, at_next_open, limit_row):  # type: ignore[no-untyped-def]
+def _paths(prices, threshold, horizon, at_next_open, limit_row, cost):  # type: ignore[no-untyped-def]
+    """Label, labelled, end row, realised return, adverse and favourable excursion of every row."""
     open_, high, low, close = prices
+    fixed, share = cost
     n = len(close)
     label, labelled, end_row = np.full(n, NEUTRAL, np.int8), np.zeros(n, np.bool_), np.arange(n)
-    entry_price, exit_price, rise, fall = np.ones(n), np.ones(n), np.zeros(n), np.zeros(n)
+    realised, adverse, favourable = np.zeros(n), np.zeros(n), np.zeros(n)
     for t in range(n):
         end = t + horizon
         if not (threshold[t] > 0.0) or end > limit_row[t]:
             continue
         entry = open_[t + 1] if at_next_open else close[t]
-        distance = threshold[t] * entry
+        distance, price = threshold[t] * entry, close[end]
         highest, lowest = entry, entry
         for j in range(t + 1, end + 1):
             highest, lowest = max(highest, high[j]), min(lowest, low[j])
-        move = close[end] - entry
-        label[t] = LONG if move >= distance else (SHORT if move <= -distance else NEUTRAL)
-        labelled[t], end_row[t] = True, end
-        entry_price[t], exit_price[t] = entry, close[end]
-        rise[t], fall[t] = (highest - entry) / distance, (entry - lowest) / distance
-    return label, labelled, end_row, entry_price, exit_price, rise, fall
+        side = 1 if price - entry >= distance else (-1 if price - entry <= -distance else 0)
+        if side * (price - entry) <= fixed + share * (entry + price):
+            side = 0
+        rise, fall = (highest - entry) / distance, (entry - lowest) / distance
+        is_against = side < 0 or (side == 0 and rise > fall)
+        adverse[t], favourable[t] = (rise, fall) if is_against else (fall, rise)
+        label[t], labelled[t], end_row[t], realised[t] = NEUTRAL + side, True, end, price / entry - 1.0
+    return label, labelled, end_row, realised, adverse, favourable

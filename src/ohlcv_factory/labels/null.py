@@ -9,7 +9,7 @@ import numpy as np
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.labels.classes import CLASS_COUNT
-from ohlcv_factory.labels.paths import Entry
+from ohlcv_factory.labels.paths import FREE, Cost, Entry
 from ohlcv_factory.labels.rules import LabelRule, label_bars, label_scale
 from ohlcv_factory.labels.triple_barrier import barrier_atr
 
@@ -22,7 +22,7 @@ def null_class_shares(
 ) -> tuple[float, ...]:
     """Shares of short, neutral and long on a driftless random walk of 40,000 bars, to about half a percentage point.
 
-    `cost_in_atr`, for cost-aware labels, is what both sides cost in ATR(14) of the signal bar; it is rounded to two
+    `cost_in_atr`, for cost-aware labels, is what both sides cost in median ATR(14); it is rounded to two
     significant digits. The walk has no sessions, no rolls and no finer bars.
     """
     return _shares(rule, entry, None if cost_in_atr is None else float(f"{cost_in_atr:.2g}"))
@@ -31,7 +31,7 @@ def null_class_shares(
 @cache
 def _shares(rule: LabelRule, entry: Entry, cost_in_atr: float | None) -> tuple[float, ...]:
     bars, atr = _walk()
-    cost = None if cost_in_atr is None else (lambda *_: cost_in_atr * np.nan_to_num(atr))
+    cost = FREE if cost_in_atr is None else Cost(cost_in_atr * float(np.nanmedian(atr)), 0.0)
     labels = label_bars(bars, label_scale(bars, rule), rule, entry, cost=cost)
     rows = labels.labelled & ~labels.ambiguous
     counts = np.bincount(labels.label[rows], minlength=CLASS_COUNT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -11,14 +11,11 @@ import numpy as np
 
 from ohlcv_factory.bars.instruments import Instrument
 from ohlcv_factory.bars.schema import Bars
-from ohlcv_factory.labels.classes import NEUTRAL
 
 TIMED_OUT, CLEAN, GAPPED = 0, 1, 2
 TOUCH_NAMES = ("timed_out", "clean", "gapped")
 
 Entry = Literal["next_open", "close"]
-Cost = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Cost of both sides in price units per unit traded, from entry and exit prices of shape `(n,)`."""
 
 
 @dataclass(frozen=True)
@@ -48,45 +45,15 @@ class PathLabels:
 
 
 @dataclass(frozen=True)
-class Paths:
-    """The same before it is known whether a move pays: what a rule's kernel finds, arrays of shape `(n,)`."""
+class Cost:
+    """What both sides of a trade cost in price units per unit traded: fixed + share x (entry price + exit price)."""
 
-    label: np.ndarray
-    labelled: np.ndarray
-    ambiguous: np.ndarray
-    resolved: np.ndarray
-    end_row: np.ndarray
-    entry_price: np.ndarray
-    """float64; 1 where there is no label, as the exit price."""
-    exit_price: np.ndarray
-    rise: np.ndarray
-    """float64: highest price up to the exit, above the entry, as a share of the upper distance."""
-    fall: np.ndarray
-    """float64: lowest price up to the exit, below the entry, as a share of the lower distance."""
-    touch: np.ndarray
+    fixed: float
+    share: float
 
-    def labels(self, cost: Cost | None = None) -> PathLabels:
-        """The labels; with a cost, a move that does not earn more than both sides cost is neutral, its touch is kept."""
-        label = self.label if cost is None else self._paying(cost)
-        wider, narrower = np.maximum(self.rise, self.fall), np.minimum(self.rise, self.fall)
-        return PathLabels(
-            label=label,
-            labelled=self.labelled,
-            ambiguous=self.ambiguous,
-            resolved=self.resolved,
-            end_row=self.end_row,
-            bars_to_hit=(self.end_row - np.arange(len(label))).astype(np.int32),
-            realised_return=self.exit_price / self.entry_price - 1.0,
-            adverse=np.choose(label, (self.rise, wider, self.fall)),
-            favourable=np.choose(label, (self.fall, narrower, self.rise)),
-            touch=self.touch,
-        )
 
-    def _paying(self, cost: Cost) -> np.ndarray:
-        """The labels of moves that earn more than their cost, neutral elsewhere."""
-        gain = (self.label - np.float64(NEUTRAL)) * (self.exit_price - self.entry_price)
-        pays = gain > cost(self.entry_price, self.exit_price)
-        return np.where(pays, self.label, np.int8(NEUTRAL))
+FREE = Cost(-math.inf, 0.0)
+"""Every move pays."""
 
 
 def label_limits(bars: Bars, session_day: np.ndarray | None = None) -> np.ndarray:
@@ -103,12 +70,8 @@ def label_limits(bars: Bars, session_day: np.ndarray | None = None) -> np.ndarra
 
 def round_trip_cost(instrument: Instrument) -> Cost:
     """What entering and leaving costs with the instrument's commission, slippage and fee."""
-
-    def cost(entry_price: np.ndarray, exit_price: np.ndarray) -> np.ndarray:
-        sides = (instrument.cost_per_unit(price) for price in (entry_price, exit_price))  # type: ignore[arg-type]
-        return np.asarray(sum(sides))
-
-    return cost
+    nothing = instrument.cost_per_unit(0.0)
+    return Cost(2 * nothing, instrument.cost_per_unit(1.0) - nothing)
 
 
 def contract_slices(bars: Bars) -> list[slice]:

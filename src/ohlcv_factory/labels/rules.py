@@ -10,7 +10,7 @@ from ohlcv_factory.bars.instruments import BarrierRule
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.labels.finer import FinerBars
 from ohlcv_factory.labels.fixed_horizon import FixedHorizonRule, bar_sigma, fixed_horizon
-from ohlcv_factory.labels.paths import Cost, Entry, PathLabels
+from ohlcv_factory.labels.paths import FREE, Cost, Entry, PathLabels
 from ohlcv_factory.labels.triple_barrier import barrier_atr, triple_barrier
 
 LabelKind = Literal["triple_barrier", "fixed_horizon"]
@@ -34,7 +34,7 @@ def label_bars(
     entry: Entry = "next_open",
     limit_row: np.ndarray | None = None,
     finer: FinerBars | None = None,
-    cost: Cost | None = None,
+    cost: Cost = FREE,
 ) -> PathLabels:
     """Labels of every bar by the rule; the arguments are those of `triple_barrier`, `scale` is `label_scale`."""
     if isinstance(rule, FixedHorizonRule):

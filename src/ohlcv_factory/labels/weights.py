@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numba import njit
 
 from ohlcv_factory.labels.classes import CLASS_COUNT, NEUTRAL
 from ohlcv_factory.labels.paths import GAPPED, TIMED_OUT, PathLabels
@@ -49,13 +50,27 @@ def average_uniqueness(labels: PathLabels, counted: np.ndarray) -> np.ndarray:
 
     A label lives from bar t + 1 to its end. Source: López de Prado 2018, chapter 4.
     """
-    n = len(labels.label)
-    rows = np.flatnonzero(counted)
-    first, last = rows + 1, labels.end_row[rows]
-    alive = np.cumsum(np.bincount(first, minlength=n + 1) - np.bincount(last + 1, minlength=n + 1))[:n]
-    shares = np.concatenate(([0.0], np.cumsum(1.0 / np.maximum(alive, 1))))
+    uniqueness: np.ndarray = _uniqueness(labels.end_row, np.asarray(counted))
+    return uniqueness
+
+
+@njit(cache=True, nogil=True)
+def _uniqueness(end_row, counted):  # type: ignore[no-untyped-def]
+    n = len(end_row)
+    change = np.zeros(n + 2, np.int64)
+    for row in range(n):
+        if counted[row]:
+            change[row + 1] += 1
+            change[end_row[row] + 1] -= 1
+    shares, alive = np.zeros(n + 1), 0  # shares[bar] sums 1 / alive over the bars before it
+    for bar in range(n):
+        alive += change[bar]
+        shares[bar + 1] = shares[bar] + (1.0 / alive if alive > 0 else 0.0)
     uniqueness = np.ones(n)
-    uniqueness[rows] = (shares[last + 1] - shares[first]) / (last - rows)
+    for row in range(n):
+        if counted[row]:
+            last = end_row[row]
+            uniqueness[row] = (shares[last + 1] - shares[row + 1]) / (last - row)
     return uniqueness
 
 

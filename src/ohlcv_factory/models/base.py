@@ -20,7 +20,7 @@ import numpy as np
 from ohlcv_factory.config import Settings
 from ohlcv_factory.dataset.samples import INDEX_DTYPE, InputSpec, Samples
 from ohlcv_factory.dataset.windows import WindowSource
-from ohlcv_factory.errors import DataError, UsageError
+from ohlcv_factory.errors import DataError, FactoryWarning, UsageError
 from ohlcv_factory.evaluation.classification import class_scores, confusion_matrix, log_loss
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES, class_codes
 from ohlcv_factory.runtime.threads import one_blas_thread, thread_count
@@ -56,7 +56,7 @@ class ModelConfig(Settings):
         return super().parse(values, where=where, lines=lines, section=section)
 
 
-class MissingClassWarning(UserWarning):
+class MissingClassWarning(FactoryWarning):
     """A class does not occur in the rows of a fit; its probability is 0."""
 
 

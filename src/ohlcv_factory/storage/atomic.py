@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +82,24 @@ def create_folder(path: Path, *, must_be_new: bool = False) -> None:
         raise OutputError(
             f"{path} cannot be created: {error.strerror or error}.", where=str(path), help="choose another folder"
         ) from None
+
+
+def replace_folder(folder: Path, newer: Path) -> None:
+    """Put the folder `newer` in the place of `folder`; both lie side by side on one disk.
+
+    Between two renames `folder` is missing for a moment; the old one then waits as `previous_folder`.
+    """
+    previous = previous_folder(folder)
+    with storage_errors(folder):
+        os.rename(folder, previous)
+        os.rename(newer, folder)
+        sync_folder(folder.parent)
+        shutil.rmtree(previous)
+
+
+def previous_folder(folder: Path) -> Path:
+    """Where `replace_folder` keeps the old folder until the new one is in place."""
+    return folder.with_name(f"{folder.name}.previous")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 from ohlcv_factory import __version__
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.evaluation.predictions import Predictions
+from ohlcv_factory.features.sets import feature_set
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.runtime.clock import Clock, utc_text
 from ohlcv_factory.runtime.memory import peak_bytes
@@ -22,7 +23,15 @@ from ohlcv_factory.runtime.threads import thread_count
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.digests import folder_digests
 from ohlcv_factory.storage.formats import write_array, write_json, write_settings
-from ohlcv_factory.training.bundle import BEST_MODEL, CALIBRATOR, FEATURE_CONFIG, MANIFEST, SCALER
+from ohlcv_factory.training.bundle import (
+    BEST_MODEL,
+    CALIBRATOR,
+    FEATURE_CONFIG,
+    MANIFEST,
+    SCALER,
+    SELECTION,
+    TRAINING_RANGE,
+)
 from ohlcv_factory.training.fitting import Fit
 from ohlcv_factory.training.importance import importance_frame
 from ohlcv_factory.training.pipeline import FittedPipeline
@@ -84,7 +93,12 @@ def repeatable_config(config: TrainerConfig, model: BaseModel) -> dict[str, Any]
 
 def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer) -> None:
     """`training_config.yaml` (a recipe that repeats the run) and `model_config.yaml`."""
-    recipe = {**repeatable_config(config, model), "dataset": container.origin, "threads": model.threads}
+    recipe = {
+        **repeatable_config(config, model),
+        "dataset": container.origin,
+        "plugins": [record["place"] for record in container.data_spec["plugins"]],
+        "threads": model.threads,
+    }
     write_settings(folder / "config" / "training_config.yaml", recipe)
     facts = {"model_name": model.name, "model_family": model.family, "seed": model.seed, **model.config.plain()}
     write_settings(folder / "config" / "model_config.yaml", facts)
@@ -95,8 +109,11 @@ def write_feature_config(
 ) -> None:
     """`feature_config.yaml`: the columns in order, their scaling, and what computing them from raw bars needs."""
     spec = pipeline.model.input_spec
+    chosen = feature_set(config.feature_set or spec.feature_set, config.feature_sets)
     facts = {
-        "feature_set": config.feature_set or spec.feature_set,
+        "feature_set": chosen.name,
+        "feature_set_version": chosen.version,
+        "feature_set_digest": chosen.digest,
         "columns": list(pipeline.columns),
         "scaling": spec.scaling,
         "layout": spec.layout,
@@ -105,11 +122,15 @@ def write_feature_config(
     write_settings(folder / FEATURE_CONFIG, facts)
 
 
-def write_model(folder: Path, pipeline: FittedPipeline) -> None:
-    """`checkpoints/best_model.*`, scaler and calibrator."""
+def write_model(folder: Path, fit: Fit) -> None:
+    """`checkpoints/best_model.*`, scaler and calibrator; where columns were selected, which ones and why."""
+    pipeline = fit.pipeline
+    if fit.selection.method != "none":
+        write_json(folder / SELECTION, fit.selection.plain())
     pipeline.model.save(folder / BEST_MODEL)
     write_json(folder / SCALER, pipeline.scaler.plain())
     write_json(folder / CALIBRATOR, pipeline.calibrator.plain())
+    write_json(folder / TRAINING_RANGE, fit.training_range.plain())
 
 
 def write_predictions(folder: Path, part: str, predictions: Predictions, scores: Scores) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,24 +12,29 @@ import numpy as np
 from ohlcv_factory.bars.instruments import GENERIC, Instrument, instrument_table
 from ohlcv_factory.bars.load import ReadOptions
 from ohlcv_factory.bars.resample import resample
-from ohlcv_factory.bars.schema import COLUMNS, Bars
+from ohlcv_factory.bars.rolls import Rolls, rolls_within, with_rolls
+from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.bars.sizes import size_text
 from ohlcv_factory.config import read_yaml
+from ohlcv_factory.dataset.rolled import eligible_rows, feature_rows
 from ohlcv_factory.dataset.samples import INDEX_DTYPE
 from ohlcv_factory.dataset.scaling import Scaler
 from ohlcv_factory.errors import DataError, InputMissingError, VerificationError
 from ohlcv_factory.evaluation.calibration import Calibrator
 from ohlcv_factory.evaluation.predictions import Predictions
-from ohlcv_factory.features import catalogue
+from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.training.drift import DriftWarning, TrainingRange
 from ohlcv_factory.training.pipeline import FittedPipeline
 
 MANIFEST = "manifest.json"
 BEST_MODEL = Path("checkpoints") / "best_model"
 SCALER = Path("checkpoints") / "scaler.json"
 CALIBRATOR = Path("checkpoints") / "calibrator.json"
+TRAINING_RANGE = Path("checkpoints") / "training_range.json"
+SELECTION = Path("checkpoints") / "selection.json"
 FEATURE_CONFIG = Path("config") / "feature_config.yaml"
 
 
@@ -44,6 +50,11 @@ class ModelBundle:
     instruments: tuple[Instrument, ...]
     read_options: ReadOptions
     """How the training file was read; what `predict` assumes unless told otherwise."""
+    training_range: TrainingRange
+    rolls: Rolls
+    """What the run's dataset did about contract rolls."""
+    plugins: tuple[PluginRecord, ...] = ()
+    """What declared the columns that are not built in; it must be loaded, unchanged, before anything is predicted."""
 
     @classmethod
     def from_run(cls, folder: Path | str) -> Self:
@@ -71,25 +82,36 @@ class ModelBundle:
             first_eligible=data["warm_up_bars"] + data["history_bars"],
             instruments=tuple(Instrument.parse(row, where=FEATURE_CONFIG.name) for row in data["instruments"]),
             read_options=ReadOptions.parse(data["read"], where=FEATURE_CONFIG.name),
+            training_range=TrainingRange.from_plain(read_json(folder / TRAINING_RANGE)),
+            rolls=Rolls.parse(data["rolls"], where=FEATURE_CONFIG.name),
+            plugins=_plugins_of(pipeline.columns, data.get("plugins", [])),
         )
 
     def predict(self, bars: Bars) -> Predictions:
         """Predictions of every eligible bar of one symbol, from the first bar given on; nothing is scored.
 
-        Finer bars are resampled to the run's bar size. Raises DataError (65) when the bars are coarser or too few.
+        Finer bars are resampled to the run's bar size. Warns (DriftWarning) when the features look like none of the
+        training's. Raises DataError (65) when the bars are coarser or too few,
+        UsageError (2) or VerificationError (76) when a plugin that the run needs is not loaded, or has changed.
         """
-        sized = self._sized(bars)
-        if len(sized) <= self.first_eligible:
+        require(self.plugins)
+        sized, instrument = self._sized(bars), self.instrument(bars.symbol)
+        rows = eligible_rows(sized, self.first_eligible, self.rolls)
+        if not len(rows):
             raise DataError(
                 f"{bars.symbol}: have {len(sized)} bars, need more than {self.first_eligible} (warm-up and history).",
                 where=bars.symbol,
                 help="start the file earlier",
             )
-        features = catalogue.compute(sized, self.instrument(bars.symbol).sessions, self.pipeline.columns)
-        return self.predict_rows(sized, features[self.first_eligible :], self.first_eligible)
+        features = feature_rows(sized, instrument, self.pipeline.columns, self.rolls)[rows]
+        drift = self.training_range.note(features, bars.symbol)
+        if drift:
+            warnings.warn(drift, DriftWarning, stacklevel=2)
+        return self.predict_rows(sized, features, rows)
 
     def live(self, bars: Bars) -> LiveSession:
         """A session that starts from these bars and then gets one bar at a time."""
+        require(self.plugins)
         return LiveSession(self, self._sized(bars))
 
     def instrument(self, symbol: str) -> Instrument:
@@ -99,22 +121,23 @@ class ModelBundle:
         return known.get(symbol) or shipped.get(symbol) or shipped[GENERIC]
 
     def _sized(self, bars: Bars) -> Bars:
+        rolled = with_rolls(bars, rolls_within(bars, self.rolls.at))
         if bars.bar_seconds == self.bar_seconds:
-            return bars
+            return rolled
         if bars.bar_seconds > self.bar_seconds:
             raise DataError(
                 f"the run was trained on {size_text(self.bar_seconds)} bars, got {size_text(bars.bar_seconds)} bars.",
                 where=bars.symbol,
                 help=f"give bars of {size_text(self.bar_seconds)} or finer",
             )
-        return resample(bars, self.bar_seconds)
+        return resample(rolled, self.bar_seconds, self.instrument(bars.symbol).sessions)
 
-    def predict_rows(self, bars: Bars, features: np.ndarray, first_row: int) -> Predictions:
-        """Predictions of the bars from `first_row` on; `features` holds their rows only."""
+    def predict_rows(self, bars: Bars, features: np.ndarray, rows: np.ndarray) -> Predictions:
+        """Predictions of some rows of the bars; `features` holds those rows only."""
         raw, calibrated, decision = self.pipeline.probabilities(features)
         count = len(features)
         index = np.zeros(count, dtype=INDEX_DTYPE)
-        index["time_ns"], index["row"] = bars.time_ns[first_row:], np.arange(first_row, len(bars))
+        index["time_ns"], index["row"] = bars.time_ns[rows], rows
         unknown = np.zeros(count, dtype=bool)
         truth = np.zeros(count, dtype=np.int8)
         return Predictions(index, (bars.symbol,), raw, calibrated, decision, truth, unknown, unknown, self.horizon)
@@ -133,13 +156,21 @@ class LiveSession:
         Raises DataError (65) when it does not follow, or when the session is not warm yet.
         """
         self.bars = _append(self.bars, bar)
-        if len(self.bars) <= self.bundle.first_eligible:
+        row = len(self.bars) - 1
+        if row not in eligible_rows(self.bars, self.bundle.first_eligible, self.bundle.rolls)[-1:]:
             raise DataError(
                 f"{bar.symbol}: the session is not warm yet.", help=f"needs {self.bundle.first_eligible} bars before"
             )
         instrument = self.bundle.instrument(bar.symbol)
-        features = catalogue.compute(self.bars, instrument.sessions, self.bundle.pipeline.columns)
-        return self.bundle.predict_rows(self.bars, features[-1:], len(self.bars) - 1)
+        features = feature_rows(self.bars, instrument, self.bundle.pipeline.columns, self.bundle.rolls, row)
+        return self.bundle.predict_rows(self.bars, features, np.array([row]))
+
+
+def _plugins_of(columns: tuple[str, ...], stored: list[dict[str, Any]]) -> tuple[PluginRecord, ...]:
+    """The recorded plugins, each with those of its columns that the model reads."""
+    found = [PluginRecord.from_plain(record) for record in stored]
+    used = [replace(record, columns=tuple(name for name in record.columns if name in columns)) for record in found]
+    return tuple(record for record in used if record.columns)
 
 
 def read_run_manifest(folder: Path) -> dict[str, Any]:
@@ -175,7 +206,4 @@ def _append(bars: Bars, bar: Bars) -> Bars:
         raise DataError(
             f"{bar.symbol}: the next bar must be one bar later than the last.", help="send bars in time order"
         )
-    arrays: dict[str, Any] = {
-        name: np.append(getattr(bars, name), getattr(bar, name)) for name in ("time_ns", *COLUMNS)
-    }
-    return Bars(bars.symbol, bar_seconds=bars.bar_seconds, **arrays)
+    return bars.followed_by(bar)

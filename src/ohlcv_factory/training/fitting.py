@@ -9,13 +9,15 @@ import numpy as np
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.samples import Samples
 from ohlcv_factory.dataset.scaling import Scaler
-from ohlcv_factory.dataset.summary import sample_to_feature_note
 from ohlcv_factory.errors import DataError
 from ohlcv_factory.evaluation.calibration import IDENTITY, Calibrator, fit_calibrator
+from ohlcv_factory.features.plugins import PluginRecord, require
+from ohlcv_factory.features.selection import Selection, fit_selection, sample_to_feature_note
 from ohlcv_factory.features.sets import resolve
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.models.base import BaseModel, EpochSink, TrainingMetrics
 from ohlcv_factory.splits.inner import InnerRows, inner_rows
+from ohlcv_factory.training.drift import TrainingRange
 from ohlcv_factory.training.pipeline import FittedPipeline
 from ohlcv_factory.training.settings import TrainerConfig
 
@@ -29,6 +31,10 @@ class Fit:
     row_counts: dict[str, int]
     """Scored rows of train, fit, stop and calibrate."""
     notes: tuple[str, ...]
+    selection: Selection
+    """The columns that were kept of the feature set's; learnt from the fit rows."""
+    training_range: TrainingRange
+    """Where the features of the fit rows lie."""
 
 
 def fit_pipeline(config: TrainerConfig, container: TimeSeriesDataContainer, sink: EpochSink | None = None) -> Fit:
@@ -38,11 +44,14 @@ def fit_pipeline(config: TrainerConfig, container: TimeSeriesDataContainer, sink
     lack a class.
     """
     model = config.create_model()
-    columns = input_columns(config, model, container)
+    offered = input_columns(config, model, container)
     rows = container.rows("train", scored=True)
     _refuse_missing_class(container, rows, config)
     inner = inner_parts(container, rows)
-    scaler = Scaler.fit(model.input_spec.scaling, container.matrix(rows[inner.fit], columns))
+    selection = _select(config, container, rows[inner.fit], offered)
+    columns = selection.kept
+    fit_values = container.matrix(rows[inner.fit], columns)
+    scaler = Scaler.fit(model.input_spec.scaling, fit_values)
     fit_rows, stop_rows = (
         _scaled(container, rows[part], columns, scaler, config, model) for part in (inner.fit, inner.stop)
     )
@@ -53,8 +62,26 @@ def fit_pipeline(config: TrainerConfig, container: TimeSeriesDataContainer, sink
     pipeline = FittedPipeline(model, columns, scaler, calibrator)
     if config.refit == "all":
         pipeline = _refit(config, container, rows, pipeline, metrics)
-    advice = sample_to_feature_note(len(inner.fit), len(columns))
-    return Fit(pipeline, metrics, _row_counts(rows, inner), (*inner.notes, *notes, *([advice] if advice else [])))
+    notes = (*inner.notes, *notes, *_column_notes(selection, len(inner.fit)))
+    seen = TrainingRange.fit(fit_values, columns)
+    return Fit(pipeline, metrics, _row_counts(rows, inner), notes, selection, seen)
+
+
+def _select(
+    config: TrainerConfig, container: TimeSeriesDataContainer, fit_rows: np.ndarray, columns: tuple[str, ...]
+) -> Selection:
+    """Learnt from the fit rows of this fit, so that every fold learns its own."""
+    if config.feature_selection == "none":
+        return Selection("none", columns)
+    X, y = container.matrix(fit_rows, columns), container.labels.label[fit_rows]
+    return fit_selection(config.feature_selection, X, y, columns, seed=config.random_seed)
+
+
+def _column_notes(selection: Selection, rows: int) -> list[str]:
+    kept, dropped = len(selection.kept), len(selection.dropped)
+    notes = [f"{selection.method} selection kept {kept} of {kept + dropped} columns"] if dropped else []
+    advice = sample_to_feature_note(rows, kept)
+    return [*notes, advice] if advice else notes
 
 
 def _refuse_missing_class(container: TimeSeriesDataContainer, rows: np.ndarray, config: TrainerConfig) -> None:
@@ -70,8 +97,13 @@ def _refuse_missing_class(container: TimeSeriesDataContainer, rows: np.ndarray, 
 
 
 def input_columns(config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer) -> tuple[str, ...]:
-    """The columns of the config's feature set, or of the model's own, that the container carries."""
-    return resolve(config.feature_set or model.input_spec.feature_set, container.feature_names)
+    """The columns of the config's feature set, or of the model's own, that the container carries.
+
+    Raises UsageError (2) or VerificationError (76) where a plugin that made columns of the container is not loaded, or is
+    another one; UsageError (2) for a set that cannot be resolved.
+    """
+    require(PluginRecord.from_plain(record) for record in container.data_spec["plugins"])
+    return resolve(config.feature_set or model.input_spec.feature_set, container.feature_names, config.feature_sets)
 
 
 def inner_parts(container: TimeSeriesDataContainer, rows: np.ndarray) -> InnerRows:

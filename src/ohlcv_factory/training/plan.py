@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.features.selection import sample_to_feature_note
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.training.fitting import inner_parts, input_columns
 from ohlcv_factory.training.memory_estimate import estimate_memory_requirements
@@ -28,6 +29,7 @@ def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[
     columns = input_columns(config, model, container)
     rows = container.rows("train", scored=True)
     inner = inner_parts(container, rows)
+    advice = sample_to_feature_note(len(inner.fit), len(columns))
     memory = estimate_memory_requirements(model.family, len(inner.fit), len(columns))
     return {
         "model": config.model_name,
@@ -40,7 +42,7 @@ def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[
         "rows_val": len(container.rows("val")),
         "memory_gb": round(memory["cpu_memory_gb"], 2),
         "seconds_at_most": round(_estimated_seconds(config, container, rows[inner.fit], columns), 1),
-        "notes": list(inner.notes),
+        "notes": [*inner.notes, *([advice] if advice else [])],
     }
 
 

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from ohlcv_factory.config import PathSetting, Settings, setting
 from ohlcv_factory.errors import UsageError
+from ohlcv_factory.features.selection import Method
+from ohlcv_factory.features.sets import SetRules
 from ohlcv_factory.labels.weights import Weighting
 from ohlcv_factory.models.base import DEFAULT_SEED, BaseModel
 from ohlcv_factory.models.registry import ModelRegistry
@@ -22,6 +24,10 @@ class TrainerConfig(Settings):
     model_name: str
     horizon: int = setting(20, "Label horizon in bars; must be one of the dataset's.", ge=1)
     feature_set: str | None = setting(None, "Named feature set; none takes the model's own.")
+    feature_sets: dict[str, SetRules] = setting({}, "Feature sets of your own, by name.")
+    feature_selection: Method = setting(
+        "none", "Columns learnt from the fit rows: none | correlation (|rho| over 0.80) | importance (the better half)."
+    )
     sequence_length: int | None = setting(None, "Bars per window, for models that read windows.", ge=1)
     batch_size: int | None = setting(None, "Samples per step, for models trained in batches.", ge=1)
     max_epochs: int | None = setting(None, "Most epochs or boosting rounds.", ge=1)

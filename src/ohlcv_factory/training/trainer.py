@@ -21,7 +21,7 @@ from ohlcv_factory.storage.checkpoints import CheckpointManager
 from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.training import artifacts
-from ohlcv_factory.training.fitting import Fit, fit_pipeline
+from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
 from ohlcv_factory.training.importance import importance_frame
 from ohlcv_factory.training.memory_estimate import estimate_memory_requirements
 from ohlcv_factory.training.scoring import Scores, score_part
@@ -63,6 +63,7 @@ class Trainer:
                 f"the config asks for horizon {self.config.horizon}, the container holds {container.horizon}.",
                 help="give both the same horizon",
             )
+        input_columns(self.config, self.model, container)  # a bad set or a missing plugin leaves no folder behind
         folder = self._new_folder()
         artifacts.write_state(folder, "RUNNING", self.clock())
         log = artifacts.RunLog(folder / "logs" / "training.log", self.clock)
@@ -118,7 +119,7 @@ class Trainer:
         scores: Scores,
         evaluation: Mapping[str, Any],
     ) -> None:
-        artifacts.write_model(folder, fit.pipeline)
+        artifacts.write_model(folder, fit)
         artifacts.write_feature_config(folder, self.config, fit.pipeline, container)
         artifacts.write_predictions(folder, "val", predictions, scores)
         artifacts.write_training_metrics(folder, fit)

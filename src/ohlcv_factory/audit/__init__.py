@@ -1,0 +1,1 @@
+"""Is it honest? Checks that no feature, label or fitted state knows what it could not have known."""

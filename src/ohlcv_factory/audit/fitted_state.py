@@ -1,0 +1,114 @@
+"""Does anything fitted know rows that it was not fitted on? Those rows become garbage, and every bit must stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ohlcv_factory.audit.violation import Violation, overall, worst_difference
+from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.labels.classes import CLASS_COUNT
+from ohlcv_factory.runtime.clock import time_text
+from ohlcv_factory.training.fitting import fit_pipeline, inner_parts
+from ohlcv_factory.training.settings import TrainerConfig
+
+TEST = "fitted state"
+GARBAGE = 1000.0
+
+
+@dataclass(frozen=True)
+class FittedState:
+    """What a fit learnt around its model."""
+
+    columns: tuple[str, ...]
+    per_column: dict[str, np.ndarray] = field(default_factory=dict)
+    """Arrays `(F,)`, one value for each of `columns`."""
+    other: dict[str, np.ndarray] = field(default_factory=dict)
+    """Arrays of any length that belong to no column."""
+
+
+FitState = Callable[[TimeSeriesDataContainer], FittedState]
+
+
+def scaler_and_selection(config: TrainerConfig) -> FitState:
+    """What may only know the fit rows: the columns that are kept, and their scaler."""
+
+    def fit(container: TimeSeriesDataContainer) -> FittedState:
+        pipeline = fit_pipeline(config, container).pipeline
+        return FittedState(pipeline.columns, {"centre": pipeline.scaler.centre, "scale": pipeline.scaler.scale})
+
+    return fit
+
+
+def everything_fitted(config: TrainerConfig) -> FitState:
+    """What may only know the train part: columns, scaler, calibrator, and the model by its answers to the train rows."""
+
+    def fit(container: TimeSeriesDataContainer) -> FittedState:
+        pipeline = fit_pipeline(config, container).pipeline
+        raw, calibrated, _ = pipeline.probabilities(container.matrix(container.rows("train"), pipeline.columns))
+        scaler = {"centre": pipeline.scaler.centre, "scale": pipeline.scaler.scale}
+        return FittedState(pipeline.columns, scaler, {"model": raw.ravel(), "calibrator": calibrated.ravel()})
+
+    return fit
+
+
+def audit_fit(config: TrainerConfig, container: TimeSeriesDataContainer) -> Iterator[Violation]:
+    """Scaler and selection know the fit rows only; all that is fitted knows the train part only."""
+    yield from fitted_state(scaler_and_selection(config), container, rows_not_fitted(container))
+    yield from fitted_state(everything_fitted(config), container, np.flatnonzero(container.part != 0))
+
+
+def rows_not_fitted(container: TimeSeriesDataContainer) -> np.ndarray:
+    """Every row of a container but the fit rows: stop, calibrate, val, test, gaps, and rows that are not scored."""
+    train = container.rows("train", scored=True)
+    return np.setdiff1d(np.arange(len(container)), train[inner_parts(container, train).fit])
+
+
+def fitted_state(fit: FitState, container: TimeSeriesDataContainer, rows: np.ndarray) -> Iterator[Violation]:
+    """Fit twice, the second time with other features and labels in `rows`: the state must be the same bit for bit."""
+    before, after = fit(container), fit(with_garbage(container, rows))
+    found = list(_differences(before, after))
+    for name, size, complaint in found:
+        yield _at_first_row(container, rows, name, size, complaint)
+
+
+def with_garbage(container: TimeSeriesDataContainer, rows: np.ndarray) -> TimeSeriesDataContainer:
+    """The container with other features and labels in some rows."""
+    table, labels = container.table.copy(), container.labels.label.copy()
+    table[container.table_row[rows]] = GARBAGE
+    labels[rows] = (labels[rows] + 1) % CLASS_COUNT
+    return replace(container, table=table, labels=replace(container.labels, label=labels))
+
+
+def _differences(before: FittedState, after: FittedState) -> Iterator[tuple[str, float | None, str]]:
+    """Column (or part of the state), size and words of each difference."""
+    if before.columns != after.columns:
+        for name in sorted(set(before.columns) ^ set(after.columns)):
+            then, now = ("kept", "dropped") if name in before.columns else ("dropped", "kept")
+            yield name, None, f"rows that it must not know decide whether it is kept: {then}, then {now}"
+        return
+    for part, values in before.per_column.items():
+        worst = worst_difference(after.per_column[part], values)
+        if worst is not None:
+            yield _sized(before.columns[worst], part, after.per_column[part][worst], values[worst])
+    for part, values in before.other.items():
+        worst = worst_difference(after.other[part], values)
+        if worst is not None:
+            yield _sized(part, "state", after.other[part][worst], values[worst])
+
+
+def _sized(name: str, part: str, got: float, expected: float) -> tuple[str, float, str]:
+    complaint = f"rows that it must not know change its {part}: {got:.9g} for {expected:.9g}"
+    return name, float(abs(got - expected)), complaint
+
+
+def _at_first_row(
+    container: TimeSeriesDataContainer, rows: np.ndarray, name: str, size: float | None, complaint: str
+) -> Violation:
+    """A violation at the first of the rows that were changed."""
+    index = container.index[rows[0]]
+    symbol = container.symbols[index["symbol_code"]]
+    found = overall(TEST, name, symbol, complaint, size)
+    return replace(found, bar=int(index["row"]), time=time_text(index["time_ns"]))

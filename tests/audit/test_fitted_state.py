@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from markets import COLUMNS, bar_file
+
+from ohlcv_factory.audit.fitted_state import FittedState, audit_fit, fitted_state, rows_not_fitted
+from ohlcv_factory.bars.synthetic import random_walk
+from ohlcv_factory.dataset.build import build_dataset
+from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.dataset.scaling import Scaler
+from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.features.selection import fit_selection
+from ohlcv_factory.features.sets import SetRules
+from ohlcv_factory.training.settings import TrainerConfig
+
+
+@pytest.fixture(scope="module")
+def container():
+    """Enough bars for stop rows and calibrate rows, so that a calibrator is fitted."""
+    barriers = {5: {"k_up": 2.0, "k_down": 2.0}}
+    columns = [*COLUMNS, "log_return_1"]
+    config = DatasetConfig.parse({"horizons": [5], "features": columns, "embargo_days": "auto", "barriers": barriers})
+    return TimeSeriesDataContainer.from_built(build_dataset([bar_file(random_walk(9000, 7, beta=0.8))], config), 5)
+
+
+@pytest.mark.parametrize("selection", ["none", "correlation", "importance"])
+def test_a_fit_of_the_factory_knows_its_own_rows_only(container, selection):
+    own = {"all": SetRules(include=container.feature_names)}
+    config = TrainerConfig(
+        model_name="logistic", horizon=5, feature_set="all", feature_sets=own, feature_selection=selection
+    )
+    assert list(audit_fit(config, container)) == []
+
+
+def test_a_scaler_of_all_rows_is_caught_with_column_bar_and_size(container):
+    def leaky(given):
+        scaler = Scaler.fit("standard", given.features)
+        return FittedState(given.feature_names, {"centre": scaler.centre, "scale": scaler.scale})
+
+    rows = rows_not_fitted(container)
+    violations = list(fitted_state(leaky, container, rows))
+    assert len(violations) == 2
+    for violation in violations:
+        assert violation.feature in container.feature_names
+        assert violation.bar == container.index["row"][rows[0]]
+        assert violation.size > 100
+
+
+def test_a_selection_of_all_rows_is_caught_with_the_column(container):
+    def leaky(given):
+        kept = fit_selection("correlation", given.features, given.labels.label, given.feature_names, seed=0).kept
+        return FittedState(kept)
+
+    violations = list(fitted_state(leaky, container, rows_not_fitted(container)))
+    assert violations
+    assert all("decide whether it is kept" in violation.complaint for violation in violations)
+
+
+def test_the_rows_that_are_not_fitted_are_all_but_the_first_of_the_train_part(container):
+    rows = rows_not_fitted(container)
+    fit = np.setdiff1d(np.arange(len(container)), rows)
+    assert (container.part[fit] == 0).all()
+    assert len(fit) > 3000
+    assert (container.part[rows] == 0).sum() >= 1000  # stop and calibrate
