@@ -20,12 +20,12 @@ def selective_scan(u: Tensor, step: Tensor, A: Tensor, B: Tensor, C: Tensor) -> 
 
     h_t = exp(step_t A) h_{t-1} + step_t u_t B_t and y_t = <h_t, C_t>, from h = 0, for each channel. `u` and the positive
     `step` are `(batch, time, channels)`, the negative `A` is `(channels, state)`, `B` and `C` are `(batch, time, state)`.
-    Runs in the type of `A`, also under autocast; on a CUDA device by mamba_ssm's kernel where that is installed.
+    Runs in the type of `A`, under autocast too (which leaves in-place operations alone); on a CUDA device by mamba_ssm's
+    kernel where that is installed.
     """
     if u.is_cuda and is_installed("mamba_ssm"):
         return kernel_scan(u, step, A, B, C)
-    with torch.autocast(u.device.type, enabled=False):
-        return _SelectiveScan.apply(*(each.to(A.dtype) for each in (u, step, A, B, C)))
+    return _SelectiveScan.apply(*(each.to(A.dtype) for each in (u, step, A, B, C)))
 
 
 def kernel_scan(u: Tensor, step: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch")
 
-from encoders import check_batch_independence, check_shape_and_gradients, windows
+from encoders import check_batch_independence, check_copies, check_shape_and_gradients, windows
 from torch import Tensor
 
 from ohlcv_factory.errors import UsageError
@@ -47,6 +47,7 @@ def test_every_weight_learns_and_windows_stay_apart(roles: str) -> None:
         check_batch_independence(encoder.eval(), x)
     encoder.eval()
     torch.testing.assert_close(torch.cat([encoder(window[None]) for window in x]), encoder(x), atol=2e-6, rtol=1e-5)
+    check_copies(encoder, x)
 
 
 def test_weights_of_features_and_attention_of_the_decision_sum_to_one() -> None:

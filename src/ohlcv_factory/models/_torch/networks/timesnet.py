@@ -76,9 +76,9 @@ class TimesBlock(nn.Module):
         periods, weights = strongest_periods(x, self.top_k)
         slots = periods.flatten()  # (batch * top_k): one fold of one window
         order = slots.argsort(stable=True)
-        lengths, counts = slots.unique(return_counts=True)
-        groups = x.repeat_interleave(self.top_k, 0)[order].split(counts.tolist())
-        folded = torch.cat([self._folded(*group) for group in zip(groups, lengths.tolist(), strict=True)])
+        lengths, counts = _distinct(slots)
+        groups = x.repeat_interleave(self.top_k, 0)[order].split(counts)
+        folded = torch.cat([self._folded(*group) for group in zip(groups, lengths, strict=True)])
         by_window = folded[order.argsort()].unflatten(0, (len(x), -1))
         return x + (by_window * weights[..., None, None]).sum(1)
 
@@ -88,6 +88,14 @@ class TimesBlock(nn.Module):
         rows = functional.pad(x.transpose(1, 2), (0, -time % period)).unflatten(-1, (-1, period))
         mixed = self.narrow(functional.gelu(self.widen(rows)))  # (batch, channel, period's number, bar within it)
         return mixed.flatten(-2)[..., :time].transpose(1, 2)
+
+
+def _distinct(slots: Tensor) -> tuple[list[int], list[int]]:
+    """The periods that occur, rising, and how often; on the meta device, which knows sizes only, one stands for all."""
+    if slots.is_meta:
+        return [1], [len(slots)]
+    lengths, counts = slots.unique(return_counts=True)
+    return lengths.tolist(), counts.tolist()
 
 
 def strongest_periods(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
