@@ -41,13 +41,13 @@ def _is_silent(parameter: Tensor) -> bool:
 
 
 def check_batch_independence(encoder: Any, x: Tensor) -> None:
-    """Each window alone, and beside very different neighbours, gives what it gives in this batch."""
+    """Each window alone gives what it gives in this batch; beside other neighbours in its place, the same bytes."""
     with torch.no_grad():
         together = encoder(x)
         alone = torch.cat([encoder(window[None]) for window in x])
         others = torch.cat([x[:1], 50 * x.flip(1)[1:]])
         torch.testing.assert_close(alone, together, **TOLERANCE)
-        torch.testing.assert_close(encoder(others)[0], together[0], **TOLERANCE)
+        assert torch.equal(encoder(others)[0], together[0])
 
 
 def check_copies(encoder: Any, x: Tensor) -> None:

@@ -11,6 +11,8 @@ from ohlcv_factory.models._torch.layers import Encoder, sinusoids
 from ohlcv_factory.models._torch.settings import NetworkConfig, figure
 
 PAPER = "Wu et al. 2023, classification"
+PIECE = 16
+"""Windows per convolution in evaluation: torch chooses its kernel by their number, which must not be the neighbours'."""
 
 
 class TimesNetConfig(NetworkConfig):
@@ -78,12 +80,19 @@ class TimesBlock(nn.Module):
         order = slots.argsort(stable=True)
         lengths, counts = _distinct(slots)
         groups = x.repeat_interleave(self.top_k, 0)[order].split(counts)
-        folded = torch.cat([self._folded(*group) for group in zip(groups, lengths, strict=True)])
+        folded = torch.cat([self._alike(*group) for group in zip(groups, lengths, strict=True)])
         by_window = folded[order.argsort()].unflatten(0, (len(x), -1))
         return x + (by_window * weights[..., None, None]).sum(1)
 
+    def _alike(self, x: Tensor, period: int) -> Tensor:
+        """The convolutions of windows that share a period; in evaluation with the same bytes however many they are."""
+        if self.training:
+            return self._folded(x, period)
+        pieces = functional.pad(x, (0, 0, 0, 0, 0, -len(x) % PIECE)).split(PIECE)
+        return torch.cat([self._folded(piece, period) for piece in pieces])[: len(x)]
+
     def _folded(self, x: Tensor, period: int) -> Tensor:
-        """The convolutions of windows that share a period, zeros added after the last bar to fill its row."""
+        """Windows folded, convolved and unfolded; zeros after the last bar fill its row."""
         time = x.shape[1]
         rows = functional.pad(x.transpose(1, 2), (0, -time % period)).unflatten(-1, (-1, period))
         mixed = self.narrow(functional.gelu(self.widen(rows)))  # (batch, channel, period's number, bar within it)
