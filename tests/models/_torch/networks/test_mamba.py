@@ -39,9 +39,14 @@ def test_mamba2_shares_a_decay_among_64_channels() -> None:
     assert Mamba2Mixer(12, 16, 4, 2).A_log.shape == (3,)  # 24 channels: heads of 8
 
 
-def test_parameters_without_weight_decay_are_named() -> None:
-    names = [name for name, _ in small(n_layers=1).named_parameters() if name.endswith(MambaEncoder.undecayed)]
-    assert names == ["layers.0.mixer.A_log", "layers.0.mixer.D", "layers.0.mixer.dt_proj.bias"]
+def test_decay_skip_and_step_bias_take_no_weight_decay() -> None:
+    encoder = small(n_layers=1)
+    rest, undecayed = encoder.parameter_groups(learning_rate=0.01, weight_decay=0.1)
+    mixer = encoder.layers[0].mixer
+    assert {id(each) for each in undecayed["params"]} == {
+        id(each) for each in (mixer.A_log, mixer.D, mixer.dt_proj.bias)
+    }
+    assert (undecayed["lr"], undecayed["weight_decay"], rest["weight_decay"]) == (0.01, 0.0, 0.1)
 
 
 def test_defaults_are_those_of_the_specification() -> None:

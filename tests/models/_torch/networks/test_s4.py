@@ -36,9 +36,14 @@ def test_the_kernel_is_the_impulse_response_of_the_recurrence() -> None:
 
 
 def test_poles_and_step_sizes_learn_slowly_and_without_decay() -> None:
-    names = [name.rpartition(".")[2] for name, _ in small().named_parameters() if name.endswith(S4Encoder.slow)]
-    assert names == ["log_dt", "log_A_real", "A_imag"] * 2
-    assert S4Encoder.slow == S4Encoder.undecayed
+    encoder = small()
+    rest, poles = encoder.parameter_groups(learning_rate=0.01, weight_decay=0.1)
+    assert (rest["lr"], rest["weight_decay"], poles["lr"], poles["weight_decay"]) == (0.01, 0.1, 1e-3, 0.0)
+    kernels = [layer.block.kernel for layer in encoder.layers]
+    expected = [each for kernel in kernels for each in (kernel.log_dt, kernel.log_A_real, kernel.A_imag)]
+    assert [id(each) for each in poles["params"]] == [id(each) for each in expected]
+    assert len(rest["params"]) + len(poles["params"]) == len(list(encoder.parameters()))
+    assert encoder.parameter_groups(learning_rate=1e-4, weight_decay=0.1)[1]["lr"] == 1e-4
 
 
 def test_an_odd_number_of_states_is_refused() -> None:

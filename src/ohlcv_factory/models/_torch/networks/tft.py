@@ -154,11 +154,12 @@ class GatedResidual(nn.Module):
         self, width_in: int, hidden: int, width_out: int | None = None, *, context: bool = False, dropout: float = 0.0
     ) -> None:
         super().__init__()
+        keeps_width = width_out is None and width_in == hidden
         width_out = width_out or hidden
         self.lin_a, self.lin_i = nn.Linear(width_in, hidden), nn.Linear(hidden, hidden)
         self.lin_c = nn.Linear(hidden, hidden, bias=False) if context else None
         self.glu, self.dropout = GatedLinear(hidden, width_out), nn.Dropout(dropout)
-        self.out_proj = nn.Identity() if width_in == width_out else nn.Linear(width_in, width_out)
+        self.out_proj = nn.Identity() if keeps_width else nn.Linear(width_in, width_out)
         self.norm = nn.LayerNorm(width_out, eps=NORM_EPS)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
