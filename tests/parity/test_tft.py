@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch")
 
 from golden import Golden, assert_equal, renamed
 
-from ohlcv_factory.models._torch.networks.tft import (
+from ohlcv_factory.models._torch.fusion import (
     GatedResidual,
     InterpretableAttention,
     TemporalDecoder,

@@ -12,7 +12,6 @@ from ohlcv_factory.models._torch.layers import (
     AttentionLayer,
     CausalConv1d,
     ChannelLinear,
-    GatedLinear,
     SelfAttention,
     TokenBatchNorm,
     moving_average,
@@ -70,14 +69,6 @@ def test_the_position_table_starts_with_zeros_and_ones_and_turns_by_its_rates() 
     expected = [math.sin(2.0), math.cos(2.0), math.sin(0.02), math.cos(0.02)]
     torch.testing.assert_close(table[2], torch.tensor(expected))
     assert sinusoids(3, 5).shape == (3, 5)
-
-
-def test_a_gate_scales_the_first_half_by_the_sigmoid_of_the_second() -> None:
-    layer = GatedLinear(1, 1)
-    with torch.no_grad():
-        layer.lin.weight.copy_(torch.tensor([[6.0], [0.0]]))
-        layer.lin.bias.copy_(torch.tensor([0.0, math.log(3.0)]))
-    torch.testing.assert_close(layer(torch.tensor([[2.0]])), torch.tensor([[9.0]]))  # 12 x 3/4
 
 
 def test_token_batch_norm_learns_one_mean_per_unit() -> None:

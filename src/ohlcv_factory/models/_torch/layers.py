@@ -13,7 +13,6 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from ohlcv_factory.models._torch.settings import RecurrentConfig
 
-
 SLOW_RATE = 1e-3
 """Largest learning rate of an encoder's `slow` parameters (Gu et al. 2022)."""
 
@@ -136,18 +135,6 @@ def sinusoids(steps: int, width: int) -> Tensor:
     rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
     angles = torch.arange(steps).unsqueeze(1) * rates
     return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, :width]
-
-
-class GatedLinear(nn.Module):
-    """A gated linear unit: one half of a linear map, scaled by the sigmoid of the other (Dauphin et al. 2017)."""
-
-    def __init__(self, width_in: int, width_out: int) -> None:
-        super().__init__()
-        self.lin = nn.Linear(width_in, 2 * width_out)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The gated values."""
-        return functional.glu(self.lin(x))
 
 
 class TokenBatchNorm(nn.BatchNorm1d):

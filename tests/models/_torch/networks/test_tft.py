@@ -10,13 +10,7 @@ from encoders import check_batch_independence, check_copies, check_shape_and_gra
 from torch import Tensor
 
 from ohlcv_factory.errors import UsageError
-from ohlcv_factory.models._torch.networks.tft import (
-    GatedResidual,
-    InterpretableAttention,
-    TFTConfig,
-    TFTEncoder,
-    VariableSelection,
-)
+from ohlcv_factory.models._torch.networks.tft import TFTConfig, TFTEncoder
 
 SMALL = {"lookback": 9, "hidden_size": 8, "attention_head_count": 2, "lstm_layers": 2, "hidden_continuous_size": 6}
 ROLES: dict[str, dict[str, Any]] = {
@@ -65,29 +59,6 @@ def test_the_symbol_changes_the_code_and_the_weights() -> None:
     assert float((encoder(x)[0] - encoder(x)[1]).detach().abs().max()) > 1e-3
     weights = encoder.explain(x)["variable_weights"].detach()
     assert float((weights[0] - weights[1]).abs().max()) > 1e-4
-
-
-def test_a_step_does_not_attend_to_later_ones() -> None:
-    attention = InterpretableAttention(heads=2, width=8, dropout=0.0)(torch.randn(3, 6, 8), asking=6)[1]
-    assert torch.equal(attention, attention.tril())
-
-
-def test_the_last_step_alone_reads_what_it_reads_among_all() -> None:
-    layer, x = InterpretableAttention(heads=2, width=8, dropout=0.0), torch.randn(3, 6, 8)
-    torch.testing.assert_close(layer(x, asking=1)[0], layer(x, asking=6)[0][:, -1:])
-
-
-def test_a_closed_gate_leaves_the_input() -> None:
-    layer = GatedResidual(4, 4)
-    with torch.no_grad():
-        layer.glu.lin.bias[4:] = -1000.0
-    x = torch.randn(2, 4)
-    torch.testing.assert_close(layer(x), layer.norm(x))
-
-
-def test_one_feature_gets_the_whole_weight() -> None:
-    weights = VariableSelection(1, 4, 8, 0.0, context=False)(torch.randn(2, 3, 1, 4))[1]
-    assert torch.equal(weights, torch.ones(2, 3, 1))
 
 
 @pytest.mark.parametrize("key", ["quantiles", "max_prediction_length", "num_unknown_real_features"])
