@@ -61,6 +61,16 @@ def test_the_symbol_changes_the_code_and_the_weights() -> None:
     assert float((weights[0] - weights[1]).abs().max()) > 1e-4
 
 
+def test_the_step_ahead_reads_the_calendar_of_the_last_bar_only() -> None:
+    encoder, x = small(**ROLES["calendar"]).eval(), five_features()
+    with torch.no_grad():
+        before = encoder.explain(x)["known_weights"]
+        for bars, columns, moves in ((slice(0, 8), slice(0, 5), False), (8, 0, False), (8, 3, True)):
+            changed = x.clone()
+            changed[:, bars, columns] += 1.0
+            assert torch.equal(encoder.explain(changed)["known_weights"], before) is not moves
+
+
 @pytest.mark.parametrize("key", ["quantiles", "max_prediction_length", "num_unknown_real_features"])
 def test_keys_of_the_forecaster_are_refused_by_name(key: str) -> None:
     with pytest.raises(UsageError, match=f"{key} cannot act here"):
