@@ -41,8 +41,8 @@ class _SelectiveScan(torch.autograd.Function):
     """One step at a time over all batches, channels and states at once, so that the state stays in the cache.
 
     Autograd would keep every state of the window; this keeps one in `CHUNK` and recomputes the rest, and its backward
-    pass is written out: 17 times faster than the plain loop under autograd (64 windows of 256 bars, 128 channels, 16
-    states, one thread), and right for steps of any size.
+    pass is written out, right for steps of any size. On one thread, 64 windows of 256 bars with 16 states, forward and
+    backward: 0.17 s with 128 channels and 0.81 s with 512, the plain loop under autograd 1.2 s and 13 s.
     """
 
     @staticmethod
@@ -115,7 +115,7 @@ class _Pull:
         torch.sum(self.product.mul_(A), -1, out=self.step[t])
 
 
-def head_scan(x: Tensor, step: Tensor, A: Tensor, B: Tensor, C: Tensor, *, chunk: int = 64) -> Tensor:
+def head_scan(x: Tensor, step: Tensor, A: Tensor, B: Tensor, C: Tensor, *, chunk: int = 32) -> Tensor:
     """The recurrence of Mamba-2 (Dao & Gu 2024): one decay per head, so that a chunk is a masked matrix product.
 
     h_t = exp(step_t A) h_{t-1} + step_t x_t B_t' and y_t = h_t C_t for each head. `x` is `(batch, time, heads, width)`,
