@@ -23,6 +23,7 @@ MODULE_OF = {
     "chronos-forecasting": "chronos",
     "mlflow-skinny": "mlflow",
     "gym-anytrading": "gym_anytrading",
+    "mamba-ssm": "mamba_ssm",
 }
 COMES_WITH = {"pydantic_core": "pydantic"}
 """A module that a declared library brings, in the one version that fits it."""

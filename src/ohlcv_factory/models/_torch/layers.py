@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
+
+from ohlcv_factory.models._torch.settings import RecurrentConfig
+
+SLOW_RATE = 1e-3
+"""Largest learning rate of an encoder's `slow` parameters (Gu et al. 2022)."""
 
 
 class Encoder(nn.Module, ABC):
@@ -33,18 +38,25 @@ class Encoder(nn.Module, ABC):
         """What the network can say about each window, by name, batch first; nothing for most networks."""
         return {}
 
-
-SLOW_RATE = 1e-3
-"""Largest learning rate of an encoder's `slow` parameters (Gu et al. 2022)."""
+    def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
+        """The encoder's parameters as groups of an optimizer, each with the step size and decay that it may have."""
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, parameter in self.named_parameters():
+            rate = min(learning_rate, SLOW_RATE) if name.endswith(self.slow) else learning_rate
+            decay = 0.0 if name.endswith(self.undecayed) else weight_decay
+            groups.setdefault((rate, decay), []).append(parameter)
+        return [{"params": group, "lr": rate, "weight_decay": decay} for (rate, decay), group in groups.items()]
 
 
 class RecurrentEncoder(Encoder):
     """The last hidden state of the top layer; of both directions side by side where there are two."""
 
-    def __init__(self, recurrent: nn.LSTM | nn.GRU) -> None:
+    def __init__(self, cell: type[nn.LSTM] | type[nn.GRU], config: RecurrentConfig, features: int) -> None:
         super().__init__()
-        self.recurrent = recurrent
-        self.width = recurrent.hidden_size * (2 if recurrent.bidirectional else 1)
+        between = config.dropout if config.num_layers > 1 else 0.0  # torch drops between layers only
+        sizes = (features, config.hidden_size, config.num_layers)
+        self.recurrent = cell(*sizes, batch_first=True, dropout=between, bidirectional=config.bidirectional)
+        self.width = config.hidden_size * (2 if config.bidirectional else 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """The code of each window, `(batch, width)`."""
@@ -123,18 +135,6 @@ def sinusoids(steps: int, width: int) -> Tensor:
     rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
     angles = torch.arange(steps).unsqueeze(1) * rates
     return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, :width]
-
-
-class GatedLinear(nn.Module):
-    """A gated linear unit: one half of a linear map, scaled by the sigmoid of the other (Dauphin et al. 2017)."""
-
-    def __init__(self, width_in: int, width_out: int) -> None:
-        super().__init__()
-        self.lin = nn.Linear(width_in, 2 * width_out)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The gated values."""
-        return functional.glu(self.lin(x))
 
 
 class TokenBatchNorm(nn.BatchNorm1d):

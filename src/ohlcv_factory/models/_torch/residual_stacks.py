@@ -94,22 +94,23 @@ class Block(nn.Module):
 class ResidualStacks(Encoder):
     """The blocks in turn over each feature alone, with the same weights, and one code of all features.
 
-    The code of a feature is read from all coefficients and the unexplained rest; the features' codes are averaged with
-    a learned gain for each, so that the network can tell them apart.
+    The code of a feature is read from all coefficients and the unexplained rest; the features' codes are added up with
+    a learned gain of each unit for each feature, so that the network can tell features apart. The gains start at random
+    with both signs: from equal ones it learns much slower which feature speaks for and which against a class.
     """
 
     def __init__(self, blocks: Sequence[Block], lookback: int, features: int, width: int) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
         self.mix = nn.Linear(sum(sum(block.basis.sizes) for block in blocks) + lookback, width)
-        self.gain = nn.Parameter(1.0 + 0.1 * torch.randn(features, width))
+        self.gain = nn.Parameter(torch.randn(features, width) / features**0.5)
         self.width = width
 
     def forward(self, x: Tensor) -> Tensor:
         """The code of each window, `(batch, width)`."""
         parts = self.decompose(_series(x))
         code = self.mix(torch.cat([*parts.thetas, parts.residual], -1)).relu()
-        return (code.unflatten(0, (len(x), -1)) * self.gain).mean(1)
+        return (code.unflatten(0, (len(x), -1)) * self.gain).sum(1)
 
     def decompose(self, series: Tensor) -> Decomposition:
         """What each block explains of `(n, lookback)` series in order of time."""

@@ -135,6 +135,16 @@ class NetworkConfig(ModelConfig):
         return self.model_copy(update=changed)
 
 
+class RecurrentConfig(NetworkConfig):
+    """Settings that LSTM and GRU share."""
+
+    hidden_size: int = setting(
+        128, "width of each layer's state", ge=1, search=Search(32, 256, log=True), source=SPECIFICATION
+    )
+    num_layers: int = setting(2, "recurrent layers", ge=1, le=8, search=Search(1, 3), source=SPECIFICATION)
+    bidirectional: bool = setting(False, "also read each window from its last bar back", source=SPECIFICATION)
+
+
 class LinearConfig(NetworkConfig):
     """Settings that DLinear and NLinear share."""
 

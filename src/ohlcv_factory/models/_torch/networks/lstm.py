@@ -4,32 +4,16 @@ from __future__ import annotations
 
 from torch import nn
 
-from ohlcv_factory.config import Search, setting
 from ohlcv_factory.models._torch.layers import RecurrentEncoder
-from ohlcv_factory.models._torch.settings import SPECIFICATION, NetworkConfig
+from ohlcv_factory.models._torch.settings import RecurrentConfig
 
 
-class LSTMConfig(NetworkConfig):
+class LSTMConfig(RecurrentConfig):
     """Settings of the LSTM."""
-
-    hidden_size: int = setting(
-        128, "width of each layer's state", ge=1, search=Search(32, 256, log=True), source=SPECIFICATION
-    )
-    num_layers: int = setting(2, "recurrent layers", ge=1, le=8, search=Search(1, 3), source=SPECIFICATION)
-    bidirectional: bool = setting(False, "also read each window from its last bar back", source=SPECIFICATION)
 
 
 class LSTMEncoder(RecurrentEncoder):
     """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000)."""
 
     def __init__(self, config: LSTMConfig, features: int) -> None:
-        super().__init__(
-            nn.LSTM(
-                features,
-                config.hidden_size,
-                config.num_layers,
-                batch_first=True,
-                dropout=config.dropout if config.num_layers > 1 else 0.0,  # torch drops between layers only
-                bidirectional=config.bidirectional,
-            )
-        )
+        super().__init__(nn.LSTM, config, features)
