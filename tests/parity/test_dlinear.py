@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch")
 from golden import Golden, assert_equal, channel_state
 
 from ohlcv_factory.models._torch.layers import moving_average
-from ohlcv_factory.models._torch.networks.dlinear import DLinearConfig, DLinearEncoder
+from ohlcv_factory.models.linear.dlinear import DLinearConfig, DLinearEncoder
 
 AUTHORS = {"Linear_Seasonal": "seasonal", "Linear_Trend": "trend"}
 NEURALFORECAST = {"linear_season": "seasonal", "linear_trend": "trend"}

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch")
 
 from golden import Golden, assert_equal
 
-from ohlcv_factory.models._torch.networks.gru import GRUConfig, GRUEncoder
+from ohlcv_factory.models.neural.gru import GRUConfig, GRUEncoder
 
 
 @pytest.mark.parametrize("case", ["gru", "gru_bidirectional"])

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch")
 from golden import Golden, assert_equal, renamed
 from torch.nn import functional
 
-from ohlcv_factory.models._torch.networks.itransformer import ITransformerConfig, ITransformerEncoder
+from ohlcv_factory.models.transformer.itransformer import ITransformerConfig, ITransformerEncoder
 
 NAMES = {
     "enc_embedding.value_embedding": "embedding",

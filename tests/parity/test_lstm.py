@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch")
 
 from golden import Golden, assert_equal
 
-from ohlcv_factory.models._torch.networks.lstm import LSTMConfig, LSTMEncoder
+from ohlcv_factory.models.neural.lstm import LSTMConfig, LSTMEncoder
 
 
 @pytest.mark.parametrize("case", ["lstm", "lstm_bidirectional"])

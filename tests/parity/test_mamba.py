@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch")
 
 from golden import Golden, assert_equal, assert_gradient
 
-from ohlcv_factory.models._torch.networks.mamba import Mamba2Mixer, MambaConfig, MambaEncoder, MambaMixer
+from ohlcv_factory.models.state_space.mamba import Mamba2Mixer, MambaConfig, MambaEncoder, MambaMixer
 
 
 @pytest.mark.parametrize("case", ["mamba_block", "mamba_block_large_dt"])

@@ -6,8 +6,8 @@ torch = pytest.importorskip("torch", reason="the networks need torch")
 
 from golden import Golden, assert_decomposition, assert_equal, block_widths
 
-from ohlcv_factory.models._torch.networks.nbeats import Bases, stacked_blocks
 from ohlcv_factory.models._torch.residual_stacks import CurveBasis, ResidualStacks
+from ohlcv_factory.models.neural.nbeats import Bases, stacked_blocks
 
 KINDS = {"identity": "generic", "trend": "trend", "seasonality": "seasonality"}
 

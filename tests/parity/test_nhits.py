@@ -6,8 +6,8 @@ torch = pytest.importorskip("torch", reason="the networks need torch")
 
 from golden import Golden, assert_decomposition, block_widths
 
-from ohlcv_factory.models._torch.networks.nhits import knot_block
 from ohlcv_factory.models._torch.residual_stacks import ResidualStacks
+from ohlcv_factory.models.neural.nhits import knot_block
 
 
 def test_nhits_equals_neuralforecast_with_copied_weights() -> None:

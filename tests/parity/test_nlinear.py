@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch")
 
 from golden import Golden, assert_equal, channel_state
 
-from ohlcv_factory.models._torch.networks.nlinear import NLinearConfig, NLinearEncoder
+from ohlcv_factory.models.linear.nlinear import NLinearConfig, NLinearEncoder
 
 
 @pytest.mark.parametrize("case", ["nlinear_shared", "nlinear_individual"])

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch")
 from golden import Golden, assert_equal, renamed
 from torch import nn
 
-from ohlcv_factory.models._torch.networks.patchtst import PatchTSTConfig, PatchTSTEncoder
+from ohlcv_factory.models.transformer.patchtst import PatchTSTConfig, PatchTSTEncoder
 
 SIZES = {
     "context_length": "lookback",

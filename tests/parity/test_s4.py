@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch")
 
 from golden import Golden, assert_equal, assert_gradient, renamed
 
-from ohlcv_factory.models._torch.networks.s4 import S4DBlock
+from ohlcv_factory.models.state_space.s4 import S4DBlock
 
 NAMES = {"output_linear.0": "output_linear"}
 

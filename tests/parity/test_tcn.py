@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch")
 
 from golden import Golden, assert_equal, renamed
 
-from ohlcv_factory.models._torch.networks.tcn import CausalConvolutions
+from ohlcv_factory.models.neural.tcn import CausalConvolutions
 
 NAMES = {
     "network.": "levels.",

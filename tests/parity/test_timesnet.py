@@ -8,7 +8,7 @@ from golden import Golden, assert_equal
 from torch import Tensor
 from torch.nn import functional
 
-from ohlcv_factory.models._torch.networks.timesnet import TimesNetConfig, TimesNetEncoder, strongest_periods
+from ohlcv_factory.models.transformer.timesnet import TimesNetConfig, TimesNetEncoder, strongest_periods
 
 
 def our_state(state: dict[str, Tensor], blocks: int, kernels: int) -> dict[str, Tensor]:

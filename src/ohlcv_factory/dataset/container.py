@@ -15,6 +15,7 @@ from ohlcv_factory.dataset.build import Dataset, SymbolData, build_dataset, sche
 from ohlcv_factory.dataset.market import SymbolMarket
 from ohlcv_factory.dataset.samples import INDEX_DTYPE, RowMarket, Samples
 from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, UsageError, unknown_name
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.labels.fixed_horizon import FixedHorizonRule, bar_sigma
@@ -133,16 +134,21 @@ class TimeSeriesDataContainer:
         rows: np.ndarray,
         *,
         columns: Sequence[str] | None = None,
+        lookback: int | None = None,
+        inputs: Any = None,
         weighting: Weighting = "none",
         balanced: bool = False,
         with_market: bool = False,
     ) -> Samples:
-        """Samples of any rows, with the columns asked for. Weights have mean 1 within each class of these rows."""
+        """Samples of any rows, with the columns asked for, or windows of them. `inputs` stand in for both, made before.
+
+        Weights have mean 1 within each class of these rows.
+        """
         names = tuple(columns) if columns is not None else self.feature_names
         labels = self.labels.take(rows)
         weight = training_weights(labels.quality, labels.uniqueness, labels.label, weighting, balanced=balanced)
         return Samples(
-            X=self.matrix(rows, names),
+            X=self.inputs(rows, names, lookback) if inputs is None else inputs,
             y=labels.label,
             weight=weight,
             index=self.index[rows],
@@ -151,21 +157,64 @@ class TimeSeriesDataContainer:
             market=self._row_market(rows) if with_market else None,
         )
 
+    def inputs(self, rows: np.ndarray, columns: Sequence[str], lookback: int | None = None) -> Any:
+        """What a model reads of some rows, unscaled: a matrix, or windows of `lookback` bars that end at them."""
+        return self.matrix(rows, columns) if lookback is None else self.windows(rows, columns, lookback)
+
+    def windows(self, rows: np.ndarray, columns: Sequence[str], lookback: int) -> WindowSource:
+        """Windows that end at some rows, over a table of the stretch of bars that they need.
+
+        A window takes its history from the bars before its row, also from before a part's border, never from another
+        symbol or from before a roll that is cut. Raises UsageError (2) when it is longer than the history of a row.
+        """
+        longest = self.config.history_bars + 1
+        if lookback > longest:
+            raise UsageError(
+                f"lookback {lookback} is longer than the {longest} bars that each row of this dataset has.",
+                where="lookback",
+                help=f"at most {longest}, or build the dataset with a larger history_bars",
+            )
+        ends = self.table_row[rows]
+        first, last = (int(ends.min()) - lookback + 1, int(ends.max()) + 1) if len(ends) else (0, 0)
+        table = np.ascontiguousarray(self.table[first:last][:, self._columns(columns)])
+        return WindowSource(table, ends - first, lookback)
+
     def matrix(self, rows: np.ndarray, columns: Sequence[str]) -> np.ndarray:
         """`(n, len(columns))` float32 copy of some rows and columns. Raises UnknownNameError (2) for a missing column."""
-        positions = {name: position for position, name in enumerate(self.feature_names)}
-        for name in columns:
-            if name not in positions:
-                raise unknown_name("feature", name, self.feature_names)
-        chosen = np.array([positions[name] for name in columns])
+        chosen = self._columns(columns)
         values: np.ndarray = self.table[self.table_row[rows]]
         return values if tuple(columns) == self.feature_names else np.ascontiguousarray(values[:, chosen])
+
+    def _columns(self, names: Sequence[str]) -> np.ndarray:
+        """Places of some columns in the table. Raises UnknownNameError (2) for a missing one."""
+        positions = {name: position for position, name in enumerate(self.feature_names)}
+        for name in names:
+            if name not in positions:
+                raise unknown_name("feature", name, self.feature_names)
+        return np.array([positions[name] for name in names], dtype=np.int64)
 
     def get_sklearn_arrays(
         self, split: str, *, weighting: Weighting = "both"
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """X `(n, F)`, y `(n,)` and weights `(n,)` of a part's scored rows."""
         samples = self.samples(self.rows(split, scored=True), weighting=weighting)
+        return samples.X, samples.y, samples.weight
+
+    def get_pytorch_sequences(
+        self, split: str, seq_len: int, stride: int = 1, symbol_isolated: bool = True, *, weighting: Weighting = "both"
+    ) -> tuple[WindowSource, np.ndarray, np.ndarray]:
+        """X `(n, seq_len, F)` as a view, y `(n,)` and weights `(n,)` of every `stride`-th scored row of a part.
+
+        `X[:]` is the array, `X.torch()` a torch Dataset. Raises UsageError (2) for a stride below 1, or when symbols are
+        not to be kept apart: a window over two symbols is no series.
+        """
+        if stride < 1 or not symbol_isolated:
+            raise UsageError(
+                f"stride {stride}, symbol_isolated {symbol_isolated}: windows hold bars of one symbol, stride is 1 or more.",
+                help="stride=1, symbol_isolated=True",
+            )
+        rows = self.rows(split, scored=True)[::stride]
+        samples = self.samples(rows, lookback=seq_len, weighting=weighting)
         return samples.X, samples.y, samples.weight
 
     def get_neuralforecast_df(self, split: str) -> pd.DataFrame:

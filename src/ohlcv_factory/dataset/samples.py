@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -61,8 +61,8 @@ class Samples:
     Labels are 0 short, 1 neutral, 2 long. `label_end` is when each label's realised path ended (ns since 1970 UTC).
     """
 
-    X: np.ndarray | WindowSource
-    """`(n, F)` float32, finite; for a sequence model a view `(n, lookback, F)` on the bars of each window."""
+    X: Any
+    """`(n, F)` float32, finite; for a sequence model a WindowSource, `(n, lookback, F)` on the bars of each window."""
     y: np.ndarray
     """`(n,)` int8."""
     weight: np.ndarray

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ohlcv_factory.dataset.samples import Scaling
+from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import UsageError
 
 
@@ -39,10 +40,12 @@ class Scaler:
             return cls(kind, centre, _positive(np.where(upper > lower, upper - lower, deviation)))
         raise UsageError(f"unknown scaling {kind!r}.", help="offered: none, standard, robust")
 
-    def apply(self, X: np.ndarray) -> np.ndarray:
-        """Scaled copy, float32; element by element, so a row's bytes do not depend on its neighbours."""
+    def apply(self, X: Any) -> Any:
+        """Scaled copy, float32, of `(n, F)` or of a WindowSource's table; element by element: rows do not see each other."""
         if self.kind == "none":
             return X
+        if isinstance(X, WindowSource):
+            return X.with_table(self.apply(X.table))
         scaled: np.ndarray = ((X - self.centre) / self.scale).astype(np.float32)
         return scaled
 

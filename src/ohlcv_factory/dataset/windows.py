@@ -66,11 +66,20 @@ class WindowSource:
 
     def __getitem__(self, rows: Rows) -> np.ndarray:
         """A copy of some windows, `(b, lookback, F)`; `(lookback, F)` for a single position."""
-        return self.table[self.positions(rows)]
+        windows: np.ndarray = self.table[self.positions(rows)]
+        return windows
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """All windows as one array: lookback times the memory of the table."""
         return self[:].astype(dtype or self.dtype, copy=False)
+
+    def used_rows(self) -> np.ndarray:
+        """Which rows of the table any window reads, bool `(N,)`."""
+        change = np.zeros(len(self.table) + 1, dtype=np.int64)
+        np.add.at(change, self.ends - self.lookback + 1, 1)
+        np.add.at(change, self.ends + 1, -1)
+        used: np.ndarray = np.cumsum(change)[:-1] > 0
+        return used
 
     def take(self, rows: slice | np.ndarray) -> WindowSource:
         """A source of some of the windows, over the same table."""

@@ -209,10 +209,10 @@ class BaseModel(ABC):
     ) -> TrainingMetrics:
         """Fit on `fit(train, val)` with two `Samples`, or on the specification's arrays.
 
-        `X_train` has shape `(n, F)`, or `(n, lookback, F)` for a sequence model; labels are 0 / 1 / 2 or -1 / 0 / +1. The validation rows stop the training early
-        where the model can do that; without them it trains its fixed number of rounds. `config` overrides
-        hyper-parameters for this fit and stays on the model. Weights count in the fit and in early stopping. `resume` is
-        a checkpoint folder of the same fit that was cut off.
+        `X_train` has shape `(n, F)`, or `(n, lookback, F)` for a sequence model; labels are 0 / 1 / 2 or -1 / 0 / +1. The
+        validation rows stop the training early where the model can do that; without them it trains its fixed number of
+        rounds. `config` overrides hyper-parameters for this fit and stays on the model. Weights count in the fit and in
+        early stopping. `resume` is a checkpoint folder of the same fit that was cut off.
 
         Raises DataError (65) for bad X, y or weights, UsageError (2) for a bad config or arguments that contradict.
         """
@@ -449,13 +449,16 @@ def _float32(X: np.ndarray | WindowSource) -> np.ndarray | WindowSource:
 
 def _finite(values: Features, names: tuple[str, ...]) -> Features:
     table = values.table if isinstance(values, WindowSource) else values
-    if np.isfinite(table).all():
+    broken = ~np.isfinite(table)
+    if isinstance(values, WindowSource) and broken.any():
+        broken &= values.used_rows()[:, None]
+    if not broken.any():
         return values
-    row, *_, column = np.argwhere(~np.isfinite(table))[0].tolist()
+    row, *_, column = np.argwhere(broken)[0].tolist()
     raise DataError(f"feature {names[column]!r}, row {row}, is {table[row, column]}.", help="features must be finite")
 
 
-def _ordered(samples: Samples, names: tuple[str, ...]) -> np.ndarray | WindowSource:
+def _ordered(samples: Samples, names: tuple[str, ...]) -> Any:
     """X with its columns in the order of the fit. Raises DataError (65) that names missing and extra columns."""
     if samples.feature_names == names:
         return samples.X

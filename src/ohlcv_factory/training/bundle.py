@@ -19,6 +19,7 @@ from ohlcv_factory.config import read_yaml
 from ohlcv_factory.dataset.rolled import eligible_rows, feature_rows
 from ohlcv_factory.dataset.samples import INDEX_DTYPE
 from ohlcv_factory.dataset.scaling import Scaler
+from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, InputMissingError, VerificationError
 from ohlcv_factory.evaluation.calibration import Calibrator
 from ohlcv_factory.evaluation.predictions import Predictions
@@ -103,8 +104,8 @@ class ModelBundle:
                 where=bars.symbol,
                 help="start the file earlier",
             )
-        features = feature_rows(sized, instrument, self.pipeline.columns, self.rolls)[rows]
-        drift = self.training_range.note(features, bars.symbol)
+        features = feature_rows(sized, instrument, self.pipeline.columns, self.rolls)
+        drift = self.training_range.note(features[rows], bars.symbol)
         if drift:
             warnings.warn(drift, DriftWarning, stacklevel=2)
         return self.predict_rows(sized, features, rows)
@@ -133,9 +134,12 @@ class ModelBundle:
         return resample(rolled, self.bar_seconds, self.instrument(bars.symbol).sessions)
 
     def predict_rows(self, bars: Bars, features: np.ndarray, rows: np.ndarray) -> Predictions:
-        """Predictions of some rows of the bars; `features` holds those rows only."""
-        raw, calibrated, decision = self.pipeline.probabilities(features)
-        count = len(features)
+        """Predictions of some rows of the bars; `features` holds the last bars' rows, back to the first one's window."""
+        places = rows - (len(bars) - len(features))
+        lookback = self.pipeline.lookback
+        inputs = features[places] if lookback is None else WindowSource(features, places, lookback)
+        raw, calibrated, decision = self.pipeline.probabilities(inputs)
+        count = len(rows)
         index = np.zeros(count, dtype=INDEX_DTYPE)
         index["time_ns"], index["row"] = bars.time_ns[rows], rows
         unknown = np.zeros(count, dtype=bool)
@@ -162,7 +166,8 @@ class LiveSession:
                 f"{bar.symbol}: the session is not warm yet.", help=f"needs {self.bundle.first_eligible} bars before"
             )
         instrument = self.bundle.instrument(bar.symbol)
-        features = feature_rows(self.bars, instrument, self.bundle.pipeline.columns, self.bundle.rolls, row)
+        first = row + 1 - (self.bundle.pipeline.lookback or 1)
+        features = feature_rows(self.bars, instrument, self.bundle.pipeline.columns, self.bundle.rolls, first)
         return self.bundle.predict_rows(self.bars, features, np.array([row]))
 
 

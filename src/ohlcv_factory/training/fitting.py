@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.samples import Samples
 from ohlcv_factory.dataset.scaling import Scaler
+from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError
 from ohlcv_factory.evaluation.calibration import IDENTITY, Calibrator, fit_calibrator
 from ohlcv_factory.features.plugins import PluginRecord, require
@@ -37,8 +40,13 @@ class Fit:
     """Where the features of the fit rows lie."""
 
 
-def fit_pipeline(config: TrainerConfig, container: TimeSeriesDataContainer, sink: EpochSink | None = None) -> Fit:
-    """Fit on the container's train part and on nothing else.
+def fit_pipeline(
+    config: TrainerConfig,
+    container: TimeSeriesDataContainer,
+    sink: EpochSink | None = None,
+    resume: Path | None = None,
+) -> Fit:
+    """Fit on the container's train part and on nothing else; `resume` is a checkpoint of the same fit that was cut off.
 
     Raises UsageError (2) for a config that the model or the dataset cannot obey, DataError (65) for training rows that
     lack a class.
@@ -52,10 +60,12 @@ def fit_pipeline(config: TrainerConfig, container: TimeSeriesDataContainer, sink
     columns = selection.kept
     fit_values = container.matrix(rows[inner.fit], columns)
     scaler = Scaler.fit(model.input_spec.scaling, fit_values)
+    inputs = scaler.apply(container.inputs(rows, columns, _lookback(model)))
     fit_rows, stop_rows = (
-        _scaled(container, rows[part], columns, scaler, config, model) for part in (inner.fit, inner.stop)
+        _samples(container, rows[part], _taken(inputs, part), columns, config, model)
+        for part in (inner.fit, inner.stop)
     )
-    metrics = model.fit(fit_rows, stop_rows, sink=sink)
+    metrics = model.fit(fit_rows, stop_rows, sink=sink, resume=resume)
     calibrator, notes = _calibrator(
         config, container, rows[inner.calibrate], FittedPipeline(model, columns, scaler, IDENTITY)
     )
@@ -112,22 +122,31 @@ def inner_parts(container: TimeSeriesDataContainer, rows: np.ndarray) -> InnerRo
     return inner_rows(container.index["time_ns"][rows], labels.scheduled_end_ns[rows], labels.uniqueness[rows])
 
 
-def _scaled(
+def _lookback(model: BaseModel) -> int | None:
+    return model.lookback if model.requires_sequences else None
+
+
+def _taken(inputs: Any, rows: np.ndarray) -> Any:
+    return inputs.take(rows) if isinstance(inputs, WindowSource) else inputs[rows]
+
+
+def _samples(
     container: TimeSeriesDataContainer,
     rows: np.ndarray,
+    inputs: Any,
     columns: tuple[str, ...],
-    scaler: Scaler,
     config: TrainerConfig,
     model: BaseModel,
 ) -> Samples:
-    samples = container.samples(
+    """Scaled inputs of some rows with their labels and weights."""
+    return container.samples(
         rows,
         columns=columns,
+        inputs=inputs,
         weighting=config.weighting,
         balanced=config.balanced,
         with_market=model.input_spec.needs_market,
     )
-    return replace(samples, X=scaler.apply(samples.X))
 
 
 def _calibrator(
@@ -138,7 +157,7 @@ def _calibrator(
         return IDENTITY, ("calibration is off",)
     if not len(rows):
         return IDENTITY, ()
-    raw, _, _ = pipeline.probabilities(container.matrix(rows, pipeline.columns))
+    raw, _, _ = pipeline.probabilities(container.inputs(rows, pipeline.columns, pipeline.lookback))
     calibrator = fit_calibrator(raw, container.labels.label[rows])
     if calibrator.is_identity:
         return calibrator, ("no calibrator: a class is missing in the calibrate rows, or none lowers their log-loss",)
@@ -156,7 +175,8 @@ def _refit(
     schedule = first.model.refit_schedule(metrics)
     model = config.create_model(**schedule)
     scaler = Scaler.fit(model.input_spec.scaling, container.matrix(rows, first.columns))
-    model.fit(_scaled(container, rows, first.columns, scaler, config, model))
+    inputs = scaler.apply(container.inputs(rows, first.columns, first.lookback))
+    model.fit(_samples(container, rows, inputs, first.columns, config, model))
     return FittedPipeline(model, first.columns, scaler, first.calibrator)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,15 +24,20 @@ class FittedPipeline:
     scaler: Scaler
     calibrator: Calibrator
 
-    def probabilities(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Raw `(n, 3)`, calibrated `(n, 3)` and decision `(n,)` for unscaled float32 features `(n, len(columns))`."""
+    @property
+    def lookback(self) -> int | None:
+        """Bars per window, None for a tabular model."""
+        return self.model.lookback if self.model.requires_sequences else None
+
+    def probabilities(self, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Raw `(n, 3)`, calibrated `(n, 3)` and decision `(n,)` for unscaled inputs: `(n, len(columns))` or windows."""
         raw = self.model.predict(self.scaler.apply(X)).class_probabilities
         calibrated = self.calibrator.apply(raw)
         return raw, calibrated, calibrated.argmax(axis=1).astype(np.int8)
 
     def predict(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> Predictions:
         """Predictions of some rows of a container, with their truth where there is one."""
-        raw, calibrated, decision = self.probabilities(container.matrix(rows, self.columns))
+        raw, calibrated, decision = self.probabilities(container.inputs(rows, self.columns, self.lookback))
         labels = container.labels
         return Predictions(
             index=container.index[rows],

@@ -12,7 +12,9 @@ from torch import nn
 
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError
+from ohlcv_factory.models._torch.classifier import Classifier
 from ohlcv_factory.models._torch.device import Arithmetic
+from ohlcv_factory.models._torch.layers import Encoder
 from ohlcv_factory.models._torch.loop import Examples, Plan, parameter_groups, train, weighted_log_loss
 from ohlcv_factory.models._torch.schedule import Schedule
 from ohlcv_factory.models.base import SilentSink
@@ -149,17 +151,20 @@ def test_the_sink_hears_of_every_epoch(tmp_path):
 
 
 def test_parameters_that_ask_for_it_take_no_decay_and_a_lower_rate():
-    class Encoder(nn.Module):
-        undecayed, slow = ("A",), ("A",)
+    class Slow(Encoder):
+        width, undecayed, slow = 1, ("A",), ("A",)
 
         def __init__(self):
             super().__init__()
             self.A, self.B = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
 
-    holder = nn.Module()
-    holder.encoder = Encoder()
-    groups = {group["weight_decay"]: group["highest_rate"] for group in parameter_groups(holder, PLAN)}
-    assert groups == {0.0: 1e-3, 1e-4: math.inf}
+        def forward(self, x):
+            return x[:, -1] * self.A * self.B
+
+    groups = parameter_groups(Classifier(Slow(), 3, 0.0), PLAN)
+    found = {(group["weight_decay"], group["base_rate"]): len(group["params"]) for group in groups[:-1]}
+    assert found == {(0.0, 1e-3): 1, (1e-4, 0.02): 1}
+    assert (groups[-1]["base_rate"], len(groups[-1]["params"])) == (0.02, 2)
 
 
 def test_torch_keeps_its_random_state():

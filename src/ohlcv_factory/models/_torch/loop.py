@@ -21,7 +21,6 @@ from torch.nn import functional
 from ohlcv_factory.dataset.windows import TorchWindows
 from ohlcv_factory.errors import DataError
 from ohlcv_factory.models._torch.device import Arithmetic
-from ohlcv_factory.models._torch.layers import SLOW_RATE
 from ohlcv_factory.models._torch.schedule import Schedule
 from ohlcv_factory.models._torch.settings import OptimizerName
 from ohlcv_factory.models.base import EpochSink, FitReport
@@ -163,9 +162,9 @@ class _Fit:
         """One pass over (a draw of) the rows, the stop loss after it, and a checkpoint."""
         progress, epoch = self.progress, self.progress.epoch + 1
         torch.manual_seed(component_seed(self.plan.seed, "dropout", epoch))
-        rate = self.plan.learning_rate * self.plan.schedule.share(epoch, progress.stop_losses)
-        self._set_rate(rate)
-        progress.learning_rates.append(rate)
+        share = self.plan.schedule.share(epoch, progress.stop_losses)
+        self._set_rates(share)
+        progress.learning_rates.append(self.plan.learning_rate * share)
         progress.train_losses.append(self._steps(rows, epoch))
         progress.epoch = epoch
         if stop is not None:
@@ -235,9 +234,9 @@ class _Fit:
             progress.best_epoch = progress.epoch
             self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
 
-    def _set_rate(self, rate: float) -> None:
+    def _set_rates(self, share: float) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = min(rate, group["highest_rate"])
+            group["lr"] = group["base_rate"] * share
 
     def save(self, folder: Path) -> None:
         """Write weights, the best weights, optimizer and progress after this epoch."""
@@ -260,18 +259,13 @@ class _Fit:
 
 
 def parameter_groups(network: nn.Module, plan: Plan) -> list[dict[str, Any]]:
-    """Parameters by decay and highest rate, as the encoder's `undecayed` and `slow` names ask for."""
-    encoder = getattr(network, "encoder", None)
-    undecayed, slow = getattr(encoder, "undecayed", ()), getattr(encoder, "slow", ())
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in network.named_parameters():
-        last = name.rpartition(".")[2]
-        decay = 0.0 if last in undecayed else plan.weight_decay
-        groups.setdefault((decay, SLOW_RATE if last in slow else math.inf), []).append(parameter)
-    return [
-        {"params": parameters, "weight_decay": decay, "highest_rate": rate}
-        for (decay, rate), parameters in groups.items()
-    ]
+    """Parameters with their own step size and decay where the encoder asks for it; the head has the plan's."""
+    encoder: Any = getattr(network, "encoder", None)
+    own = encoder.parameter_groups(plan.learning_rate, plan.weight_decay) if encoder is not None else []
+    taken = {id(parameter) for group in own for parameter in group["params"]}
+    others = [parameter for parameter in network.parameters() if id(parameter) not in taken]
+    groups = [*own, {"params": others, "lr": plan.learning_rate, "weight_decay": plan.weight_decay}]
+    return [{**group, "base_rate": group["lr"]} for group in groups]
 
 
 def _save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

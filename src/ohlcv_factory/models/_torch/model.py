@@ -41,7 +41,7 @@ class TorchModel(BaseModel):
         super().__init__(config, seed=seed, threads=threads)
         torch = import_extra("torch", "neural")
         torch.set_num_threads(self.threads)
-        self.config: NetworkConfig = self.config.for_machine(torch.cuda.is_available())
+        self.config = self.config.for_machine(torch.cuda.is_available())
 
     @abstractmethod
     def build(self, features: int) -> Encoder:

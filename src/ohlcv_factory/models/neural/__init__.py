@@ -1,1 +1,1 @@
-"""Neural networks."""
+"""Recurrent, convolutional and residual networks."""

@@ -1,1 +1,0 @@
-"""The networks: one file each, holding its settings and its encoder."""

@@ -1,0 +1,1 @@
+"""Linear maps over the window."""
