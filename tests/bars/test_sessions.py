@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pytest
 
@@ -54,3 +57,12 @@ def test_weekdays_count_from_monday() -> None:
 def test_an_unknown_calendar_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'cme_equity'"):
         session_calendar("cme_equty")
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/London", "Australia/Lord_Howe", "Asia/Tokyo", "UTC"])
+def test_the_wall_clock_is_that_of_the_zone_on_every_day_of_two_years(zone: str) -> None:
+    """Every 1,000 seconds of 2023 and 2024, with eight changes of the clocks, against the zone database of Python."""
+    seconds = 1_672_531_200 + 1000 * np.arange(63_158)
+    moments = [datetime.fromtimestamp(int(second), ZoneInfo(zone)) for second in seconds]
+    expected = [int(moment.replace(tzinfo=UTC).timestamp()) for moment in moments]
+    assert local_seconds(seconds * 10**9, zone).tolist() == expected
