@@ -277,7 +277,8 @@ def build_plan(recipe: BuildRecipe) -> dict[str, Any]:
 
 def _notes(accounts: Sequence[dict[str, Any]], warnings: Sequence[str]) -> list[str]:
     assumed = [f"{account['symbol']}: {text}" for account in accounts for text in account["assumed"]]
-    return [*assumed, *warnings]
+    reading = [f"{account['symbol']}: {text}" for account in accounts for text in account["warnings"]]
+    return [*assumed, *reading, *warnings]
 
 
 def account_text(account: dict[str, Any]) -> str:
