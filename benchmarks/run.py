@@ -140,6 +140,8 @@ def machine() -> dict[str, Any]:
 
 def versions(peer_python: str) -> dict[str, dict[str, str]]:
     """Installed versions on both sides; what is absent is left out."""
+    if not Path(peer_python).exists():
+        return {"factory": installed(OURS), "peers": {}}
     program = f"import json, run; print(json.dumps(run.installed({PEERS!r})))"
     done = subprocess.run([peer_python, "-c", program], cwd=HERE, capture_output=True, text=True, check=False)
     return {"factory": installed(OURS), "peers": json.loads(done.stdout) if done.returncode == 0 else {}}

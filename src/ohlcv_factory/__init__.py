@@ -27,6 +27,7 @@ _PUBLIC = {
     "bars_from_frame": "ohlcv_factory.bars.load",
     "feature": "ohlcv_factory.features.plugins",
     "read_bars": "ohlcv_factory.bars.load",
+    "read_sources": "ohlcv_factory.bars.load",
 }
 
 __all__ = sorted(_PUBLIC)  # noqa: PLE0605  (the names are the keys of one table)

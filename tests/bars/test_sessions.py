@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pytest
 
@@ -190,3 +193,12 @@ def test_hours_of_ones_own_may_last_all_day() -> None:
     calendar = CalendarHours(time_zone="UTC", opens="00:00", closes="00:00", days=(5, 6)).calendar("weekend")
     assert (calendar.session_start_hour, calendar.open_minute, calendar.close_minute) == (0, 0, 1440)
     assert calendar.schedule(*days("2024-01-01", "2024-01-07")).day.tolist() == days("2024-01-06", "2024-01-07")
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/London", "Australia/Lord_Howe", "Asia/Tokyo", "UTC"])
+def test_the_wall_clock_is_that_of_the_zone_on_every_day_of_two_years(zone: str) -> None:
+    """Every 1,000 seconds of 2023 and 2024, with eight changes of the clocks, against the zone database of Python."""
+    seconds = 1_672_531_200 + 1000 * np.arange(63_158)
+    moments = [datetime.fromtimestamp(int(second), ZoneInfo(zone)) for second in seconds]
+    expected = [int(moment.replace(tzinfo=UTC).timestamp()) for moment in moments]
+    assert local_seconds(seconds * 10**9, zone).tolist() == expected

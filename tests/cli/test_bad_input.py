@@ -222,12 +222,12 @@ CASES = {
         command=("data", "build", "SYNTH_400.csv", "--out", "new", *DATASET),
     ),
     "41 shares above one": Case(
-        code=2, says="parts.train + parts.val must be at most 1, got 0.9 + 0.3", at="",
+        code=2, says="parts.train + parts.val must be at most 1, got 0.9 + 0.3", at="parts",
         command=("data", "build", "SYNTH_5min.csv", "--out", "new", *DATASET,
                  "--set", "parts.train=0.9", "--set", "parts.val=0.3"),
     ),
     "41 gap larger than a part": Case(
-        says="the gap eats part 'train' whole", at="", help="--embargo auto",
+        says="the gap eats part 'train' whole", at="embargo_days", help="--embargo auto",
         command=("data", "build", "SYNTH_5min.csv", "--out", "new", *DATASET, "--embargo", "30"),
     ),
     "50 model": Case(
@@ -243,11 +243,11 @@ CASES = {
     "55 zero": recipe("model: {learning_rate: 0}\n", "model.learning_rate: input should be greater than 0, got 0 (recipe.yaml:1)"),
     "55 NaN": recipe("model: {learning_rate: .nan}\n", "model.learning_rate: input should be a finite number, got nan (recipe.yaml:1)"),
     "56 horizon of the dataset": Case(
-        code=2, says="horizon 7 is not in this dataset", at="", help="it holds: 5, 10",
+        code=2, says="horizon 7 is not in this dataset", at="horizon", help="it holds: 5, 10",
         command=(*TRAIN, "--horizon", "7"),
     ),
     "56 horizon of the instrument": Case(
-        code=2, says="horizon 7 is not offered for SYNTH", at="", help="offered: 5, 10, 15, 20",
+        code=2, says="horizon 7 is not offered for SYNTH", at="horizons", help="offered: 5, 10, 15, 20",
         command=("data", "build", "SYNTH_5min.csv", "--out", "new", "--horizons", "7", "--set", FEATURES),
     ),
 }  # fmt: skip

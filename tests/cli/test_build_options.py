@@ -248,7 +248,7 @@ def observed(answer: Answer, dataset: Path | None) -> dict[str, Any]:
         seen |= {
             "symbols": [instrument["symbol"] for instrument in instruments],
             "instruments": instruments,
-            "notes": manifest["warnings"],
+            "notes": [*manifest["warnings"], *(text for each in manifest["sources"] for text in each["warnings"])],
             "bars": digest(frames, "^(timestamp|open|high|low|close|volume)$"),
             "features": digest(frames, "^(return|rsi|atr|volume_ratio|hour).*$"),
             "labels": digest(frames, r"^h\d+_.*$"),

@@ -42,3 +42,10 @@ def test_the_calendar_of_ones_own_table_judges_the_gaps(bars, tmp_path):
     # 600 bars of five minutes are two days and two hours; six hours of each day are inside
     assert found["sessions"]["days"]["present"] == [72, 72, 24]
     assert found["sessions"]["outside"] == 600 - 168
+
+
+def test_a_key_of_the_build_that_cannot_act_on_a_check_is_refused(bars):
+    answer = call("data", "check", bars, "--set", "horizons=[5]")
+    assert answer.code == 2
+    assert "horizons does nothing in data check" in answer.err
+    assert call("data", "check", bars, "--set", "read.max_jump=1.001").code == 0

@@ -79,3 +79,36 @@ def bitcoin(tmp_path_factory):
 @pytest.mark.parametrize("model", MODELS)
 def test_bitcoin_trains_at_every_horizon(model, horizon, bitcoin, tmp_path):
     check_run(train(bitcoin, tmp_path / "runs", model=model, horizon=horizon))
+
+
+FOLDERS = (REAL, REAL.parent / "demo")
+REAL_FILES = sorted(path for folder in FOLDERS if folder.is_dir() for path in folder.glob("*.parquet"))
+
+
+@needs_real_bars
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[] if path.stem.startswith(("6E", "XAUUSD")) else pytest.mark.slow)
+        for path in REAL_FILES
+    ],
+)
+def test_every_real_file_builds_without_being_told_anything(path, tmp_path):
+    minutes = ("--bar-size", "5min") if "_1min_" in path.name else ()
+    succeed("data", "build", path, "--out", tmp_path / "dataset", "--embargo", "auto", *minutes)
+    manifest = json.loads((tmp_path / "dataset" / "dataset.json").read_text())
+    (symbol,) = manifest["summary"]["symbols"].values()
+    assert all(sum(facts["class_counts"]["train"].values()) > 200 for facts in symbol["horizons"].values())
+    volume_columns = {"volume_ratio", "obv", "vwap"} & set(manifest["feature_names"])
+    assert volume_columns == ({"volume_ratio", "obv", "vwap"} if symbol["has_volume"] else set())
+    assert symbol["has_volume"] == (path.name.partition("_")[0] not in ("XAUUSD", "EURUSD", "GBPUSD"))
+
+
+@needs_real_bars
+@pytest.mark.slow
+def test_four_crypto_files_make_one_dataset_with_the_same_borders(tmp_path):
+    coins = sorted(REAL.glob("*USDT_5min_2024-01_2024-05.parquet"))
+    succeed("data", "build", *coins, "--out", tmp_path / "dataset")
+    manifest = json.loads((tmp_path / "dataset" / "dataset.json").read_text())
+    assert [symbol["bars"] for symbol in manifest["symbols"]] == [43_776] * 4
+    assert len(manifest["borders_ns"]) == 2

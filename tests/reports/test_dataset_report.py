@@ -66,6 +66,15 @@ def test_warnings_are_counted_and_inert(copied):
     assert "<script" not in html
 
 
+def test_too_many_columns_for_the_rows_are_a_warning_of_the_build(copied):
+    summary = json.loads((copied / "dataset.json").read_text())["summary"]
+    edit(
+        copied,
+        summary={**summary, "sample_to_feature": {**summary["sample_to_feature"], "warning": "too many columns"}},
+    )
+    assert "<li>too many columns</li>" in write_dataset_report(copied).read_text()
+
+
 def test_a_folder_without_a_dataset_is_refused(tmp_path):
     with pytest.raises(InputMissingError, match=r"holds no dataset\.json"):
         write_dataset_report(tmp_path)

@@ -59,7 +59,9 @@ class Instrument(Settings):
         """The barrier rule of a horizon. Raises UsageError (2) when that horizon is not offered."""
         if horizon not in self.barriers:
             offered = ", ".join(map(str, sorted(self.barriers)))
-            raise UsageError(f"horizon {horizon} is not offered for {self.symbol}.", help=f"offered: {offered}")
+            raise UsageError(
+                f"horizon {horizon} is not offered for {self.symbol}.", where="horizons", help=f"offered: {offered}"
+            )
         return self.barriers[horizon]
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ohlcv_factory.cli.recipes import BuildRecipe
     from ohlcv_factory.dataset.build import Dataset
 
+CHECKED_KEYS = ("sources", "read", "instruments")
+"""Settings of `data build` that `data check` obeys."""
+
 application = typer.Typer(help="Check bar files, build datasets.", no_args_is_help=True)
 
 Files = Annotated[
@@ -50,6 +53,7 @@ def check(
         "instruments": instruments,
         **reading,
     }
+    refuse_idle_overrides(overrides)
     recipe, _ = read_recipe(BuildRecipe, config, overrides, flags)
     if report is not None:
         create_folder(report, must_be_new=True)
@@ -58,6 +62,18 @@ def check(
         write_report(recipe, read, report)
     accounts = [{"symbol": file.bars.symbol, **file.account.plain()} for file in read]
     emit(accounts, "\n\n".join(account_text(account) for account in accounts), as_json)
+
+
+def refuse_idle_overrides(overrides: Sequence[str] | None) -> None:
+    """Raise UsageError (2) for a key of `data build` that cannot act on a check; in a recipe file it may stand."""
+    from ohlcv_factory.errors import UsageError
+
+    for override in overrides or ():
+        key = override.partition("=")[0]
+        if key.partition(".")[0] not in CHECKED_KEYS:
+            raise UsageError(
+                f"{key} does nothing in data check.", where="--set", help=f"it takes keys of {', '.join(CHECKED_KEYS)}"
+            )
 
 
 def write_report(recipe: BuildRecipe, files: Sequence[BarFile], folder: Path) -> None:
@@ -261,7 +277,8 @@ def build_plan(recipe: BuildRecipe) -> dict[str, Any]:
 
 def _notes(accounts: Sequence[dict[str, Any]], warnings: Sequence[str]) -> list[str]:
     assumed = [f"{account['symbol']}: {text}" for account in accounts for text in account["assumed"]]
-    return [*assumed, *warnings]
+    reading = [f"{account['symbol']}: {text}" for account in accounts for text in account["warnings"]]
+    return [*assumed, *reading, *warnings]
 
 
 def account_text(account: dict[str, Any]) -> str:

@@ -81,8 +81,9 @@ class Dataset:
     borders_ns: tuple[int, ...]
     embargo_ns: tuple[int, ...]
     warnings: tuple[str, ...]
+    """Of the build; those of reading stand in the accounts."""
     accounts: tuple[dict[str, Any], ...]
-    """How each source was read: assumptions and digest."""
+    """How each source was read: assumptions, warnings and digest."""
     fingerprint: str
     """Digest of bars, settings and feature names: equal data, equal fingerprint."""
     plugins: tuple[PluginRecord, ...] = ()
@@ -156,7 +157,6 @@ def build_dataset(
         embargo_ns=parts.embargo_ns,
         warnings=(
             *parts.warnings,
-            *(note for file in files for note in file.account.warnings),
             *roll_notes,
             *_generic_notes(instruments),
         ),

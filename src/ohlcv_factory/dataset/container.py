@@ -92,7 +92,7 @@ class TimeSeriesDataContainer:
         """One horizon of a built dataset; with one symbol the feature matrix is a view."""
         if horizon not in dataset.config.horizons:
             offered = ", ".join(map(str, dataset.config.horizons))
-            raise UsageError(f"horizon {horizon} is not in this dataset.", help=f"it holds: {offered}")
+            raise UsageError(f"horizon {horizon} is not in this dataset.", where="horizon", help=f"it holds: {offered}")
         rows = [dataset.eligible(symbol) for symbol in dataset.symbols]
         table, table_row = _table(dataset, rows)
         return cls(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ohlcv_factory.features.feature import Category, FeatureInputs
 from ohlcv_factory.features.kernels import Floats
 
-RAW = Category("raw")
+RAW = Category("raw", windowed=True)
 
 
 @RAW.feature("{}", over=("open", "high", "low", "close"), formula="{} of the bar", unit="price", scale_free=False)

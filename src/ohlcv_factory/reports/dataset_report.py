@@ -36,9 +36,15 @@ def sources(manifest: Mapping[str, Any]) -> Section:
     ]
     html = table(("Symbol", "Source", "Rows read", "Span (UTC, open times)"), rows)
     html += "".join(_reading(each) for each in manifest["sources"])
-    if manifest["warnings"]:
-        html += heading("Warnings of the build") + bullets(manifest["warnings"])
+    if build_warnings(manifest):
+        html += heading("Warnings of the build") + bullets(build_warnings(manifest))
     return Section("Sources", "sources", html)
+
+
+def build_warnings(manifest: Mapping[str, Any]) -> list[str]:
+    """What the build warned of, too many columns for the training rows included."""
+    advice = manifest["summary"]["sample_to_feature"]["warning"]
+    return [*manifest["warnings"], *([advice] if advice else [])]
 
 
 def symbols(manifest: Mapping[str, Any]) -> Section:
@@ -89,7 +95,7 @@ def _title(manifest: Mapping[str, Any]) -> str:
 
 
 def _lead(manifest: Mapping[str, Any]) -> str:
-    warnings = len(manifest["warnings"]) + sum(len(each["warnings"]) for each in manifest["sources"])
+    warnings = len(build_warnings(manifest)) + sum(len(each["warnings"]) for each in manifest["sources"])
     bars = count(sum(entry["bars"] for entry in manifest["symbols"]))
     words = (
         f"{bars} bars of {plural(len(manifest['symbols']), 'symbol')}, {len(manifest['feature_names'])} columns, "

@@ -113,6 +113,7 @@ def _border_positions(count: int, shares: PartShares) -> list[int]:
     if shares.train + shares.val > 1 + 1e-12:
         raise UsageError(
             f"parts.train + parts.val must be at most 1, got {shares.train} + {shares.val}.",
+            where="parts",
             help="for example 0.7 and 0.15",
         )
     quantiles = [shares.train, shares.train + shares.val]
@@ -128,5 +129,6 @@ def _refuse_empty(code: np.ndarray, part: int, before: np.ndarray, border_ns: in
     raise DataError(
         f"the gap eats part {PART_NAMES[part]!r} whole: {int(before.sum())} rows before {time_text(border_ns)}, embargo "
         f"{embargo_ns / NANOSECONDS_PER_DAY:.2f} days and the purge by scheduled label end leave none.",
+        where="embargo_days",
         help="give more bars, or --embargo auto",
     )
