@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from markets import COLUMNS
+from markets import COLUMNS, bar_file
 
 from ohlcv_factory.bars.synthetic import random_walk
+from ohlcv_factory.dataset.build import build_dataset
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import DataError, UnknownNameError, UsageError
@@ -121,3 +122,47 @@ def test_neuralforecast_frame_has_its_three_columns_and_utc_times(container):
 def test_an_unknown_part_is_refused_with_the_nearest(container):
     with pytest.raises(UnknownNameError, match="Did you mean 'train'"):
         container.rows("trian")
+
+
+def test_a_window_ends_at_its_row_and_reads_the_bars_before_it(container):
+    rows = container.rows("val")[:50]
+    windows = container.windows(rows, container.feature_names, 20)
+    assert windows.shape == (50, 20, len(container.feature_names))
+    assert np.array_equal(windows[:][:, -1], container.matrix(rows, container.feature_names))
+    assert np.array_equal(
+        windows[0][:-1], container.table[container.table_row[rows[0]] - 19 : container.table_row[rows[0]]]
+    )
+
+
+def test_the_first_row_of_all_has_its_whole_history(container):
+    longest = container.config.history_bars + 1
+    windows = container.windows(np.array([0]), container.feature_names, longest)
+    assert np.isfinite(windows[:]).all()
+    with pytest.raises(UsageError, match=f"lookback {longest + 1} is longer than the {longest} bars"):
+        container.windows(np.array([0]), container.feature_names, longest + 1)
+
+
+def test_sequences_are_a_view_with_labels_and_weights(container):
+    X, y, weight = container.get_pytorch_sequences("train", 12, stride=3)
+    rows = container.rows("train", scored=True)[::3]
+    assert (X.shape[:2], len(y), len(weight)) == ((len(rows), 12), len(rows), len(rows))
+    assert np.array_equal(y, container.labels.label[rows])
+    assert X.table.shape[0] < len(rows) * 12 / 3
+    with pytest.raises(UsageError, match="symbol_isolated False"):
+        container.get_pytorch_sequences("train", 12, symbol_isolated=False)
+
+
+def test_choosing_columns_chooses_them_in_the_windows_too(container):
+    names = container.feature_names[2:0:-1]
+    rows = container.rows("train")[:5]
+    whole = container.windows(rows, container.feature_names, 4)[:]
+    assert np.array_equal(container.windows(rows, names, 4)[:], whole[:, :, [2, 1]])
+
+
+def test_a_window_holds_bars_of_one_symbol(two_symbols):
+    first_of_b = np.flatnonzero(two_symbols.index["symbol_code"] == 1)[:1]
+    longest = two_symbols.config.history_bars + 1
+    alone = build_dataset([bar_file(random_walk(2500, 2, symbol="SYNTH_B"))], two_symbols.config)
+    row = two_symbols.index["row"][first_of_b[0]]
+    window = two_symbols.windows(first_of_b, two_symbols.feature_names, longest)[0]
+    assert np.array_equal(window, alone.symbols[0].features[row - longest + 1 : row + 1])
