@@ -29,6 +29,7 @@ from ohlcv_factory.models.registry import ModelRegistry
 Check = Callable[["Subject"], None]
 
 ROWS, FEATURES, TRAIN_ROWS, STOP_ROWS = 1600, 12, 1000, 250
+WINDOWS, TRAIN_WINDOWS, STOP_WINDOWS = 1100, 600, 200
 WINDOW_FEATURES, WINDOW_MEMORY = 5, 0.8
 """Columns of the planted windows, and the share of a bar's value that the next bar keeps."""
 SEED, OTHER_SEED = 3, 4
@@ -109,15 +110,25 @@ class Subject:
     @cached_property
     def parts(self) -> tuple[Samples, Samples, Samples]:
         """Rows to fit, to stop on and to score, with a planted signal."""
-        rows = planted_windows(self.create().lookback) if self.is_sequence else planted_samples()
-        stop_end = TRAIN_ROWS + STOP_ROWS
-        return rows.take(slice(0, TRAIN_ROWS)), rows.take(slice(TRAIN_ROWS, stop_end)), rows.take(slice(stop_end, None))
+        draw: Callable[[], Samples] = planted_samples
+        train_end, stop_rows = TRAIN_ROWS, STOP_ROWS
+        if self.is_sequence:
+            draw, train_end, stop_rows = partial(planted_windows, self.create().lookback), TRAIN_WINDOWS, STOP_WINDOWS
+        planted, stop_end = draw(), train_end + stop_rows
+        parts = (slice(0, train_end), slice(train_end, stop_end), slice(stop_end, None))
+        train, stop, scored = (planted.take(part) for part in parts)
+        return train, stop, scored
 
     @cached_property
-    def reference(self) -> BaseModel:
-        """The model fitted on `parts`, shared by all checks that only read it."""
+    def first_fit(self) -> tuple[BaseModel, TrainingMetrics]:
+        """The model fitted on `parts` and how its fit went, shared by all checks that only read it."""
         train, stop, _ = self.parts
-        return self.fitted(train, stop)
+        return self.fit(train, stop)
+
+    @property
+    def reference(self) -> BaseModel:
+        """The model of `first_fit`."""
+        return self.first_fit[0]
 
     def probabilities(self, model: BaseModel) -> np.ndarray:
         """Probabilities `(n, 3)` of the scored rows."""
@@ -161,7 +172,7 @@ def planted_samples(rows: int = ROWS, features: int = FEATURES, seed: int = 0) -
     return array_samples(X, y, generator.uniform(0.5, 1.5, rows))
 
 
-def planted_windows(lookback: int, rows: int = ROWS, features: int = WINDOW_FEATURES, seed: int = 0) -> Samples:
+def planted_windows(lookback: int, rows: int = WINDOWS, features: int = WINDOW_FEATURES, seed: int = 0) -> Samples:
     """Windows over one table of slowly moving columns; the class follows the first two at the newest bar, with noise."""
     generator = np.random.default_rng(seed)
     table = generator.standard_normal((rows + lookback - 1, features))
@@ -228,8 +239,7 @@ def check_learns(subject: Subject) -> None:
 
 def check_metrics(subject: Subject) -> None:
     """`fit` reports finite numbers for the rows it had, NaN for stop rows it had not."""
-    train, stop, _ = subject.parts
-    metrics = subject.fit(train, stop)[1]
+    train, metrics = subject.parts[0], subject.first_fit[1]
     numbers = (metrics.train_loss, metrics.val_loss, metrics.train_accuracy, metrics.val_accuracy, metrics.train_f1)
     _require(subject, all(map(math.isfinite, numbers)), f"metrics are not finite: {metrics}")
     _require(subject, metrics.epochs_trained >= 1, f"epochs_trained is {metrics.epochs_trained}")
@@ -316,7 +326,8 @@ def check_view_and_array(subject: Subject) -> None:
     _require_same(
         subject, subject.reference.predict(_plain(scored)).class_probabilities, before, "windows as view and as array"
     )
-    plain = subject.fitted(*(replace(part, X=WindowSource.of_array(_plain(part))) for part in (train, stop)))
+    fit_rows, stop_rows = (replace(part, X=WindowSource.of_array(_plain(part))) for part in (train, stop))
+    plain = subject.fitted(fit_rows, stop_rows)
     _require_same(subject, subject.probabilities(plain), before, "fits on a view with later bars and on plain windows")
 
 

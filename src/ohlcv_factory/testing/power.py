@@ -7,7 +7,8 @@ hide leaks), and take the z-score of the P&L of 120-bar blocks.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.labels.classes import LONG, SHORT
 from ohlcv_factory.splits.chronological import PartShares
+from ohlcv_factory.testing.models import small_settings
 from ohlcv_factory.training.fitting import fit_pipeline
 from ohlcv_factory.training.settings import TrainerConfig
 
@@ -30,12 +32,18 @@ NULL_MEAN_LIMIT = 2.0
 """|mean z| of five seeds on a random walk stays below."""
 
 
+NETWORK_LOOP: Mapping[str, Any] = {"batch_size": 256, "max_epochs": 2, "learning_rate": 0.003}
+"""How a network is trained here, beside the sizes of `small_settings`: width 16 over 16 bars."""
+
+
 @dataclass(frozen=True)
 class Planted:
     """The power rule of a model: signal strength, and the z-score that one seed must exceed."""
 
     beta: float
     threshold: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Hyper-parameters of the rule where the usual ones would not do."""
 
 
 PLANTED = {
@@ -63,8 +71,13 @@ def planted_market(
 
 
 def direction_z(model: str, container: TimeSeriesDataContainer, *, seed: int = 0, **hyper_parameters: Any) -> float:
-    """z-score of a model's direction on the val part of a market: about N(0, 1) where there is nothing to know."""
-    config = TrainerConfig(model_name=model, horizon=container.horizon, random_seed=seed, model=hyper_parameters)
+    """z-score of a model's direction on the val part of a market: about N(0, 1) where there is nothing to know.
+
+    A network is a small one, see `NETWORK_LOOP`, except for the hyper-parameters that are given.
+    """
+    small = small_settings(model)
+    settings = {**small, **(NETWORK_LOOP if small else {}), **hyper_parameters}
+    config = TrainerConfig(model_name=model, horizon=container.horizon, random_seed=seed, model=settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pipeline = fit_pipeline(config, container).pipeline
