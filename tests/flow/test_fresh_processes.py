@@ -26,17 +26,12 @@ SETTINGS = {
 HEAVY = ("numpy", "pandas", "polars", "sklearn", "scipy", "numba", "talib", "torch", "xgboost", "lightgbm", "catboost")
 
 
-def columns_of(model: str) -> tuple[str, ...]:
-    """A set that the small dataset can fill, for a model whose own it cannot."""
-    return ("--feature-set", "neural_optimal") if model == "tft" else ()
-
-
 def trained(model: str, dataset: Path, output_dir: Path) -> Path:
     """The run folder of one `train` command in a fresh process."""
     where = ("--dataset", dataset, "--horizon", "5", "--output-dir", output_dir)
     if not ModelRegistry.entry(model).installed:
         pytest.skip(f"{model} needs {ModelRegistry.entry(model).requires}")
-    answer = fresh("train", "--model", model, *where, *SETTINGS[model], *columns_of(model), "--json")
+    answer = fresh("train", "--model", model, *where, *SETTINGS[model], "--json")
     return Path(json.loads(answer.stdout)["output_path"])
 
 
