@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,11 @@ MODEL_BASE = {
     "lightgbm": BOOSTING,
     "xgboost": BOOSTING,
     "catboost": CATBOOST,
+    "gru": {"lookback": 8, "num_layers": 1, "max_epochs": 2, "warmup_epochs": 0, "learning_rate": 0.002},
 }
+"""The shared fields of all networks are tried on the gru; the own fields of each in tests/models/_torch/test_model.py."""
+STUCK = ("--set", "model.min_delta=10")
+PLATEAU = ("--set", "model.scheduler=plateau", "--set", "model.learning_rate=1e-30", "--set", "model.max_epochs=4")
 CHUNKED = {
     "learning_rate": Case(("0.1",)),
     "early_stopping_rounds": Case(("1",), "epochs"),
@@ -150,7 +154,48 @@ HYPER_PARAMETERS = {
         "bagging_temperature": Case(("0",)),
         "use_best_model": Case(("false",), base=("--set", "model.learning_rate=1")),
     },
+    "gru": {
+        "lookback": Case(("12",)),
+        "batch_size": Case(("64",)),
+        "max_epochs": Case(("1",), "epochs"),
+        "learning_rate": Case(("0.02",)),
+        "weight_decay": Case(("1",)),
+        "gradient_clip": Case(("0.01",)),
+        "early_stopping_patience": Case(("1",), "epochs", base=(*STUCK, "--set", "model.max_epochs=3")),
+        "min_delta": Case(("10",)),
+        "optimizer": Case(("sgd",)),
+        "scheduler": Case(("none",)),
+        "warmup_epochs": Case(("1",)),
+        "plateau_patience": Case(("1",), "history", base=PLATEAU),
+        "dropout": Case(("0.6",)),
+        "preset": Case(("spec",), base=("--set", "model.preset=small")),
+        "fixed_epochs": Case(("1",), "epochs", base=SMALL),
+        "windows_per_epoch": Case(("500",)),
+        "label_smoothing": Case(("0.5",)),
+        "time_budget_minutes": Case(("0.000001",), "epochs"),
+        "precision": Case(("bf16",), base=("--set", "model.precision=fp32")),
+        "device": Case(("cuda",), **NO_CUDA),
+        "hidden_size": Case(("16",)),
+        "num_layers": Case(("2",)),
+        "bidirectional": Case(("true",)),
+    },
 }
+BESIDE_THE_LOOP = {"compile"}
+"""Fields of a network that would take a compiler and half a minute here: see tests/models/_torch/test_model.py."""
+ALIAS = {"sequence_length": "lookback"}
+NETWORK_KEYS = {
+    "sequence_length": key("sequence_length", 12),
+    "batch_size": key("batch_size", 64),
+    "max_epochs": key("max_epochs", 1, "epochs"),
+    "early_stopping_patience": key(
+        "early_stopping_patience", 1, "epochs", base=(*STUCK, "--set", "model.max_epochs=3")
+    ),
+    "random_seed": key("random_seed", 7),
+    "weighting": key("weighting", "none"),
+    "balanced": key("balanced", True),
+    "refit": key("refit", "all"),
+}
+"""Keys of a recipe that mean something else for a network, or nothing at all for `logistic`."""
 
 
 def all_cases() -> Iterator[Any]:
@@ -159,11 +204,25 @@ def all_cases() -> Iterator[Any]:
     for name, case in KEYS.items():
         yield pytest.param(case, id=f"key {name}")
     for model, cases in HYPER_PARAMETERS.items():
-        base = tuple(part for name, value in MODEL_BASE[model].items() for part in ("--set", f"model.{name}={value}"))
+        base = model_base(model)
         for name, case in cases.items():
             change = ("--set", f"model.{name}={case.change[0]}")
             own = Case(change, case.differs, ("--model", model, *base, *case.base), case.refusal, case.code)
-            yield pytest.param(own, id=f"{model} {name}")
+            yield pytest.param(own, id=f"{model} {name}", marks=needs(model))
+    for name, case in NETWORK_KEYS.items():
+        own = replace(case, base=("--model", "gru", *model_base("gru", without=name), *case.base))
+        yield pytest.param(own, id=f"gru key {name}", marks=needs("gru"))
+
+
+def model_base(model: str, without: str = "") -> tuple[str, ...]:
+    """The hyper-parameters that make a model quick, as arguments; without the one that a key of the recipe sets."""
+    settings = {name: value for name, value in MODEL_BASE[model].items() if name not in (without, ALIAS.get(without))}
+    return tuple(part for name, value in settings.items() for part in ("--set", f"model.{name}={value}"))
+
+
+def needs(model: str) -> Any:
+    entry = ModelRegistry.entry(model)
+    return pytest.mark.skipif(not entry.installed, reason=f"{model} needs {entry.requires}")
 
 
 @pytest.fixture(scope="module")
@@ -210,9 +269,11 @@ def observed(answer: Answer, run: Path | None) -> dict[str, Any]:
     if run and answer.code == 0:
         manifest = read_json(run / "manifest.json")
         recipe = read_yaml(run / "config" / "training_config.yaml").values
+        metrics = read_json(run / "metrics" / "training_metrics.json")
         seen |= {
             PROBABILITIES: (run / "predictions" / "val_probabilities.npy").read_bytes(),
-            "epochs": read_json(run / "metrics" / "training_metrics.json")["epochs_trained"],
+            "epochs": metrics["epochs_trained"],
+            "history": metrics["history"],
             "experiment": manifest["experiment_name"],
             "threads": (recipe["threads"], manifest["threads"], answer.environment["OMP_NUM_THREADS"]),
         }
@@ -267,13 +328,17 @@ def test_every_key_of_a_train_recipe_has_a_case():
 
 
 def test_every_hyper_parameter_of_every_model_has_a_case():
-    declared = {name: set(ModelRegistry.model_class(name).Config.model_fields) for name in ModelRegistry.entries()}
-    assert declared == {name: set(cases) for name, cases in HYPER_PARAMETERS.items()}
+    listed = [name for name in HYPER_PARAMETERS if ModelRegistry.entry(name).installed]
+    declared = {name: set(ModelRegistry.model_class(name).Config.model_fields) for name in listed}
+    assert declared == {name: set(HYPER_PARAMETERS[name]) | (BESIDE_THE_LOOP & declared[name]) for name in listed}
+    tabular = {name for name in INSTALLED if not ModelRegistry.model_class(name).input_spec.is_sequence}
+    assert tabular <= set(HYPER_PARAMETERS)
 
 
+INSTALLED = [name for name, entry in ModelRegistry.entries().items() if entry.installed]
 REFUSED_KEYS = [
     (name, refused)
-    for name in ModelRegistry.entries()
+    for name in INSTALLED
     for config in [ModelRegistry.model_class(name).Config]
     for refused in (*config.refused, *config.refused_everywhere)
 ]

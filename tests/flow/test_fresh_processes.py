@@ -10,7 +10,10 @@ import polars as pl
 import pytest
 from command_line import fresh
 
-QUICK = ("logistic", "lightgbm")
+from ohlcv_factory.models.registry import ModelRegistry
+
+QUICK = ("logistic", "lightgbm", "gru")
+SMALL_NETWORK = ("--set", "model.lookback=16", "--set", "model.max_epochs=2", "--set", "model.windows_per_epoch=1000")
 SETTINGS = {
     "logistic": ("--set", "model.max_iter=50"),
     "lightgbm": ("--set", "model.n_estimators=60"),
@@ -18,6 +21,7 @@ SETTINGS = {
     "catboost": ("--set", "model.iterations=60"),
     "random_forest": ("--set", "model.n_estimators=30"),
     "svm": ("--set", "model.max_rows=1000"),
+    **dict.fromkeys(("gru", "lstm", "tcn", "mamba", "tft"), SMALL_NETWORK),
 }
 HEAVY = ("numpy", "pandas", "polars", "sklearn", "scipy", "numba", "talib", "torch", "xgboost", "lightgbm", "catboost")
 
@@ -25,6 +29,8 @@ HEAVY = ("numpy", "pandas", "polars", "sklearn", "scipy", "numba", "talib", "tor
 def trained(model: str, dataset: Path, output_dir: Path) -> Path:
     """The run folder of one `train` command in a fresh process."""
     where = ("--dataset", dataset, "--horizon", "5", "--output-dir", output_dir)
+    if not ModelRegistry.entry(model).installed:
+        pytest.skip(f"{model} needs {ModelRegistry.entry(model).requires}")
     answer = fresh("train", "--model", model, *where, *SETTINGS[model], "--json")
     return Path(json.loads(answer.stdout)["output_path"])
 
@@ -39,7 +45,7 @@ def test_the_same_command_twice_gives_the_same_predictions(model, dataset, tmp_p
 
 
 @pytest.mark.parametrize(
-    "model", [pytest.param(name, marks=[] if name == "lightgbm" else pytest.mark.slow) for name in SETTINGS]
+    "model", [pytest.param(name, marks=[] if name in ("lightgbm", "gru") else pytest.mark.slow) for name in SETTINGS]
 )
 def test_predict_on_the_raw_file_gives_the_runs_own_bytes(model, dataset, bar_csv, tmp_path):
     run = trained(model, dataset, tmp_path / "runs")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ohlcv_factory.dataset.samples import Samples
+from ohlcv_factory.dataset.samples import InputSpec, Samples
 from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport
 from ohlcv_factory.models.registry import ModelRegistry
-from ohlcv_factory.testing.models import check_model
+from ohlcv_factory.testing.models import check_model, small_settings
 
 
 class Centroids(BaseModel):
@@ -131,3 +133,71 @@ def test_a_fault_is_found_and_named_with_its_numbers(faulty: Any, message: str) 
     with pytest.raises(AssertionError, match=message) as raised:
         checked(faulty)
     assert str(raised.value).startswith("model 'subject': ")
+
+
+class WindowCentroids(Centroids):
+    """A sound little model of windows: centroids of their newest bar."""
+
+    input_spec = InputSpec("sequence", lookback=8)
+    bar = -1
+
+    def _fit(self, train: Samples, val: Samples | None, sink: EpochSink) -> FitReport:
+        return super()._fit(replace(train, X=train.X[:][:, self.bar]), val, sink)
+
+    def _predict_proba(self, X: Any) -> np.ndarray:
+        return super()._predict_proba(X[:][:, self.bar])
+
+
+class OldestBar(WindowCentroids):
+    bar = 0
+
+
+class LaterBars(WindowCentroids):
+    def _fit(self, train: Samples, val: Samples | None, sink: EpochSink) -> FitReport:
+        report = super()._fit(train, val, sink)
+        self.means = self.means + train.X.table.mean(axis=0) * 1e-6
+        return report
+
+
+class Pickling(Centroids):
+    native_suffix = ".pkl"
+
+    def _save(self, path: Path) -> None:
+        path.write_bytes(pickle.dumps(self.means))
+
+    def _load(self, path: Path) -> None:
+        self.means = pickle.loads(path.read_bytes())  # noqa: S301  (the fault that the kit must find)
+
+
+class PicklingInArray(Centroids):
+    def _save(self, path: Path) -> None:
+        np.save(path, self.means.astype(object), allow_pickle=True)
+
+    def _load(self, path: Path) -> None:
+        self.means = np.load(path, allow_pickle=True).astype(float)
+
+
+def test_a_sound_model_of_windows_passes() -> None:
+    checked(WindowCentroids)
+
+
+@pytest.mark.parametrize(
+    ("faulty", "message"),
+    [
+        (OldestBar, r"P\(class \d\) is|class shares alone reach"),
+        (LaterBars, "fits on a view with later bars and on plain windows differ"),
+        (Pickling, r"model\.pkl holds a pickle"),
+        (PicklingInArray, r"model\.npy holds a pickle"),
+    ],
+)
+def test_a_fault_of_windows_or_files_is_found(faulty: Any, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        checked(faulty)
+
+
+def test_a_network_without_figures_is_checked_small() -> None:
+    pytest.importorskip("torch", reason="networks need torch")
+    settings = small_settings("gru")
+    assert (settings["lookback"], settings["hidden_size"], settings["num_layers"]) == (16, 16, 1)
+    assert "d_model" not in settings
+    assert small_settings("logistic") == {}

@@ -10,6 +10,7 @@ from ohlcv_factory.errors import DataError, InputMissingError, VerificationError
 from ohlcv_factory.features.sets import SetRules
 from ohlcv_factory.training.bundle import ModelBundle
 from ohlcv_factory.training.drift import DriftWarning
+from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
 
 
@@ -110,3 +111,38 @@ def test_a_bundle_computes_the_columns_that_were_kept(container, config, market)
     predicted = bundle.predict(market)
     rows = np.searchsorted(predicted.index["row"], result.predictions.index["row"])
     assert predicted.raw[rows].tobytes() == result.predictions.raw.tobytes()
+
+
+@pytest.fixture(scope="module")
+def network_run(container, tmp_path_factory):
+    """A finished run of a small GRU."""
+    pytest.importorskip("torch", reason="networks need torch")
+    small = {"lookback": 16, "hidden_size": 8, "num_layers": 1, "max_epochs": 1, "windows_per_epoch": 1000}
+    folder = tmp_path_factory.mktemp("networks") / "runs"
+    return Trainer(TrainerConfig(model_name="gru", horizon=5, output_dir=folder, model=small)).run(container)
+
+
+@pytest.fixture(scope="module")
+def network_bundle(network_run):
+    return ModelBundle.from_run(network_run.path)
+
+
+def test_a_network_gives_the_runs_own_val_predictions_byte_for_byte(network_bundle, network_run, market):
+    predicted = network_bundle.predict(market)
+    rows = np.searchsorted(predicted.index["row"], network_run.predictions.index["row"])
+    assert predicted.raw[rows].tobytes() == network_run.predictions.raw.tobytes()
+    assert predicted.probabilities[rows].tobytes() == network_run.predictions.probabilities.tobytes()
+
+
+def test_a_live_session_of_a_network_gives_the_same_bytes_bar_by_bar(network_bundle, market):
+    start = len(market) - 12
+    session = network_bundle.live(market.head(start))
+    live = [session.update(market.slice(row, row + 1)) for row in range(start, len(market))]
+    batch = network_bundle.predict(market).take(slice(-12, None))
+    assert np.concatenate([one.raw for one in live]).tobytes() == batch.raw.tobytes()
+    assert np.concatenate([one.probabilities for one in live]).tobytes() == batch.probabilities.tobytes()
+
+
+def test_later_bars_change_no_earlier_prediction_of_a_network(network_bundle, market):
+    head, whole = network_bundle.predict(market.head(len(market) - 200)), network_bundle.predict(market)
+    assert head.raw.tobytes() == whole.take(slice(0, -200)).raw.tobytes()

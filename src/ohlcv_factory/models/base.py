@@ -223,6 +223,9 @@ class BaseModel(ABC):
         self.resume_from = resume
         if config:
             self.config = self.Config.parse({**self.config.model_dump(), **config}, where="config")
+        for rows, what in ((train, "the training rows"), (val, "the validation rows")):
+            if rows is not None:
+                self._refuse_other_layout(rows, what)
         _check_samples(train, "the training rows")
         self.classes = tuple(int(code) for code in np.flatnonzero(train.class_counts()))
         _refuse_single_class(train)
@@ -331,6 +334,19 @@ class BaseModel(ABC):
         if not known.any():
             return None
         return self._encoded(val if known.all() else val.take(np.flatnonzero(known)))
+
+    def _refuse_other_layout(self, samples: Samples, what: str) -> None:
+        shape = tuple(samples.X.shape)
+        if self.requires_sequences and shape[1:-1] != (self.lookback,):
+            raise DataError(
+                f"{what} have shape {shape}, model {self.name!r} reads windows of {self.lookback} bars.",
+                help=f"X of shape (n, {self.lookback}, features), or another lookback",
+            )
+        if not self.requires_sequences and len(shape) != 2:
+            raise DataError(
+                f"{what} have shape {shape}, model {self.name!r} reads one row per sample.",
+                help="X of shape (n, features)",
+            )
 
     def _checked_features(self, X: Samples | np.ndarray | WindowSource) -> np.ndarray | WindowSource:
         values = _ordered(X, self.feature_names) if isinstance(X, Samples) else _float32(X)

@@ -7,8 +7,10 @@ AssertionError with the model's name and the numbers.
 from __future__ import annotations
 
 import math
+import pickletools
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -18,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ohlcv_factory.dataset.samples import Samples
+from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, FactoryError, UsageError
 from ohlcv_factory.labels.classes import CLASS_COUNT, LONG, NEUTRAL, SHORT
 from ohlcv_factory.models.base import BaseModel, MissingClassWarning, TrainingMetrics, array_samples
@@ -25,8 +28,45 @@ from ohlcv_factory.models.registry import ModelRegistry
 
 Check = Callable[["Subject"], None]
 
-ROWS, FEATURES, TRAIN_ROWS, STOP_ROWS = 1500, 12, 1000, 250
+ROWS, FEATURES, TRAIN_ROWS, STOP_ROWS = 1600, 12, 1000, 250
+WINDOWS, TRAIN_WINDOWS, STOP_WINDOWS = 1100, 600, 200
+WINDOW_FEATURES, WINDOW_MEMORY = 5, 0.8
+"""Columns of the planted windows, and the share of a bar's value that the next bar keeps."""
 SEED, OTHER_SEED = 3, 4
+SMALL_LOOP: Mapping[str, Any] = {
+    "preset": "spec",
+    "lookback": 16,
+    "batch_size": 32,
+    "max_epochs": 4,
+    "fixed_epochs": 3,
+    "learning_rate": 0.01,
+    "scheduler": "none",
+    "warmup_epochs": 0,
+    "dropout": 0.1,
+}
+"""How a network is trained where no figures are given; only fields that its config has."""
+SMALL_SIZES: Mapping[str, Any] = {
+    "hidden_size": 16,
+    "d_model": 16,
+    "layer_width": 16,
+    "d_ff": 16,
+    "hidden_continuous_size": 8,
+    "num_channels": (16, 16, 16),
+    "d_state": 8,
+    "num_layers": 1,
+    "n_layers": 1,
+    "e_layers": 1,
+    "lstm_layers": 1,
+    "n_heads": 2,
+    "attention_head_count": 2,
+    "patch_size": 4,
+    "stride": 2,
+    "pred_len": 4,
+    "forecast_length": 4,
+    "top_k": 2,
+    "num_kernels": 2,
+}
+"""Sizes of a network where none are given: width 16 and one layer, under the names that networks give them."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +77,24 @@ class Subject:
     config: Mapping[str, Any] | None = None
     threads: int | None = None
 
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """The hyper-parameters of the checks: those given, else a network's small ones, else the defaults."""
+        return small_settings(self.name) if self.config is None else self.config
+
+    @property
+    def model_class(self) -> type[BaseModel]:
+        """The class under check; its capabilities say which checks apply."""
+        return ModelRegistry.model_class(self.name)
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the model reads windows."""
+        return self.model_class.input_spec.is_sequence
+
     def create(self, seed: int = SEED) -> BaseModel:
         """A new, unfitted model."""
-        return ModelRegistry.create(self.name, self.config, seed=seed, threads=self.threads)
+        return ModelRegistry.create(self.name, self.settings, seed=seed, threads=self.threads)
 
     def fitted(self, train: Samples, stop: Samples | None = None, seed: int = SEED) -> BaseModel:
         """A model fitted on these rows; a missing class is no reason to warn here."""
@@ -55,15 +110,25 @@ class Subject:
     @cached_property
     def parts(self) -> tuple[Samples, Samples, Samples]:
         """Rows to fit, to stop on and to score, with a planted signal."""
-        rows = planted_samples()
-        stop_end = TRAIN_ROWS + STOP_ROWS
-        return rows.take(slice(0, TRAIN_ROWS)), rows.take(slice(TRAIN_ROWS, stop_end)), rows.take(slice(stop_end, None))
+        draw: Callable[[], Samples] = planted_samples
+        train_end, stop_rows = TRAIN_ROWS, STOP_ROWS
+        if self.is_sequence:
+            draw, train_end, stop_rows = partial(planted_windows, self.create().lookback), TRAIN_WINDOWS, STOP_WINDOWS
+        planted, stop_end = draw(), train_end + stop_rows
+        parts = (slice(0, train_end), slice(train_end, stop_end), slice(stop_end, None))
+        train, stop, scored = (planted.take(part) for part in parts)
+        return train, stop, scored
 
     @cached_property
-    def reference(self) -> BaseModel:
-        """The model fitted on `parts`, shared by all checks that only read it."""
+    def first_fit(self) -> tuple[BaseModel, TrainingMetrics]:
+        """The model fitted on `parts` and how its fit went, shared by all checks that only read it."""
         train, stop, _ = self.parts
-        return self.fitted(train, stop)
+        return self.fit(train, stop)
+
+    @property
+    def reference(self) -> BaseModel:
+        """The model of `first_fit`."""
+        return self.first_fit[0]
 
     def probabilities(self, model: BaseModel) -> np.ndarray:
         """Probabilities `(n, 3)` of the scored rows."""
@@ -73,11 +138,29 @@ class Subject:
 def check_model(name: str, config: Mapping[str, Any] | None = None, *, threads: int | None = None) -> None:
     """Run every check of the contract over a registered model.
 
-    `config` holds hyper-parameters that make its fit small. Raises AssertionError at the first broken rule.
+    `config` holds hyper-parameters that make its fit small; without it a network gets `small_settings`, any other model
+    its defaults. A sequence model is checked on windows, a model that does not train without the checks of training.
+    Raises AssertionError at the first broken rule.
     """
     subject = Subject(name, config, threads)
-    for check in CHECKS:
+    for check in checks_for(subject):
         check(subject)
+
+
+def checks_for(subject: Subject) -> tuple[Check, ...]:
+    """The checks that a model's declared capabilities call for."""
+    left_out = set() if subject.is_sequence else set(OF_SEQUENCES)
+    left_out |= set() if subject.model_class.trains else set(OF_TRAINING)
+    return tuple(check for check in CHECKS if check not in left_out)
+
+
+def small_settings(name: str) -> dict[str, Any]:
+    """Small hyper-parameters of a sequence model, by the fields that its config has; none for a tabular one."""
+    model_class = ModelRegistry.model_class(name)
+    if not model_class.input_spec.is_sequence:
+        return {}
+    values = {**SMALL_LOOP, **SMALL_SIZES}
+    return {key: value for key, value in values.items() if key in model_class.Config.model_fields}
 
 
 def planted_samples(rows: int = ROWS, features: int = FEATURES, seed: int = 0) -> Samples:
@@ -89,11 +172,25 @@ def planted_samples(rows: int = ROWS, features: int = FEATURES, seed: int = 0) -
     return array_samples(X, y, generator.uniform(0.5, 1.5, rows))
 
 
+def planted_windows(lookback: int, rows: int = WINDOWS, features: int = WINDOW_FEATURES, seed: int = 0) -> Samples:
+    """Windows over one table of slowly moving columns; the class follows the first two at the newest bar, with noise."""
+    generator = np.random.default_rng(seed)
+    table = generator.standard_normal((rows + lookback - 1, features))
+    for bar in range(1, len(table)):
+        table[bar] = WINDOW_MEMORY * table[bar - 1] + math.sqrt(1 - WINDOW_MEMORY**2) * table[bar]
+    ends = np.arange(lookback - 1, len(table))
+    score = table[ends, 0] + 0.7 * table[ends, 1] + 0.5 * generator.standard_normal(rows)
+    y = np.digitize(score, (-0.6, 0.6)).astype(np.int8)
+    source = WindowSource(table.astype(np.float32), ends, lookback)
+    return array_samples(source, y, generator.uniform(0.5, 1.5, rows))
+
+
 def check_defaults(subject: Subject) -> None:
-    """`get_default_config` builds the same model again, and holds nothing but plain values."""
-    defaults = type(subject.create()).get_default_config()
-    again = ModelRegistry.create(subject.name, defaults)
-    _require(subject, again.config.plain() == defaults, f"defaults change on their way through the config: {defaults}")
+    """`get_default_config` builds a model, and is the same after its way through the config: plain values only."""
+    defaults = subject.model_class.get_default_config()
+    ModelRegistry.create(subject.name, defaults)
+    again = subject.model_class.Config.parse(defaults).plain()
+    _require(subject, again == defaults, f"defaults change on their way through the config: {defaults}, then {again}")
 
 
 def check_unknown_key(subject: Subject) -> None:
@@ -142,8 +239,7 @@ def check_learns(subject: Subject) -> None:
 
 def check_metrics(subject: Subject) -> None:
     """`fit` reports finite numbers for the rows it had, NaN for stop rows it had not."""
-    train, stop, _ = subject.parts
-    metrics = subject.fit(train, stop)[1]
+    train, metrics = subject.parts[0], subject.first_fit[1]
     numbers = (metrics.train_loss, metrics.val_loss, metrics.train_accuracy, metrics.val_accuracy, metrics.train_f1)
     _require(subject, all(map(math.isfinite, numbers)), f"metrics are not finite: {metrics}")
     _require(subject, metrics.epochs_trained >= 1, f"epochs_trained is {metrics.epochs_trained}")
@@ -180,9 +276,17 @@ def check_round_trip(subject: Subject) -> None:
         _require(subject, before == after, f"{fact} was {before}, is {after} after loading")
 
 
+def check_safe_files(subject: Subject) -> None:
+    """What `save` writes runs no code when it is read: no pickle, neither bare nor in an archive or an array."""
+    with tempfile.TemporaryDirectory() as folder:
+        subject.reference.save(Path(folder) / "model")
+        for path in sorted(Path(folder).iterdir()):
+            _require(subject, not _holds_pickle(path), f"{path.name} holds a pickle")
+
+
 def check_rows_alone(subject: Subject) -> None:
     """A row gives the same bytes alone and among others, at any place in a batch."""
-    rows, model = subject.parts[2].X, subject.reference
+    rows, model = _plain(subject.parts[2]), subject.reference
     together = model.predict(rows).class_probabilities
     alone = np.concatenate([model.predict(rows[row : row + 1]).class_probabilities for row in range(0, len(rows), 25)])
     _require_same(subject, alone, together[::25], "a row alone and in a batch")
@@ -191,24 +295,67 @@ def check_rows_alone(subject: Subject) -> None:
 
 
 def check_later_rows(subject: Subject) -> None:
-    """Changing later rows changes no earlier prediction."""
-    rows = subject.parts[2].X
-    half = len(rows) // 2
-    changed = np.concatenate([rows[:half], 5 - 3 * rows[half:]])
-    before, after = (subject.reference.predict(values).class_probabilities[:half] for values in (rows, changed))
+    """Changing later rows changes no earlier prediction; nor does changing the bars after a window's end."""
+    scored = subject.parts[2]
+    half = len(scored) // 2
+    changed = replace(scored, X=_with_later_changed(scored.X, half))
+    before, after = (subject.reference.predict(rows).class_probabilities[:half] for rows in (scored, changed))
     _require_same(subject, after, before, "earlier rows after later ones changed")
+
+
+def check_memory_order(subject: Subject) -> None:
+    """The bytes follow from the values: not from their order in memory, nor from float64 that holds float32 values."""
+    plain = _plain(subject.parts[2])
+    before = subject.reference.predict(plain).class_probabilities
+    strided = np.repeat(plain, 2, axis=0)[::2]
+    for rows, what in (
+        (np.asfortranarray(plain), "column by column"),
+        (strided, "with gaps"),
+        (plain.astype(np.float64), "in float64"),
+    ):
+        _require_same(subject, subject.reference.predict(rows).class_probabilities, before, f"rows stored {what}")
+
+
+def check_view_and_array(subject: Subject) -> None:
+    """A view of windows and plain arrays of them give the same bytes, in `predict` and in `fit`.
+
+    The view's table also holds the bars after the last window of the fit, the array does not: no fit may look at them.
+    """
+    train, stop, scored = subject.parts
+    before = subject.probabilities(subject.reference)
+    _require_same(
+        subject, subject.reference.predict(_plain(scored)).class_probabilities, before, "windows as view and as array"
+    )
+    fit_rows, stop_rows = (replace(part, X=WindowSource.of_array(_plain(part))) for part in (train, stop))
+    plain = subject.fitted(fit_rows, stop_rows)
+    _require_same(subject, subject.probabilities(plain), before, "fits on a view with later bars and on plain windows")
+
+
+def check_window_shape(subject: Subject) -> None:
+    """Windows of another length are refused with both lengths, in `fit` and in `predict`; so is a plain matrix."""
+    train, _, scored = subject.parts
+    bars = subject.reference.lookback
+    shorter = replace(train, X=WindowSource.of_array(_plain(train)[:, 1:]))
+    for act in (partial(subject.create().fit, shorter), partial(subject.reference.predict, _plain(scored)[:, 1:])):
+        error = _raised(subject, DataError, act)
+        named = str(bars) in error.what and str(bars - 1) in error.what
+        _require(subject, named, f"the error does not name {bars} and {bars - 1} bars: {error.what}")
+    _raised(subject, DataError, lambda: subject.create().fit(_plain(train)[:, -1], train.y))
 
 
 def check_column_order(subject: Subject) -> None:
     """Samples with the columns in another order give the same bytes; missing columns are refused by name."""
     scored = subject.parts[2]
-    mirrored = replace(scored, X=scored.X[:, ::-1], feature_names=scored.feature_names[::-1])
+    mirrored = _with_columns(scored, slice(None, None, -1))
     after = subject.reference.predict(mirrored).class_probabilities
     _require_same(subject, after, subject.probabilities(subject.reference), "columns in another order")
-    fewer = replace(scored, X=scored.X[:, 1:], feature_names=scored.feature_names[1:])
+    fewer = _with_columns(scored, slice(1, None))
     error = _raised(subject, DataError, lambda: subject.reference.predict(fewer))
     _require(subject, "f0" in error.what, f"the error does not name the missing feature f0: {error.what}")
-    _raised(subject, DataError, lambda: subject.reference.predict(scored.X[:, 1:]))
+    unnamed = _raised(subject, DataError, lambda: subject.reference.predict(fewer.X))
+    width = len(scored.feature_names)
+    named = f"{width - 1})" in unnamed.what and f"{width} features" in unnamed.what
+    _require(subject, named, f"the error does not name {width} and {width - 1} features: {unnamed.what}")
 
 
 def check_bad_values(subject: Subject) -> None:
@@ -233,7 +380,7 @@ def check_weights_in_fit(subject: Subject) -> None:
     for heavy in (first_half, ~first_half):
         weighted = replace(train, y=contradicting, weight=np.where(heavy, 10.0, 0.1))
         probabilities = subject.probabilities(subject.fitted(weighted))
-        slopes.append(float(np.corrcoef(scored.X[:, 0], probabilities[:, LONG] - probabilities[:, SHORT])[0, 1]))
+        slopes.append(float(np.corrcoef(_newest(scored)[:, 0], probabilities[:, LONG] - probabilities[:, SHORT])[0, 1]))
     _require(subject, slopes[0] > 0 > slopes[1], f"correlation with the signal is {slopes}, wanted plus and minus")
 
 
@@ -293,8 +440,12 @@ CHECKS: tuple[Check, ...] = (
     check_same_seed,
     check_other_seed,
     check_round_trip,
+    check_safe_files,
     check_rows_alone,
     check_later_rows,
+    check_memory_order,
+    check_view_and_array,
+    check_window_shape,
     check_column_order,
     check_bad_values,
     check_weights_in_fit,
@@ -303,6 +454,20 @@ CHECKS: tuple[Check, ...] = (
     check_single_class,
     check_importance,
 )
+OF_SEQUENCES: tuple[Check, ...] = (check_view_and_array, check_window_shape)
+"""Checks of models that read windows."""
+OF_TRAINING: tuple[Check, ...] = (
+    check_class_order,
+    check_learns,
+    check_metrics,
+    check_other_seed,
+    check_view_and_array,
+    check_weights_in_fit,
+    check_weights_in_stopping,
+    check_missing_class,
+    check_single_class,
+)
+"""Checks of models that learn from the rows that they are fitted on."""
 
 
 def _require(subject: Subject, holds: bool, message: str) -> None:
@@ -325,6 +490,58 @@ def _raised(subject: Subject, kind: type[FactoryError], act: Callable[[], object
 
 
 def _with_value(samples: Samples, value: float) -> Samples:
-    X = samples.X.copy()
-    X[3, 1] = value
-    return replace(samples, X=X)
+    """The samples with one value changed that some row reads."""
+    if isinstance(samples.X, WindowSource):
+        return replace(samples, X=samples.X.with_table(_changed(samples.X.table, int(samples.X.ends[3]), value)))
+    return replace(samples, X=_changed(samples.X, 3, value))
+
+
+def _changed(table: np.ndarray, row: int, value: float) -> np.ndarray:
+    changed = table.copy()
+    changed[row, 1] = value
+    return changed
+
+
+def _plain(samples: Samples) -> np.ndarray:
+    """The inputs as an array: `(n, F)` or `(n, lookback, F)`."""
+    return np.asarray(samples.X)
+
+
+def _newest(samples: Samples) -> np.ndarray:
+    """The features of each row at its own bar, `(n, F)`."""
+    plain = _plain(samples)
+    return plain[:, -1] if plain.ndim == 3 else plain
+
+
+def _with_columns(samples: Samples, columns: slice) -> Samples:
+    """The samples with some of their columns, or with all of them in another order."""
+    if isinstance(samples.X, WindowSource):
+        values: Any = samples.X.with_table(samples.X.table[:, columns])
+    else:
+        values = samples.X[:, columns]
+    return replace(samples, X=values, feature_names=samples.feature_names[columns])
+
+
+def _with_later_changed(X: Any, count: int) -> Any:
+    """Inputs that differ from `X` after the first `count` rows, and after their last bar."""
+    table, kept = (X.table, int(X.ends[count - 1]) + 1) if isinstance(X, WindowSource) else (X, count)
+    changed = np.concatenate([table[:kept], 5 - 3 * table[kept:]])
+    return X.with_table(changed) if isinstance(X, WindowSource) else changed
+
+
+def _holds_pickle(path: Path) -> bool:
+    if zipfile.is_zipfile(path):  # as torch.save and skops write them
+        with zipfile.ZipFile(path) as archive:
+            return any(_is_pickle(archive.read(name)) for name in archive.namelist())
+    return _is_pickle(path.read_bytes())
+
+
+def _is_pickle(content: bytes) -> bool:
+    if content.startswith(b"\x93NUMPY"):
+        return b"|O" in content[:128]
+    if not content.startswith(b"\x80"):
+        return False
+    try:
+        return all(opcode is not None for opcode, *_ in pickletools.genops(content))
+    except (ValueError, IndexError):
+        return False

@@ -21,7 +21,7 @@ REQUIRES = ("torch", "safetensors")
 class ITransformerConfig(NetworkConfig):
     """Settings of the iTransformer."""
 
-    small: ClassVar[dict[str, Any]] = {"d_model": 128, "d_ff": 256, "n_layers": 2}
+    small: ClassVar[dict[str, Any]] = {"d_model": 128, "d_ff": 256, "e_layers": 2}
 
     lookback: int = figure("lookback", 96, search=Search(48, 192))
     batch_size: int = figure("batch_size", 32)
