@@ -12,6 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ohlcv_factory.models._torch.layers import Encoder
+from ohlcv_factory.models.explanation import Meaning
+
+WINDOW = Meaning("series", ("feature", "bar"))
+AHEAD = Meaning("series", ("feature", "step ahead"))
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,8 @@ class ResidualStacks(Encoder):
         self.mix = nn.Linear(sum(sum(block.basis.sizes) for block in blocks) + lookback, width)
         self.gain = nn.Parameter(torch.randn(features, width) / features**0.5)
         self.width = width
+        kinds = {block.kind for block in blocks}
+        self.meanings = {**dict.fromkeys((*kinds, "rest"), WINDOW), **{f"{kind}_ahead": AHEAD for kind in kinds}}
 
     def forward(self, x: Tensor) -> Tensor:
         """The code of each window, `(batch, width)`."""

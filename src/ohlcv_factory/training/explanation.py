@@ -1,0 +1,70 @@
+"""What a run keeps of its model's words about itself: averages over some val rows, and a few of them in full."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.models.explanation import Explanation
+from ohlcv_factory.runtime.clock import time_text
+from ohlcv_factory.storage.formats import write_arrays, write_json
+from ohlcv_factory.training.pipeline import FittedPipeline
+
+MOST_ROWS = 512
+"""Rows that are explained, evenly spaced over the part."""
+SHOWN_ROWS = 4
+"""Rows whose series are kept one by one, evenly spaced among them."""
+
+
+@dataclass(frozen=True)
+class PartExplanation:
+    """What a model says about one part: arrays by name, and what they are."""
+
+    arrays: dict[str, np.ndarray]
+    """Weights: the mean over the rows. Series: `(shown rows, …)` as they are, and `<name>_size`, their root mean square
+    over rows and bars, by feature. float32."""
+    facts: dict[str, Any]
+    """Rows, the shown rows' symbols and times, and kind and axes of each array: JSON-ready."""
+
+
+def explain_part(pipeline: FittedPipeline, container: TimeSeriesDataContainer, part: str) -> PartExplanation | None:
+    """What the model says about at most 512 rows of a part; None for a model that says nothing."""
+    rows = _evenly(container.rows(part), MOST_ROWS)
+    said = pipeline.explain(container, rows)
+    if not said:
+        return None
+    places = _evenly(np.arange(len(rows)), SHOWN_ROWS)
+    arrays: dict[str, np.ndarray] = {}
+    for name, explanation in said.items():
+        arrays |= _kept(name, explanation, places)
+    items = {name: {"kind": each.kind, "axes": each.axes} for name, each in said.items()}
+    shown = [_key(container, row) for row in rows[places].tolist()]
+    return PartExplanation(arrays, {"part": part, "rows": len(rows), "shown": shown, "items": items})
+
+
+def write_explanation(folder: Path, explanation: PartExplanation) -> None:
+    """`explanation.npz` and `explanation.json`."""
+    write_arrays(folder / "metrics" / "explanation.npz", explanation.arrays)
+    write_json(folder / "metrics" / "explanation.json", explanation.facts)
+
+
+def _kept(name: str, explanation: Explanation, places: np.ndarray) -> dict[str, np.ndarray]:
+    values = explanation.values
+    if explanation.kind == "weights":
+        return {name: values.mean(axis=0, dtype=np.float64).astype(np.float32)}
+    size = np.sqrt(np.square(values, dtype=np.float64).mean(axis=(0, -1)))
+    return {name: values[places], f"{name}_size": size.astype(np.float32)}
+
+
+def _evenly(rows: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` of some rows, evenly spaced from the first to the last."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64))]
+
+
+def _key(container: TimeSeriesDataContainer, row: int) -> dict[str, str]:
+    key = container.index[row]
+    return {"symbol": container.symbols[key["symbol_code"]], "time": time_text(key["time_ns"])}
