@@ -11,9 +11,10 @@ import numpy as np
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.models.explanation import Explanation
 from ohlcv_factory.runtime.clock import time_text
-from ohlcv_factory.storage.formats import write_arrays, write_json
+from ohlcv_factory.storage.formats import read_arrays, read_json, write_arrays, write_json
 from ohlcv_factory.training.pipeline import FittedPipeline
 
+ARRAYS, FACTS = Path("metrics") / "explanation.npz", Path("metrics") / "explanation.json"
 MOST_ROWS = 512
 """Rows that are explained, evenly spaced over the part."""
 SHOWN_ROWS = 4
@@ -48,8 +49,15 @@ def explain_part(pipeline: FittedPipeline, container: TimeSeriesDataContainer, p
 
 def write_explanation(folder: Path, explanation: PartExplanation) -> None:
     """`explanation.npz` and `explanation.json`."""
-    write_arrays(folder / "metrics" / "explanation.npz", explanation.arrays)
-    write_json(folder / "metrics" / "explanation.json", explanation.facts)
+    write_arrays(folder / ARRAYS, explanation.arrays)
+    write_json(folder / FACTS, explanation.facts)
+
+
+def read_explanation(folder: Path) -> PartExplanation | None:
+    """What `write_explanation` wrote into a run; None where the model says nothing. Raises DataError (65)."""
+    if not (folder / FACTS).is_file():
+        return None
+    return PartExplanation(read_arrays(folder / ARRAYS), read_json(folder / FACTS))
 
 
 def _kept(name: str, explanation: Explanation, places: np.ndarray) -> dict[str, np.ndarray]:
