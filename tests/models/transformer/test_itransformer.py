@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch")
 
 from encoders import check_encoder, windows
+from explained import explained, fitted, named_windows
 
 from ohlcv_factory.errors import UsageError
 from ohlcv_factory.models.transformer.itransformer import ITransformerConfig, ITransformerEncoder
@@ -35,3 +39,15 @@ def test_attention_over_the_features_is_shown_for_each_layer() -> None:
 def test_keys_of_the_forecaster_are_refused_by_name(key: str) -> None:
     with pytest.raises(UsageError, match=f"{key} cannot act here"):
         ITransformerConfig.parse({key: 1})
+
+
+def test_a_fitted_network_names_who_looks_at_whom(tmp_path: Path) -> None:
+    rows = named_windows(("return_1", "rsi_14", "clv"), 10)
+    attention = explained(fitted("itransformer", SMALL, rows), rows, tmp_path)["attention"]
+    assert attention.axes == {
+        "layer": (1, 2),
+        "feature": ("return_1", "rsi_14", "clv"),
+        "seen feature": ("return_1", "rsi_14", "clv"),
+    }
+    assert attention.kind == "weights"
+    np.testing.assert_allclose(attention.values.sum(-1), 1.0, atol=1e-5)
