@@ -22,11 +22,14 @@ def weights(axes, values):
 
 
 def decomposition():
-    """Two features; the blocks take nothing out of `clv` and everything out of `return_1`."""
+    """Two features around a mean of 10; the blocks take nothing out of `clv` and everything out of `return_1`."""
     axes = {"feature": ["clv", "return_1"], "bar": BARS}
-    parts = {"trend": [0, 2.0], "seasonality": [0, 1.0], "rest": [1.0, 0]}
-    arrays = {name: np.tile(np.array(values, np.float32)[None, :, None], (2, 1, 5)) for name, values in parts.items()}
-    arrays |= {f"{name}_size": np.array(values, np.float32) for name, values in parts.items()}
+    parts = {"window": [1.0, 3.0], "rest": [1.0, 0.0], "trend": [0.0, 2.0], "seasonality": [0.0, 1.0]}
+    arrays = {}
+    for name, values in parts.items():
+        moved = np.tile(np.array(values, np.float32)[None, :, None], (2, 1, 5))
+        mean, spread = np.full((2, 5), 10.0, np.float32), np.array(values, np.float32)
+        arrays |= {name: 10 + moved, f"{name}_mean": mean, f"{name}_spread": spread}
     items = {name: {"kind": "series", "axes": axes} for name in parts}
     return PartExplanation(arrays, {"part": "val", "rows": 512, "shown": SHOWN, "items": items})
 
@@ -59,12 +62,15 @@ def test_attention_among_features_is_a_map_of_those_that_get_most():
     assert "The 14 of 20 features that get most; even attention would be 5.0\u202f%." in html
 
 
-def test_windows_are_drawn_for_the_feature_that_the_blocks_explain_best():
+def test_windows_are_drawn_for_the_feature_with_the_smallest_rest_less_the_mean_of_each_part():
     html = drawn(decomposition())
-    assert "Windows of return_1, in standardised units" in html
+    assert "Windows of return_1, the feature of which the blocks leave the smallest rest." in html
     assert re.findall(r"<h4>([^<]+)</h4>", html) == ["SYNTHA, 2024-01-08 23:20", "SYNTHB, 2024-01-09 00:00"]
     assert re.findall(r"<title>(\w+)</title>", html)[:4] == ["trend", "seasonality", "rest", "window"]
-    assert '<tr><th scope="row">return_1</th><td>2.000</td><td>1.000</td><td>0.000</td></tr>' in html
+    assert re.findall(r">(\d\.\d\d)</text>", html)[:4] == ["0.00", "1.00", "2.00", "3.00"]
+    rows = re.findall(r'<tr><th scope="row">(\w+)</th>(.*?)</tr>', html)
+    assert rows[0] == ("return_1", "<td>2.000</td><td>1.000</td><td>0.000</td><td>3.000</td>")
+    assert rows[1][0] == "clv"
 
 
 def test_what_cannot_be_drawn_is_named():

@@ -16,8 +16,11 @@ from ohlcv_factory.training.explanation import PartExplanation
 
 TOP_FEATURES = 10
 HEAT_FEATURES = 14
+DARKEST = 5
+"""A cell of the map is darkest at so many times the even attention."""
 WHOLE, REST = "window", "rest"
 AHEAD = "_ahead"
+TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def _attention_over_features(named: Named) -> str:
     part = shares[np.ix_(chosen, chosen)]
     head = "".join(f'<th scope="col">{column}</th>' for column in range(1, len(chosen) + 1))
     rows = "".join(
-        f'<tr><th scope="row">{row} {text(names[feature])}</th>{_heat_cells(part[row - 1], float(part.max()))}</tr>'
+        f'<tr><th scope="row">{row} {text(names[feature])}</th>{_heat_cells(part[row - 1], DARKEST / len(names))}</tr>'
         for row, feature in enumerate(chosen.tolist(), start=1)
     )
     caption = (
@@ -102,45 +105,47 @@ def _attention_over_features(named: Named) -> str:
 
 
 def _heat_cells(shares: np.ndarray, most: float) -> str:
-    return "".join(f'<td style="--share:{share / most:.2f}">{number(100 * share, 1)}</td>' for share in shares.tolist())
+    """Shares in per cent, as dark as they are large: an even map is pale, whatever it holds."""
+    return "".join(
+        f'<td style="--share:{min(1.0, share / most):.2f}">{number(100 * share, 1)}</td>' for share in shares.tolist()
+    )
 
 
 def _decomposition(said: PartExplanation) -> str:
-    """The parts of a few windows of one feature, and the parts' sizes by feature."""
+    """What the parts of a few windows of one feature say beyond their means, and how much they vary by feature."""
     items = said.facts["items"]
     parts = [name for name, item in items.items() if item["kind"] == "series" and not name.endswith(AHEAD)]
-    if REST not in parts:
+    if WHOLE not in parts or REST not in parts:
         return ""
-    parts = [*(name for name in parts if name != REST), REST]
-    axes = items[REST]["axes"]
-    sizes = {name: said.arrays[f"{name}_size"] for name in parts}
-    feature = int(np.argmax(sum(sizes[name] for name in parts[:-1]) / (sizes[REST] + 1e-12)))
-    kinds = {**{name: series_kind(i) for i, name in enumerate(parts[:-1])}, REST: "plain", WHOLE: "held"}
+    parts = [*(name for name in parts if name not in (REST, WHOLE)), REST, WHOLE]
+    axes, spreads = items[WHOLE]["axes"], {name: said.arrays[f"{name}_spread"] for name in parts}
+    feature = int(np.argmin(spreads[REST] / (spreads[WHOLE] + TINY)))
+    kinds = {**{name: series_kind(i) for i, name in enumerate(parts)}, REST: "plain", WHOLE: "held"}
+    moved = {name: (said.arrays[name] - said.arrays[f"{name}_mean"])[:, feature] for name in parts}
     bars = np.array(axes["bar"], dtype=np.float64)
     windows = [
-        (_place(key), _window([Line(n, bars, said.arrays[n][row, feature], kinds[n]) for n in parts], bars))
+        (_place(key), _window([Line(name, bars, moved[name][row], kinds[name]) for name in parts], bars))
         for row, key in enumerate(said.facts["shown"])
     ]
     words = (
-        f"Windows of {axes['feature'][feature]}, in standardised units: the dashed line is the sum of the parts. Of all "
-        "features the blocks take the largest share out of this one."
+        f"Windows of {axes['feature'][feature]}, the feature of which the blocks leave the smallest rest. Each part is "
+        "shown less its mean over all rows, in standardised units; parts and rest add up to the window. The network "
+        "learned classes, not forecasts: nothing makes a part follow the window."
     )
-    entries = [(name, kinds[name]) for name in (*parts, WHOLE)]
-    return paragraph(words) + legend(entries) + cards(windows) + _size_table(axes["feature"], parts, sizes)
+    drawn = legend([(name, kinds[name]) for name in parts]) + cards(windows)
+    return paragraph(words) + drawn + _spread_table(axes["feature"], spreads)
 
 
-def _window(lines: list[Line], bars: np.ndarray) -> str:
-    whole = np.sum([line.y for line in lines], axis=0)
-    chart = [*lines, Line(WHOLE, bars, whole, "held")]
-    return line_chart(chart, "parts of a window", number, _bar_words(bars))
+def _window(lines: Sequence[Line], bars: np.ndarray) -> str:
+    return line_chart(lines, "parts of a window", number, _bar_words(bars))
 
 
-def _size_table(features: Sequence[str | int], parts: Sequence[str], sizes: Mapping[str, np.ndarray]) -> str:
-    taken = sum(sizes[name] for name in parts if name != REST)
-    order = np.argsort(-np.asarray(taken), kind="stable")[:TOP_FEATURES].tolist()
-    rows = [(features[i], *(number(float(sizes[name][i]), 3) for name in parts)) for i in order]
-    caption = "Size of each part, root mean square over rows and bars, in standardised units; largest parts first."
-    return table(("Feature", *parts), rows, caption=caption)
+def _spread_table(features: Sequence[str | int], spreads: Mapping[str, np.ndarray]) -> str:
+    left = spreads[REST] / (spreads[WHOLE] + TINY)
+    order = np.argsort(left, kind="stable")[:TOP_FEATURES].tolist()
+    rows = [(features[i], *(number(float(values[i]), 3) for values in spreads.values())) for i in order]
+    caption = "How much each part varies, root mean square around its mean, in standardised units; smallest rest first."
+    return table(("Feature", *spreads), rows, caption=caption)
 
 
 def _place(key: Mapping[str, str]) -> str:

@@ -68,8 +68,9 @@ def test_settings_that_cannot_act_are_refused(config: dict[str, Any], words: str
 def test_a_fitted_network_hands_out_trend_seasonality_and_rest_by_feature(tmp_path: Path) -> None:
     rows = named_windows(("log_return_1", "log_volume_change"), 12)
     said = explained(fitted("nbeats", SMALL, rows), rows, tmp_path)
-    assert sorted(said) == ["rest", "seasonality", "seasonality_ahead", "trend", "trend_ahead"]
+    assert sorted(said) == ["rest", "seasonality", "seasonality_ahead", "trend", "trend_ahead", "window"]
     assert said["trend"].axes == {"feature": ("log_return_1", "log_volume_change"), "bar": tuple(range(-11, 1))}
     assert said["trend_ahead"].axes["step ahead"] == (1, 2, 3, 4, 5, 6)
     whole = sum(said[name].values for name in ("trend", "seasonality", "rest"))
-    np.testing.assert_allclose(whole, rows.X[:].transpose(0, 2, 1), atol=1e-5)
+    np.testing.assert_allclose(whole, said["window"].values, atol=1e-5)
+    assert np.array_equal(said["window"].values, rows.X[:].transpose(0, 2, 1))
