@@ -63,11 +63,11 @@ def test_weights_are_averaged_over_evenly_spaced_rows_of_the_part(run, pooled):
         np.testing.assert_allclose(stored.arrays[name], each.values.mean(axis=0), atol=1e-6)
 
 
-def test_series_of_four_rows_are_kept_with_mean_and_spread_of_all(pooled, tmp_path):
+def test_series_of_three_rows_are_kept_with_mean_and_spread_of_all(pooled, tmp_path):
     pipeline = fit_pipeline(settings(tmp_path, "nbeats", **NBEATS), pooled).pipeline
     kept = explain_part(pipeline, pooled, "val")
     features = len(pipeline.columns)
-    assert kept.arrays["trend"].shape == (4, features, 6)
+    assert kept.arrays["trend"].shape == (3, features, 6)
     assert kept.arrays["trend_mean"].shape == (features, 6)
     assert kept.arrays["window_spread"].shape == (features,)
     assert kept.facts["shown"][0]["symbol"] == "SYNTHA"

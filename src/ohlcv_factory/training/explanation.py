@@ -17,7 +17,7 @@ from ohlcv_factory.training.pipeline import FittedPipeline
 ARRAYS, FACTS = Path("metrics") / "explanation.npz", Path("metrics") / "explanation.json"
 MOST_ROWS = 512
 """Rows that are explained, evenly spaced over the part."""
-SHOWN_ROWS = 4
+SHOWN_ROWS = 3
 """Rows whose series are kept one by one, evenly spaced among them."""
 
 
