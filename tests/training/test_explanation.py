@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -108,3 +109,11 @@ def test_one_symbol_alone_is_no_column(markets, tmp_path):
     pipeline = fit_pipeline(settings(tmp_path, "tft", **TFT), alone).pipeline
     assert pipeline.model.symbols == ()
     assert pipeline.model.feature_names == COLUMNS
+
+
+def test_both_files_have_a_digest_and_stand_in_the_architecture(run, pytestconfig):
+    manifest = json.loads((run.path / "manifest.json").read_text())
+    written = {entry["path"] for entry in manifest["files"] if "explanation" in entry["path"]}
+    assert written == {"metrics/explanation.json", "metrics/explanation.npz"}
+    architecture = (pytestconfig.rootpath / "ARCHITECTURE.md").read_text()
+    assert all(path.removeprefix("metrics/") in architecture for path in written)

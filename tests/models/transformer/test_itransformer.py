@@ -29,6 +29,13 @@ def test_two_features_that_change_places_change_the_code() -> None:
     assert float((encoder(x[..., [1, 0, 2, 3]]) - encoder(x)).detach().abs().max()) > 1e-2
 
 
+@pytest.mark.parametrize("features", [2, 50])
+def test_the_head_does_not_grow_with_the_features(features: int) -> None:
+    encoder = ITransformerEncoder(ITransformerConfig(**SMALL), features)
+    assert encoder.width == 8
+    assert encoder.names.shape == (features, 8)
+
+
 def test_attention_over_the_features_is_shown_for_each_layer() -> None:
     attention = small().eval().explain(windows(3, 10, 4))["attention"]
     assert attention.shape == (3, 2, 4, 4)
