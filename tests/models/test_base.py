@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from ohlcv_factory.models.base import (
     array_samples,
     importance_shares,
 )
+from ohlcv_factory.models.explanation import Explanation
 
 
 class SharesConfig(ModelConfig):
@@ -164,3 +166,50 @@ def test_one_block_is_predicted_by_one_thread() -> None:
 def test_importances_are_shares_or_none() -> None:
     assert importance_shares(("a", "b"), np.array([3.0, 1.0])) == {"a": 0.75, "b": 0.25}
     assert importance_shares(("a", "b"), np.zeros(2)) is None
+
+
+class Talking(Shares):
+    """Says of each row its first value; padded rows must not come back."""
+
+    def _explain(self, X: np.ndarray) -> dict[str, Explanation]:
+        return {"first": Explanation("series", X[:, :1], {"feature": ("f0",)})}
+
+
+def test_a_model_that_can_explain_does_so_for_each_row_when_asked() -> None:
+    model = Talking()
+    model.fit(X, Y)
+    rows = np.arange(2 * (BLOCK_ROWS + 3), dtype=np.float32).reshape(-1, 2)
+    told = model.predict(rows, explain=True)
+    assert np.array_equal(told.metadata["first"].values, rows[:, :1])
+    plain = model.predict(rows)
+    assert plain.metadata == {}
+    assert plain.class_probabilities.tobytes() == told.class_probabilities.tobytes()
+
+
+def test_a_model_without_an_explanation_says_nothing() -> None:
+    model = Shares()
+    model.fit(X, Y)
+    assert model.predict(X, explain=True).metadata == {}
+
+
+def test_known_features_and_symbols_of_the_fit_are_saved(tmp_path: Path) -> None:
+    named = replace(array_samples(X, Y), feature_names=("return_1", "hour_sin"))
+    model, loaded = Shares(), Shares()
+    model.fit(named.with_symbol(("AAA", "BBB"), np.array([0, 1, 1, 0])))
+    model.save(tmp_path / "model")
+    loaded.load(tmp_path / "model")
+    assert loaded.known_features == ("hour_sin",)
+    assert loaded.symbols == ("AAA", "BBB")
+    assert loaded.feature_names == ("return_1", "hour_sin", "symbol")
+
+
+def test_a_symbol_that_the_fit_did_not_have_is_refused() -> None:
+    model, codes = Shares(), np.array([0, 1, 1, 0])
+    rows = array_samples(X, Y).with_symbol(("AAA", "BBB"), codes)
+    model.fit(rows)
+    assert len(model.predict(rows).class_predictions) == 4
+    with pytest.raises(DataError, match="symbol code 2 stands for no symbol") as refused:
+        model.predict(np.column_stack([X, [0, 1, 2, 0]]))
+    assert "0 AAA, 1 BBB" in refused.value.help
+    with pytest.raises(DataError, match=r"the rows count symbols as \['AAA', 'CCC'\]"):
+        model.predict(array_samples(X, Y).with_symbol(("AAA", "CCC"), codes))

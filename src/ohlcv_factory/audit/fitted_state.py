@@ -47,9 +47,11 @@ def everything_fitted(config: TrainerConfig) -> FitState:
 
     def fit(container: TimeSeriesDataContainer) -> FittedState:
         pipeline = fit_pipeline(config, container).pipeline
-        raw, calibrated, _ = pipeline.probabilities(container.matrix(container.rows("train"), pipeline.columns))
+        answers = pipeline.predict(container, container.rows("train"))
         scaler = {"centre": pipeline.scaler.centre, "scale": pipeline.scaler.scale}
-        return FittedState(pipeline.columns, scaler, {"model": raw.ravel(), "calibrator": calibrated.ravel()})
+        return FittedState(
+            pipeline.columns, scaler, {"model": answers.raw.ravel(), "calibrator": answers.probabilities.ravel()}
+        )
 
     return fit
 

@@ -14,6 +14,9 @@ from ohlcv_factory.labels.classes import CLASS_COUNT
 INDEX_DTYPE = np.dtype([("symbol_code", np.int32), ("time_ns", np.int64), ("row", np.int64)])
 """Key of a sample: symbol (position in a tuple of names), open time of its bar, row of its bar in the symbol's bars."""
 
+SYMBOL = "symbol"
+"""Name of the column that holds the code of each row's symbol, for models that declare `static_symbol`."""
+
 Layout = Literal["tabular", "sequence"]
 Scaling = Literal["none", "standard", "robust"]
 
@@ -27,6 +30,8 @@ class InputSpec:
     scaling: Scaling = "none"
     lookback: int = 1
     needs_market: bool = False
+    static_symbol: bool = False
+    """Whether the symbol of each row is wanted where a dataset has several: as code in a last column, never scaled."""
 
     @property
     def is_sequence(self) -> bool:
@@ -73,6 +78,8 @@ class Samples:
     """`(n,)` int64."""
     feature_names: tuple[str, ...]
     market: RowMarket | None = None
+    symbols: tuple[str, ...] = ()
+    """What the codes 0, 1, … in the last column of X, `symbol`, stand for; empty where X has no such column."""
 
     def __post_init__(self) -> None:
         n = len(self.X)
@@ -86,6 +93,11 @@ class Samples:
                 f"X has {self.X.shape[-1]} columns, {len(self.feature_names)} names were given.",
                 help="one name per column",
             )
+        if bool(self.symbols) != (SYMBOL in self.feature_names[-1:]):
+            raise DataError(
+                f"Samples.symbols is {list(self.symbols)}, the last column is {list(self.feature_names[-1:])}.",
+                help=f"symbols belong to a last column {SYMBOL!r}",
+            )
 
     def __len__(self) -> int:
         return len(self.X)
@@ -96,6 +108,28 @@ class Samples:
         X = self.X.take(rows) if isinstance(self.X, WindowSource) else self.X[rows]
         return replace(self, X=X, **parts, market=self.market.take(rows) if self.market else None)
 
+    def with_symbol(self, names: tuple[str, ...], codes: np.ndarray) -> Samples:
+        """The same with the code of each row's symbol, `(n,)`, as a last column."""
+        columns = (*self.feature_names, SYMBOL)
+        return replace(self, X=with_codes(self.X, codes), feature_names=columns, symbols=names)
+
     def class_counts(self) -> np.ndarray:
         """Rows per class, shape `(3,)`."""
         return np.bincount(self.y, minlength=CLASS_COUNT)
+
+
+def with_codes(X: Any, codes: np.ndarray) -> Any:
+    """X with one more column, last: the code of each sample `(n,)`, at all bars of its window."""
+    if isinstance(X, WindowSource):
+        return X.with_table(np.column_stack([X.table, _table_codes(X, codes)]).astype(np.float32, copy=False))
+    return np.column_stack([X, codes]).astype(np.float32, copy=False)
+
+
+def _table_codes(windows: WindowSource, codes: np.ndarray) -> np.ndarray:
+    """The code of each row of the table, `(N,)`: that of the next window to end, as a window stays within a symbol."""
+    if not len(windows):
+        return np.zeros(len(windows.table))
+    order = np.argsort(windows.ends, kind="stable")
+    following = np.searchsorted(windows.ends[order], np.arange(len(windows.table)))
+    found: np.ndarray = codes[order][np.minimum(following, len(codes) - 1)]
+    return found

@@ -16,7 +16,7 @@ from ohlcv_factory.features import blocks
 from ohlcv_factory.features.averages import AVERAGES
 from ohlcv_factory.features.bar_shape import BAR_SHAPE
 from ohlcv_factory.features.calendar import CALENDAR
-from ohlcv_factory.features.feature import Category, Feature
+from ohlcv_factory.features.feature import Category, Feature, Role
 from ohlcv_factory.features.microstructure import MICROSTRUCTURE
 from ohlcv_factory.features.momentum import MOMENTUM
 from ohlcv_factory.features.plugins import user_features
@@ -120,6 +120,11 @@ def find(name: str) -> Feature:
 def category_of(name: str) -> str:
     """The category of a column, for tables of importance; `other` for a column that is not in the catalogue."""
     return _by_name()[name].category if name in _by_name() else "other"
+
+
+def role_of(name: str) -> Role:
+    """Whether a column's coming values are known in advance; `observed` for a column that is not in the catalogue."""
+    return _by_name()[name].role if name in _by_name() else "observed"
 
 
 def _by_name() -> dict[str, Feature]:

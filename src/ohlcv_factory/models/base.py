@@ -22,7 +22,9 @@ from ohlcv_factory.dataset.samples import INDEX_DTYPE, InputSpec, Samples
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, FactoryWarning, UsageError
 from ohlcv_factory.evaluation.classification import class_scores, confusion_matrix, log_loss
+from ohlcv_factory.features.catalogue import role_of
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES, class_codes
+from ohlcv_factory.models.explanation import Explanation, joined
 from ohlcv_factory.runtime.threads import one_blas_thread, thread_count
 from ohlcv_factory.storage.formats import read_json, write_json
 
@@ -68,6 +70,7 @@ class PredictionOutput:
     class_probabilities: np.ndarray
     confidence: np.ndarray
     metadata: dict[str, Any] = field(default_factory=dict)
+    """What the model says about these rows, by name (`Explanation`), where it was asked to explain and can."""
 
     @classmethod
     def from_probabilities(cls, probabilities: np.ndarray, metadata: dict[str, Any] | None = None) -> PredictionOutput:
@@ -156,6 +159,10 @@ class BaseModel(ABC):
         self.threads = threads or thread_count()
         self.classes: tuple[int, ...] = ()
         self.feature_names: tuple[str, ...] = ()
+        self.known_features: tuple[str, ...] = ()
+        """Those of the features whose coming values are known in advance: the calendar."""
+        self.symbols: tuple[str, ...] = ()
+        """The symbols of the fit, for a model that reads them: what the codes of its last column stand for."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -229,7 +236,8 @@ class BaseModel(ABC):
         _check_samples(train, "the training rows")
         self.classes = tuple(int(code) for code in np.flatnonzero(train.class_counts()))
         _refuse_single_class(train)
-        self.feature_names = train.feature_names
+        self.feature_names, self.symbols = train.feature_names, train.symbols
+        self.known_features = tuple(name for name in self.feature_names if role_of(name) == "known")
         started = time.perf_counter()
         with one_blas_thread():
             report = self._fit(self._encoded(train), self._stop_rows(val), sink or SilentSink())
@@ -237,10 +245,11 @@ class BaseModel(ABC):
         return self._metrics(train, val, report, seconds)
 
     @final
-    def predict(self, X: Samples | np.ndarray | WindowSource) -> PredictionOutput:
+    def predict(self, X: Samples | np.ndarray | WindowSource, *, explain: bool = False) -> PredictionOutput:
         """Probabilities of n rows, `(n, 3)` in the order short, neutral, long; a class never seen has probability 0.
 
-        Rows are computed in padded blocks of 256, so that a row's bytes do not depend on its neighbours.
+        Rows are computed in padded blocks of 256, so that a row's bytes do not depend on its neighbours. With `explain`
+        the metadata hold what the model says about each row, an `Explanation` by name; nothing for most models.
         Raises UsageError (2) before `fit`, DataError (65) when the features are not those of the fit.
         """
         if not self.is_fitted:
@@ -248,8 +257,9 @@ class BaseModel(ABC):
         values = self._checked_features(X)
         with one_blas_thread():
             blocks = [self._block(values[start : start + BLOCK_ROWS]) for start in range(0, len(values), BLOCK_ROWS)]
+            said = self._said(values) if explain else {}
         probabilities = np.concatenate(blocks) if blocks else np.empty((0, len(self.classes)))
-        return PredictionOutput.from_probabilities(self._all_classes(probabilities))
+        return PredictionOutput.from_probabilities(self._all_classes(probabilities), said)
 
     @final
     def save(self, path: Path) -> None:
@@ -261,6 +271,8 @@ class BaseModel(ABC):
             "model": self.name,
             "classes": [CLASS_NAMES[code] for code in self.classes],
             "feature_names": list(self.feature_names),
+            "known_features": list(self.known_features),
+            "symbols": list(self.symbols),
             "seed": self.seed,
             "config": self.config.plain(),
         }
@@ -279,6 +291,8 @@ class BaseModel(ABC):
         self.seed = int(meta["seed"])
         self.classes = tuple(CLASS_NAMES.index(word) for word in meta["classes"])
         self.feature_names = tuple(meta["feature_names"])
+        self.known_features = tuple(meta["known_features"])
+        self.symbols = tuple(meta["symbols"])
         self._load(path.with_name(path.name + self.native_suffix))
 
     def refit_schedule(self, metrics: TrainingMetrics) -> dict[str, int]:
@@ -301,6 +315,10 @@ class BaseModel(ABC):
 
         `X` is an array, or after a fit of a sequence model the view that it was fitted on.
         """
+
+    def _explain(self, X: np.ndarray) -> dict[str, Explanation]:
+        """What the model says about each of m rows, by name; nothing where it cannot say anything."""
+        return {}
 
     @abstractmethod
     def _save(self, path: Path) -> None:
@@ -349,7 +367,7 @@ class BaseModel(ABC):
             )
 
     def _checked_features(self, X: Samples | np.ndarray | WindowSource) -> np.ndarray | WindowSource:
-        values = _ordered(X, self.feature_names) if isinstance(X, Samples) else _float32(X)
+        values = self._ordered(X) if isinstance(X, Samples) else _float32(X)
         wanted = (self.lookback, len(self.feature_names)) if self.requires_sequences else (len(self.feature_names),)
         if values.shape[1:] != wanted:
             raise DataError(
@@ -358,14 +376,25 @@ class BaseModel(ABC):
                 + f"{wanted[-1]} features.",
                 help="give the same columns in the same order",
             )
-        return _finite(values, self.feature_names)
+        values = _finite(values, self.feature_names)
+        _refuse_other_codes(values, self.symbols)
+        return values
+
+    def _ordered(self, samples: Samples) -> Any:
+        if samples.symbols != self.symbols:
+            raise DataError(
+                f"the rows count symbols as {list(samples.symbols)}, model {self.name!r} as {list(self.symbols)}.",
+                help="use the codes of the fit",
+            )
+        return _ordered(samples, self.feature_names)
 
     def _block(self, rows: np.ndarray) -> np.ndarray:
-        padded = rows
-        if len(rows) < BLOCK_ROWS:
-            padded = np.zeros((BLOCK_ROWS, *rows.shape[1:]), dtype=rows.dtype)
-            padded[: len(rows)] = rows
-        return np.asarray(self._predict_proba(padded), dtype=np.float64)[: len(rows)]
+        return np.asarray(self._predict_proba(_padded(rows)), dtype=np.float64)[: len(rows)]
+
+    def _said(self, values: np.ndarray | WindowSource) -> dict[str, Explanation]:
+        starts = range(0, len(values), BLOCK_ROWS)
+        blocks = [self._explain(_padded(values[start : start + BLOCK_ROWS])) for start in starts]
+        return joined(blocks, len(values))
 
     def _all_classes(self, probabilities: np.ndarray) -> np.ndarray:
         if self.class_count == CLASS_COUNT:
@@ -457,6 +486,26 @@ def _check_samples(samples: Samples, what: str) -> None:
     if not (np.isfinite(samples.weight).all() and (samples.weight > 0).all()):
         worst = samples.weight[~(samples.weight > 0)][:1]
         raise DataError(f"weights of {what} must be positive, got {worst.tolist()}.", help="leave rows out instead")
+
+
+def _padded(rows: np.ndarray) -> np.ndarray:
+    """A block of BLOCK_ROWS rows, those that are missing zero."""
+    if len(rows) == BLOCK_ROWS:
+        return rows
+    padded = np.zeros((BLOCK_ROWS, *rows.shape[1:]), dtype=rows.dtype)
+    padded[: len(rows)] = rows
+    return padded
+
+
+def _refuse_other_codes(values: np.ndarray | WindowSource, symbols: tuple[str, ...]) -> None:
+    """Raise DataError (65) where the last column of a model that reads the symbol holds a code of none."""
+    if not symbols:
+        return
+    table = values.table[values.ends] if isinstance(values, WindowSource) else values
+    strange = ~np.isin(table[..., -1], np.arange(len(symbols)))
+    if strange.any():
+        known = ", ".join(f"{code} {name}" for code, name in enumerate(symbols))
+        raise DataError(f"symbol code {table[..., -1][strange][0]:g} stands for no symbol of the fit.", help=known)
 
 
 def _float32(X: np.ndarray | WindowSource) -> np.ndarray | WindowSource:

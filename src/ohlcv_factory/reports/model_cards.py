@@ -41,6 +41,13 @@ def training_cards(group: Sequence[ReportedRun]) -> str:
     return cards((run.name, _training(run)) for run in group)
 
 
+def ranking(title: str, shares: Sequence[tuple[str, float]], kind: str) -> str:
+    """Shares by name as bars, as long as their share of the largest."""
+    largest = max((share for _, share in shares), default=0.0) or 1.0
+    rows = [(name, Markup(bar(share / largest, kind)), percent(share)) for name, share in shares]
+    return table((title, "", "Share"), rows, kind="ranking")
+
+
 def _confusion(classes: Mapping[str, Any]) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in CLASS_NAMES)
     rows = "".join(
@@ -91,13 +98,7 @@ def _importance(run: ReportedRun) -> str:
         by_category[each["category"]] += each["importance"]
     categories = sorted(by_category.items(), key=lambda item: (-item[1], item[0]))
     top = [(each["feature"], each["importance"]) for each in run.importance[:TOP_FEATURES]]
-    return _ranking("Category", categories, run.kind) + _ranking(f"Top {len(top)} features", top, run.kind)
-
-
-def _ranking(title: str, shares: Sequence[tuple[str, float]], kind: str) -> str:
-    largest = max((share for _, share in shares), default=0.0) or 1.0
-    rows = [(name, Markup(bar(share / largest, kind)), percent(share)) for name, share in shares]
-    return table((title, "", "Share"), rows, kind="ranking")
+    return ranking("Category", categories, run.kind) + ranking(f"Top {len(top)} features", top, run.kind)
 
 
 def _training(run: ReportedRun) -> str:

@@ -12,6 +12,7 @@ from ohlcv_factory.config import read_yaml
 from ohlcv_factory.reports.charts import series_kind
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.leaderboard import FinishedRun, comparable_groups, ranked
+from ohlcv_factory.training.explanation import PartExplanation, read_explanation
 
 Groups = dict[int, "tuple[ReportedRun, ...]"]
 """Runs by horizon, best first by net Sharpe ratio."""
@@ -36,6 +37,8 @@ class ReportedRun:
     """`training_metrics.json`."""
     importance: list[dict[str, Any]]
     """Features, most important first; empty where the model has no importance."""
+    said: PartExplanation | None = None
+    """What the model says about its own answers, where it can."""
 
     @property
     def verdict(self) -> dict[str, str]:
@@ -74,4 +77,5 @@ def _read(run: FinishedRun, name: str, kind: str) -> ReportedRun:
         features=read_yaml(run.path / "config" / "feature_config.yaml").values,
         training=read_json(run.path / "metrics" / "training_metrics.json"),
         importance=read_json(importance) if importance.is_file() else [],
+        said=read_explanation(run.path),
     )

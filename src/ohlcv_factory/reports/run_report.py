@@ -12,6 +12,7 @@ from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.reports import data_tables, model_cards
 from ohlcv_factory.reports.equity import equity_figures
 from ohlcv_factory.reports.explanation import explanation
+from ohlcv_factory.reports.inside import inside_models
 from ohlcv_factory.reports.leaderboard_table import leaderboard
 from ohlcv_factory.reports.page import Section, compose, facts, heading, paragraph, table
 from ohlcv_factory.reports.reported_run import Groups, ReportedRun, read_groups
@@ -141,6 +142,16 @@ def importance(question: Question) -> Section:
     return Section("Importance", "importance", paragraph(words) + question.per_horizon(model_cards.importance_cards))
 
 
+def inside(question: Question) -> Section:
+    """What networks say about their own answers; left out where none does."""
+    words = (
+        "What the networks say about at most 512 validation rows, evenly spaced. Weights and attention are shares that "
+        "sum to 100 %: they show where a network looked, not why the market moved, nor that looking there helped."
+    )
+    html = question.per_horizon(inside_models)
+    return Section("Inside the networks", "inside", paragraph(words) + html if html else "")
+
+
 def training(question: Question) -> Section:
     """How each model was fitted."""
     words = (
@@ -177,7 +188,7 @@ def provenance(question: Question) -> Section:
 
 
 SECTIONS = (
-    asked, data_and_labels, scores, curves, decisions, reliability, importance, training, meaning, provenance,
+    asked, data_and_labels, scores, curves, decisions, reliability, importance, inside, training, meaning, provenance,
 )  # fmt: skip
 """In the order of the page; a section without content is left out."""
 

@@ -138,7 +138,7 @@ class ModelBundle:
         places = rows - (len(bars) - len(features))
         lookback = self.pipeline.lookback
         inputs = features[places] if lookback is None else WindowSource(features, places, lookback)
-        raw, calibrated, decision = self.pipeline.probabilities(inputs)
+        raw, calibrated, decision = self.pipeline.probabilities(inputs, (bars.symbol,), np.zeros(len(rows), np.int64))
         count = len(rows)
         index = np.zeros(count, dtype=INDEX_DTYPE)
         index["time_ns"], index["row"] = bars.time_ns[rows], rows

@@ -56,6 +56,7 @@ def fit_pipeline(
     rows = container.rows("train", scored=True)
     _refuse_missing_class(container, rows, config)
     inner = inner_parts(container, rows)
+    _refuse_unseen_symbol(model, container, rows[inner.fit])
     selection = _select(config, container, rows[inner.fit], offered)
     columns = selection.kept
     fit_values = container.matrix(rows[inner.fit], columns)
@@ -138,8 +139,8 @@ def _samples(
     config: TrainerConfig,
     model: BaseModel,
 ) -> Samples:
-    """Scaled inputs of some rows with their labels and weights."""
-    return container.samples(
+    """Scaled inputs of some rows with their labels and weights, and with their symbols for a model that reads them."""
+    samples = container.samples(
         rows,
         columns=columns,
         inputs=inputs,
@@ -147,6 +148,27 @@ def _samples(
         balanced=config.balanced,
         with_market=model.input_spec.needs_market,
     )
+    if not _reads_symbol(model, container):
+        return samples
+    return samples.with_symbol(container.symbols, container.index["symbol_code"][rows])
+
+
+def _reads_symbol(model: BaseModel, container: TimeSeriesDataContainer) -> bool:
+    """Whether the model gets the symbol: it must ask for it, and a single symbol says nothing."""
+    return model.input_spec.static_symbol and len(container.symbols) > 1
+
+
+def _refuse_unseen_symbol(model: BaseModel, container: TimeSeriesDataContainer, fit_rows: np.ndarray) -> None:
+    if not _reads_symbol(model, container):
+        return
+    seen = np.bincount(container.index["symbol_code"][fit_rows], minlength=len(container.symbols))
+    unseen = [symbol for symbol, count in zip(container.symbols, seen.tolist(), strict=True) if not count]
+    if unseen:
+        raise DataError(
+            f"model {model.name!r} reads the symbol, and {unseen[0]} has no rows to fit on.",
+            where=container.origin or "",
+            help="leave it out of the dataset, give it a longer history, or use another model",
+        )
 
 
 def _calibrator(
@@ -157,7 +179,7 @@ def _calibrator(
         return IDENTITY, ("calibration is off",)
     if not len(rows):
         return IDENTITY, ()
-    raw, _, _ = pipeline.probabilities(container.inputs(rows, pipeline.columns, pipeline.lookback))
+    raw = pipeline.predict(container, rows).raw
     calibrator = fit_calibrator(raw, container.labels.label[rows])
     if calibrator.is_identity:
         return calibrator, ("no calibrator: a class is missing in the calibrate rows, or none lowers their log-loss",)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.dataset.samples import with_codes
 from ohlcv_factory.dataset.scaling import Scaler
+from ohlcv_factory.errors import DataError
 from ohlcv_factory.evaluation.calibration import Calibrator
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.models.base import BaseModel
+from ohlcv_factory.models.explanation import Explanation
 
 
 @dataclass(frozen=True)
@@ -29,15 +33,21 @@ class FittedPipeline:
         """Bars per window, None for a tabular model."""
         return self.model.lookback if self.model.requires_sequences else None
 
-    def probabilities(self, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Raw `(n, 3)`, calibrated `(n, 3)` and decision `(n,)` for unscaled inputs: `(n, len(columns))` or windows."""
-        raw = self.model.predict(self.scaler.apply(X)).class_probabilities
+    def probabilities(
+        self, X: Any, symbols: Sequence[str] = (), codes: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Raw `(n, 3)`, calibrated `(n, 3)` and decision `(n,)` for unscaled inputs: `(n, len(columns))` or windows.
+
+        `codes` `(n,)` are positions among `symbols`, for a model that reads the symbol.
+        Raises DataError (65) for a symbol that such a model has not seen.
+        """
+        raw = self.model.predict(self._ready(X, symbols, codes)).class_probabilities
         calibrated = self.calibrator.apply(raw)
         return raw, calibrated, calibrated.argmax(axis=1).astype(np.int8)
 
     def predict(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> Predictions:
         """Predictions of some rows of a container, with their truth where there is one."""
-        raw, calibrated, decision = self.probabilities(container.inputs(rows, self.columns, self.lookback))
+        raw, calibrated, decision = self.probabilities(*self._read(container, rows))
         labels = container.labels
         return Predictions(
             index=container.index[rows],
@@ -50,3 +60,27 @@ class FittedPipeline:
             scored=labels.scored[rows],
             horizon=container.horizon,
         )
+
+    def explain(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> dict[str, Explanation]:
+        """What the model says about some rows of a container; nothing for most models."""
+        return self.model.predict(self._ready(*self._read(container, rows)), explain=True).metadata
+
+    def _read(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> tuple[Any, tuple[str, ...], np.ndarray]:
+        """Unscaled inputs of some rows, and their symbols."""
+        inputs = container.inputs(rows, self.columns, self.lookback)
+        return inputs, container.symbols, container.index["symbol_code"][rows]
+
+    def _ready(self, X: Any, symbols: Sequence[str], codes: np.ndarray | None) -> Any:
+        """Scaled inputs, with the model's code of each row's symbol where it reads one."""
+        scaled, known = self.scaler.apply(X), self.model.symbols
+        if not known:
+            return scaled
+        codes = np.zeros(0, np.int64) if codes is None else codes
+        strange = [symbol for code, symbol in enumerate(symbols) if symbol not in known and (codes == code).any()]
+        if strange or len(codes) != len(X):
+            raise DataError(
+                f"model {self.model.name!r} reads the symbol and has not seen {strange[0] if strange else 'one here'}.",
+                help=f"known: {', '.join(known)}",
+            )
+        own = np.array([known.index(symbol) if symbol in known else -1 for symbol in symbols], dtype=np.int64)
+        return with_codes(scaled, own[codes])

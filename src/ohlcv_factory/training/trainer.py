@@ -21,6 +21,7 @@ from ohlcv_factory.storage.checkpoints import CheckpointManager
 from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.training import artifacts
+from ohlcv_factory.training.explanation import explain_part, write_explanation
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
 from ohlcv_factory.training.importance import importance_frame
 from ohlcv_factory.training.memory_estimate import estimate_memory_requirements
@@ -125,6 +126,9 @@ class Trainer:
         artifacts.write_training_metrics(folder, fit)
         artifacts.write_evaluation_metrics(folder, evaluation)
         artifacts.write_importance(folder, fit.pipeline.model)
+        explanation = explain_part(fit.pipeline, container, "val")
+        if explanation is not None:
+            write_explanation(folder, explanation)
         artifacts.write_plots(folder, fit, evaluation)
 
     def _new_folder(self) -> Path:

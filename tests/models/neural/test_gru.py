@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch")
 
 from encoders import check_encoder, first_change, windows
+from explained import explained, fitted, named_windows
 
 from ohlcv_factory.models.neural.gru import GRUConfig, GRUEncoder
 
@@ -30,3 +33,8 @@ def test_defaults_are_those_of_the_specification() -> None:
     config = GRUConfig()
     assert (config.hidden_size, config.num_layers, config.dropout, config.lookback) == (128, 2, 0.3, 60)
     assert (config.batch_size, config.max_epochs, config.learning_rate, config.weight_decay) == (256, 100, 1e-3, 1e-4)
+
+
+def test_a_network_without_an_explanation_says_nothing(tmp_path: Path) -> None:
+    rows = named_windows(("return_1", "clv"), 6)
+    assert explained(fitted("gru", {"lookback": 6, "hidden_size": 4, "num_layers": 1}, rows), rows, tmp_path) == {}

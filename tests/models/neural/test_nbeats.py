@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch")
 
 from encoders import check_encoder, windows
+from explained import explained, fitted, named_windows
 
 from ohlcv_factory.errors import UsageError
 from ohlcv_factory.models.neural.nbeats import NBEATSConfig, NBEATSEncoder, seasonal_curves, trend_curves
@@ -60,3 +63,14 @@ def test_two_features_that_change_places_change_the_code() -> None:
 def test_settings_that_cannot_act_are_refused(config: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         NBEATSConfig.parse(config)
+
+
+def test_a_fitted_network_hands_out_trend_seasonality_and_rest_by_feature(tmp_path: Path) -> None:
+    rows = named_windows(("log_return_1", "log_volume_change"), 12)
+    said = explained(fitted("nbeats", SMALL, rows), rows, tmp_path)
+    assert sorted(said) == ["rest", "seasonality", "seasonality_ahead", "trend", "trend_ahead", "window"]
+    assert said["trend"].axes == {"feature": ("log_return_1", "log_volume_change"), "bar": tuple(range(-11, 1))}
+    assert said["trend_ahead"].axes["step ahead"] == (1, 2, 3, 4, 5, 6)
+    whole = sum(said[name].values for name in ("trend", "seasonality", "rest"))
+    np.testing.assert_allclose(whole, said["window"].values, atol=1e-5)
+    assert np.array_equal(said["window"].values, rows.X[:].transpose(0, 2, 1))

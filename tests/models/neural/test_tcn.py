@@ -54,3 +54,8 @@ def test_a_trained_network_can_be_copied() -> None:
 def test_a_level_without_channels_is_refused() -> None:
     with pytest.raises(UsageError, match="num_channels"):
         TCNConfig.parse({"num_channels": [8, 0]})
+
+
+def test_the_code_is_the_newest_step_not_a_mean_over_time() -> None:
+    encoder, x = small().eval(), windows(2, 20, 3)
+    assert torch.equal(encoder(x), encoder.sequence(x)[:, -1])

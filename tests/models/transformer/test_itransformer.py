@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch")
 
 from encoders import check_encoder, windows
+from explained import explained, fitted, named_windows
 
 from ohlcv_factory.errors import UsageError
 from ohlcv_factory.models.transformer.itransformer import ITransformerConfig, ITransformerEncoder
@@ -25,6 +29,13 @@ def test_two_features_that_change_places_change_the_code() -> None:
     assert float((encoder(x[..., [1, 0, 2, 3]]) - encoder(x)).detach().abs().max()) > 1e-2
 
 
+@pytest.mark.parametrize("features", [2, 50])
+def test_the_head_does_not_grow_with_the_features(features: int) -> None:
+    encoder = ITransformerEncoder(ITransformerConfig(**SMALL), features)
+    assert encoder.width == 8
+    assert encoder.names.shape == (features, 8)
+
+
 def test_attention_over_the_features_is_shown_for_each_layer() -> None:
     attention = small().eval().explain(windows(3, 10, 4))["attention"]
     assert attention.shape == (3, 2, 4, 4)
@@ -35,3 +46,15 @@ def test_attention_over_the_features_is_shown_for_each_layer() -> None:
 def test_keys_of_the_forecaster_are_refused_by_name(key: str) -> None:
     with pytest.raises(UsageError, match=f"{key} cannot act here"):
         ITransformerConfig.parse({key: 1})
+
+
+def test_a_fitted_network_names_who_looks_at_whom(tmp_path: Path) -> None:
+    rows = named_windows(("return_1", "rsi_14", "clv"), 10)
+    attention = explained(fitted("itransformer", SMALL, rows), rows, tmp_path)["attention"]
+    assert attention.axes == {
+        "layer": (1, 2),
+        "feature": ("return_1", "rsi_14", "clv"),
+        "seen feature": ("return_1", "rsi_14", "clv"),
+    }
+    assert attention.kind == "weights"
+    np.testing.assert_allclose(attention.values.sum(-1), 1.0, atol=1e-5)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch")
 
 from encoders import check_batch_independence, check_copies, check_shape_and_gradients, windows
+from explained import explained, fitted, named_windows
 from torch import Tensor
 
 from ohlcv_factory.errors import UsageError
@@ -79,3 +82,34 @@ def test_keys_of_the_forecaster_are_refused_by_name(key: str) -> None:
 
 def test_encoder_length_is_the_lookback() -> None:
     assert TFTConfig.parse({"encoder_length": 30}).lookback == 30
+
+
+COLUMNS = ("return_1", "hour_sin", "rsi_14", "hour_cos")
+QUICK = {"lookback": 6, "hidden_size": 8, "attention_head_count": 2, "lstm_layers": 1, "hidden_continuous_size": 4}
+
+
+def test_a_fitted_network_names_its_features_and_its_bars(tmp_path: Path) -> None:
+    rows = named_windows(COLUMNS, 6)
+    said = explained(fitted("tft", QUICK, rows), rows, tmp_path)
+    assert {name: each.axes for name, each in said.items()} == {
+        "variable_weights": {"bar": (-5, -4, -3, -2, -1, 0), "feature": COLUMNS},
+        "known_weights": {"known feature": ("hour_sin", "hour_cos")},
+        "attention": {"head": (1, 2), "bar": (-5, -4, -3, -2, -1, 0, 1)},
+    }
+    assert said["variable_weights"].values.shape == (40, 6, 4)
+
+
+def test_the_symbol_of_a_pooled_fit_is_static_and_has_no_weight_at_a_bar(tmp_path: Path) -> None:
+    codes = np.arange(40) % 2
+    rows = named_windows(COLUMNS, 6).with_symbol(("AAA", "BBB"), codes)
+    model = fitted("tft", QUICK, rows)
+    assert model.network.encoder.context.codes[0].num_embeddings == 2
+    assert explained(model, rows, tmp_path)["variable_weights"].axes["feature"] == COLUMNS
+    swapped = named_windows(COLUMNS, 6).with_symbol(("AAA", "BBB"), 1 - codes)
+    moved = model.predict(swapped).class_probabilities - model.predict(rows).class_probabilities
+    assert float(np.abs(moved).max(axis=1).min()) > 0
+
+
+def test_a_column_that_is_not_in_the_catalogue_is_observed() -> None:
+    model = fitted("tft", QUICK, named_windows(("f0", "f1"), 6))
+    assert not model.network.encoder.known

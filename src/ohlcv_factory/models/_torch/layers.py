@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -12,6 +13,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
 from ohlcv_factory.models._torch.settings import RecurrentConfig
+from ohlcv_factory.models.explanation import Meaning
 
 SLOW_RATE = 1e-3
 """Largest learning rate of an encoder's `slow` parameters (Gu et al. 2022)."""
@@ -29,6 +31,8 @@ class Encoder(nn.Module, ABC):
     """Last parts of the names of parameters that take no weight decay."""
     slow: ClassVar[tuple[str, ...]] = ()
     """Last parts of the names of parameters that must not learn faster than `SLOW_RATE`."""
+    meanings: Mapping[str, Meaning]
+    """What the arrays of `explain` are, by name; for an encoder that can explain."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

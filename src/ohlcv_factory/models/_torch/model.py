@@ -13,6 +13,7 @@ from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.models._torch.schedule import Schedule
 from ohlcv_factory.models._torch.settings import NetworkConfig
 from ohlcv_factory.models.base import BLOCK_ROWS, DEFAULT_SEED, BaseModel, EpochSink, FitReport
+from ohlcv_factory.models.explanation import Explanation, InputNames
 from ohlcv_factory.runtime.packages import import_extra
 from ohlcv_factory.runtime.seeding import component_seed
 from ohlcv_factory.storage.atomic import write_with
@@ -108,6 +109,15 @@ class TorchModel(BaseModel):
         with torch.inference_mode():
             scores = [self.network(torch.from_numpy(np.ascontiguousarray(block))) for block in blocks]
         return np.asarray(torch.cat(scores).double().softmax(dim=1).numpy())
+
+    def _explain(self, X: np.ndarray) -> dict[str, Explanation]:
+        import torch
+
+        assert self.network is not None
+        encoder, names = self.network.encoder, InputNames(self.feature_names, self.known_features, self.lookback)
+        with torch.inference_mode():
+            said = encoder.explain(torch.from_numpy(np.ascontiguousarray(X)))
+        return {name: names.explanation(encoder.meanings[name], values.numpy()) for name, values in said.items()}
 
     def _save(self, path: Path) -> None:
         from safetensors.torch import save_file

@@ -12,6 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ohlcv_factory.models._torch.layers import Encoder
+from ohlcv_factory.models.explanation import Meaning
+
+WINDOW = Meaning("series", ("feature", "bar"))
+AHEAD = Meaning("series", ("feature", "step ahead"))
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,8 @@ class ResidualStacks(Encoder):
         self.mix = nn.Linear(sum(sum(block.basis.sizes) for block in blocks) + lookback, width)
         self.gain = nn.Parameter(torch.randn(features, width) / features**0.5)
         self.width = width
+        kinds = {block.kind for block in blocks}
+        self.meanings = dict.fromkeys(("window", "rest", *kinds), WINDOW) | {f"{kind}_ahead": AHEAD for kind in kinds}
 
     def forward(self, x: Tensor) -> Tensor:
         """The code of each window, `(batch, width)`."""
@@ -131,9 +137,13 @@ class ResidualStacks(Encoder):
         return series[:, -1:] + torch.stack(self.decompose(series).forecasts).sum(0)
 
     def explain(self, x: Tensor) -> dict[str, Tensor]:
-        """Per kind of block the explained part `KIND (batch, features, lookback)` and `KIND_ahead (…, horizon)`, and `rest`."""
+        """Per kind of block its part `KIND (batch, features, lookback)` of `window` and `KIND_ahead (…, horizon)`, and `rest`.
+
+        The parts and the rest add up to the window. Trained on classes, not on forecasts, the blocks take what helps to
+        tell classes apart; nothing makes their parts follow the window.
+        """
         parts = self.decompose(_series(x))
-        found = {"rest": parts.residual.flip(-1)}
+        found = {"window": _series(x), "rest": parts.residual.flip(-1)}
         for i, block in enumerate(cast("list[Block]", self.blocks)):
             for name, part in ((block.kind, parts.backcasts[i].flip(-1)), (f"{block.kind}_ahead", parts.forecasts[i])):
                 found[name] = found[name] + part if name in found else part

@@ -13,6 +13,7 @@ from ohlcv_factory.dataset.samples import InputSpec
 from ohlcv_factory.models._torch.layers import AttentionLayer, Encoder
 from ohlcv_factory.models._torch.model import TorchModel
 from ohlcv_factory.models._torch.settings import SPECIFICATION, NetworkConfig, figure, refuse_uneven_heads
+from ohlcv_factory.models.explanation import Meaning
 from ohlcv_factory.models.registry import ModelRegistry
 
 REQUIRES = ("torch", "safetensors")
@@ -69,6 +70,7 @@ class ITransformerEncoder(Encoder):
         self.norm = nn.LayerNorm(config.d_model)
         self.dropout = nn.Dropout(config.dropout)
         self.width = config.d_model
+        self.meanings = {"attention": Meaning("weights", ("layer", "feature", "seen feature"))}
 
     def forward(self, x: Tensor) -> Tensor:
         """The code of each window, `(batch, width)`."""

@@ -15,10 +15,16 @@ from ohlcv_factory.models._torch.fusion import NORM_EPS, GatedLinear, GatedResid
 from ohlcv_factory.models._torch.layers import Encoder
 from ohlcv_factory.models._torch.model import TorchModel
 from ohlcv_factory.models._torch.settings import SPECIFICATION, NetworkConfig, figure, refuse_uneven_heads
+from ohlcv_factory.models.explanation import Meaning
 from ohlcv_factory.models.registry import ModelRegistry
 
 REQUIRES = ("torch", "safetensors")
 
+MEANINGS = {
+    "variable_weights": Meaning("weights", ("bar", "feature")),
+    "known_weights": Meaning("weights", ("known feature",)),
+    "attention": Meaning("weights", ("head", "bar")),
+}
 _COUNTED = "the data's column roles say which columns are static, known in advance or observed"
 
 
@@ -91,6 +97,7 @@ class TFTEncoder(Encoder):
         self.gate, self.gate_norm = GatedLinear(width, width), nn.LayerNorm(width, eps=NORM_EPS)
         self.decoder = TemporalDecoder(config.attention_head_count, width, dropout, context=bool(static))
         self.width = width
+        self.meanings = MEANINGS
 
     def forward(self, x: Tensor) -> Tensor:
         """The code of each window, `(batch, width)`."""
@@ -156,9 +163,11 @@ class StaticContext(nn.Module):
 class TFT(TorchModel):
     """The last position of a temporal fusion transformer (Lim, Arik, Loeff & Pfister 2021)."""
 
-    input_spec: ClassVar[InputSpec] = InputSpec("sequence", "transformer_raw", "standard", lookback=60)
+    input_spec: ClassVar[InputSpec] = InputSpec("sequence", "transformer_raw", "standard", 60, static_symbol=True)
     Config = TFTConfig
 
     def build(self, features: int) -> TFTEncoder:
-        """The encoder of `features` columns."""
-        return TFTEncoder(self.config, features)
+        """The encoder of `features` columns, with the roles that the fit found: the calendar is known, the symbol static."""
+        known = [self.feature_names.index(name) for name in self.known_features]
+        static = {features - 1: len(self.symbols)} if self.symbols else {}
+        return TFTEncoder(self.config, features, known, static)
