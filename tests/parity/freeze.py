@@ -25,12 +25,15 @@ HERE = Path(__file__).parent
 FROZEN = HERE / "frozen"
 WINDOWS = 2
 LEFT_OUT = (
+    "dlinear_shared",
     "dlinear_univariate",
+    "nlinear_shared",
     "nlinear_univariate",
     "gru_bidirectional",
     "mamba_block",
     "nbeats_generic",
     "patchtst_fit",
+    "tft_grn_context",
 )
 """Cases that others cover, as the folder is to stay small."""
 ANSWERS = ("output/", "grad_input/", "grad_param/", "buffer/enc_embedding.position_embedding.pe")
