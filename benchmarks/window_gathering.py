@@ -42,7 +42,7 @@ def view(folder: Path) -> Work:
     order = _order()
 
     def work() -> Any:
-        batches = [windows.batch(rows)[0, 0, 0] for rows in order]
+        batches = [float(windows.batch(rows)[0, 0, 0]) for rows in order]
         extra = windows.ends.nbytes + windows.steps.nbytes + _peak_of_one_batch()
         return lambda: {"batches": len(batches), "extra_bytes": extra}
 
@@ -58,7 +58,7 @@ def materialised(folder: Path) -> Work:
     order = _order()
 
     def work() -> Any:
-        batches = [windows.index_select(0, rows)[0, 0, 0] for rows in order]
+        batches = [float(windows.index_select(0, rows)[0, 0, 0]) for rows in order]
         return lambda: {"batches": len(batches), "extra_bytes": windows.nbytes + _peak_of_one_batch()}
 
     return work
