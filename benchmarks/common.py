@@ -68,20 +68,27 @@ class Bench:
         """Let a row file write its data, in a process of its own: a child's peak memory counts from its parent's."""
         subprocess.run([sys.executable, file, PREPARE, str(self.folder)], check=True)
 
-    def take_turns(self, file: str, cases: Sequence[str], *, peers: Sequence[str] = ()) -> dict[str, Timing | str]:
-        """Time the cases of a row file in turn; a case that fails has its last line of error in place of its times."""
+    def take_turns(
+        self, file: str, cases: Sequence[str], *, peers: Sequence[str] = (), environment: str = ""
+    ) -> dict[str, Timing | str]:
+        """Time the cases of a row file in turn; a case that fails has its last line of error in place of its times.
+
+        `environment` of `peers_alone.txt` is that of all these peers; without it each looks for one of its own name.
+        """
         samples: dict[str, list[dict[str, Any]] | str] = {name: [] for name in (*cases, *peers)}
         for _ in range(LAUNCHES):
             for name, taken in samples.items():
                 if isinstance(taken, list):
-                    found = self._launch(file, name, self._python_of(name) if name in peers else sys.executable)
+                    found = self._launch(
+                        file, name, self._python_of(environment or name) if name in peers else sys.executable
+                    )
                     samples[name] = found if isinstance(found, str) else [*taken, *found]
         return {name: taken if isinstance(taken, str) else _medians(taken) for name, taken in samples.items()}
 
-    def _python_of(self, peer: str) -> str:
-        """The Python of a peer: that of an environment of its own where there is one (`peers_alone.txt`)."""
+    def _python_of(self, environment: str) -> str:
+        """The Python of an environment beside the common one where it is there (`peers_alone.txt`)."""
         common = Path(self.peer_python)
-        alone = common.parents[1].with_name(f"{common.parents[1].name}-{peer}") / "bin" / common.name
+        alone = common.parents[1].with_name(f"{common.parents[1].name}-{environment}") / "bin" / common.name
         return str(alone) if alone.exists() else self.peer_python
 
     def _launch(self, file: str, case: str, python: str) -> list[dict[str, Any]] | str:

@@ -24,11 +24,14 @@ import fit_overhead
 import full_catalogue
 import indicator_columns
 import indicator_peers
+import mamba_block
 import raw_to_dataset
 import start_up
 import ten_million_bars
 import trading_simulation
+import training_loop
 import triple_barrier_labels
+import window_gathering
 from common import Bench, Line, Timing
 
 ROWS = {
@@ -40,6 +43,9 @@ ROWS = {
     7: trading_simulation,
     8: raw_to_dataset,
     9: ten_million_bars,
+    10: window_gathering,
+    11: training_loop,
+    12: mamba_block,
     13: fit_overhead,
     15: start_up,
 }
@@ -55,6 +61,7 @@ OURS = (
     "xgboost-cpu",
     "lightgbm",
     "catboost",
+    "torch",
 )
 PEERS = ("numpy", "numba", "pandas", "polars", "pandas-ta", "ml4t-engineer", "PyWavelets", "vectorbt")
 HEADER = ("row", "work", "wall", "CPU", "peak", "peer", "wall", "CPU", "ratio wall", "ratio CPU", "reach")

@@ -34,8 +34,7 @@ class Golden:
     @classmethod
     def read(cls, name: str) -> Golden:
         """The case `name`; skips the test when its file is absent."""
-        folder = Path(os.environ.get("PARITY_DIR") or BESIDE_THE_REPOSITORY)
-        path = folder / f"{name}.npz"
+        path = folder() / f"{name}.npz"
         if not path.is_file():
             pytest.skip(f"no golden arrays: {path} is absent; set PARITY_DIR")
         with np.load(path, allow_pickle=False) as file:
@@ -54,6 +53,11 @@ class Golden:
     def state(self, kind: str = "param") -> dict[str, Tensor]:
         """The reference's parameters (`param`), buffers, or gradients (`grad_param`), by its names."""
         return {key.partition("/")[2]: value for key, value in self.arrays.items() if key.startswith(f"{kind}/")}
+
+
+def folder() -> Path:
+    """Where the golden arrays are looked for."""
+    return Path(os.environ.get("PARITY_DIR") or BESIDE_THE_REPOSITORY)
 
 
 def renamed(state: dict[str, Tensor], names: dict[str, str]) -> dict[str, Tensor]:
