@@ -73,7 +73,7 @@ def fit_pipeline(
     pipeline = FittedPipeline(model, columns, scaler, calibrator)
     if config.refit == "all":
         pipeline = _refit(config, container, rows, pipeline, metrics)
-    notes = (*inner.notes, *notes, *_column_notes(selection, len(inner.fit)))
+    notes = (*model.choices(), *inner.notes, *notes, *_column_notes(selection, len(inner.fit)))
     seen = TrainingRange.fit(fit_values, columns)
     return Fit(pipeline, metrics, _row_counts(rows, inner), notes, selection, seen)
 

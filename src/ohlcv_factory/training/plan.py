@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.dataset.samples import Samples
+from ohlcv_factory.dataset.scaling import Scaler
 from ohlcv_factory.features.selection import sample_to_feature_note
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.training.fitting import inner_parts, input_columns
@@ -17,6 +20,7 @@ from ohlcv_factory.training.settings import TrainerConfig
 
 PROBE_ROWS = (500, 1000)
 PROBE_ROUNDS = 20
+PROBE_BATCHES = 3
 
 
 def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[str, Any]:
@@ -30,7 +34,12 @@ def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[
     rows = container.rows("train", scored=True)
     inner = inner_parts(container, rows)
     advice = sample_to_feature_note(len(inner.fit), len(columns))
-    memory = estimate_memory_requirements(model.family, len(inner.fit), len(columns))
+    memory = estimate_memory_requirements(model, len(container), len(columns))
+    time_facts = (
+        _network_facts(config, container, rows[inner.fit], columns)
+        if model.requires_sequences
+        else {"seconds_at_most": round(_estimated_seconds(config, container, rows[inner.fit], columns), 1)}
+    )
     return {
         "model": config.model_name,
         "horizon": config.horizon,
@@ -41,9 +50,42 @@ def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[
         "rows_calibrate": len(inner.calibrate),
         "rows_val": len(container.rows("val")),
         "memory_gb": round(memory["cpu_memory_gb"], 2),
-        "seconds_at_most": round(_estimated_seconds(config, container, rows[inner.fit], columns), 1),
-        "notes": [*inner.notes, *([advice] if advice else [])],
+        **time_facts,
+        "notes": [*model.choices(), *inner.notes, *([advice] if advice else [])],
     }
+
+
+def _network_facts(
+    config: TrainerConfig, container: TimeSeriesDataContainer, rows: np.ndarray, columns: tuple[str, ...]
+) -> dict[str, Any]:
+    """Size of a network, its steps, and the seconds of an epoch, from a few real steps; scoring is not counted."""
+    network: Any = config.create_model()
+    settings = network.config
+    windows = min(len(rows), settings.windows_per_epoch or len(rows))
+    batches = -(-windows // settings.batch_size)
+    probed = rows[: settings.batch_size * PROBE_BATCHES]
+    samples = container.samples(probed, columns=columns, lookback=network.lookback)
+    scaled = replace(samples, X=Scaler.fit("standard", container.matrix(probed, columns)).apply(samples.X))
+    first, second = (_epochs_seconds(config, scaled, epochs) for epochs in (1, 2))
+    seconds = max(second - first, 0.0) * batches / -(-len(probed) // settings.batch_size)
+    return {
+        "parameters": network.parameters(len(columns)),
+        "lookback": network.lookback,
+        "batch_size": settings.batch_size,
+        "batches_per_epoch": batches,
+        "seconds_per_epoch": round(seconds, 2),
+        "seconds_at_most": round(seconds * settings.max_epochs, 1),
+    }
+
+
+def _epochs_seconds(config: TrainerConfig, samples: Samples, epochs: int) -> float:
+    """Seconds of a fit of so many epochs on some samples."""
+    model = config.create_model(fixed_epochs=epochs, max_epochs=epochs, windows_per_epoch=None)
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(samples)
+    return time.perf_counter() - started
 
 
 def _estimated_seconds(

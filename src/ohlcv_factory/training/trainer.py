@@ -24,7 +24,7 @@ from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.explanation import explain_part, write_explanation
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
 from ohlcv_factory.training.importance import importance_frame
-from ohlcv_factory.training.memory_estimate import estimate_memory_requirements
+from ohlcv_factory.training.memory_estimate import estimate_memory_requirements, fitting_batch
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import TrainerConfig
 
@@ -141,10 +141,13 @@ class Trainer:
 
     def _refuse_too_large(self, container: TimeSeriesDataContainer) -> None:
         """Raise ResourceError (70) before any work when the fit cannot fit into memory."""
-        estimate = estimate_memory_requirements(self.model.family, len(container), len(container.feature_names))
-        memory.require(
-            estimate["cpu_memory_gb"] * 1e9, f"fitting {self.model.name!r}", "the number of bars or features"
-        )
+        columns = input_columns(self.config, self.model, container)
+        estimate = estimate_memory_requirements(self.model, len(container), len(columns))
+        remedy = "the number of bars or features"
+        if self.model.requires_sequences:
+            batch = fitting_batch(self.model, len(container), len(columns), memory.available_bytes())
+            remedy = f"batch_size to {batch}" if batch else remedy
+        memory.require(estimate["cpu_memory_gb"] * 1e9, f"fitting {self.model.name!r}", remedy)
 
     def _enter_ledger(self, folder: Path, container: TimeSeriesDataContainer) -> None:
         Ledger.in_folder(self.config.experiments_folder, self.clock).record(
