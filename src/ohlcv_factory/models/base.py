@@ -291,8 +291,8 @@ class BaseModel(ABC):
         self.seed = int(meta["seed"])
         self.classes = tuple(CLASS_NAMES.index(word) for word in meta["classes"])
         self.feature_names = tuple(meta["feature_names"])
-        self.known_features = tuple(meta["known_features"])
-        self.symbols = tuple(meta["symbols"])
+        self.known_features = tuple(meta.get("known_features", ()))  # a model saved before roles were read has none
+        self.symbols = tuple(meta.get("symbols", ()))
         self._load(path.with_name(path.name + self.native_suffix))
 
     def choices(self) -> tuple[str, ...]:
