@@ -230,18 +230,6 @@ def _add_to(total: Floats, far: Floats) -> None:
 
 
 @_compiled
-def _step(near: Floats, far: Floats, step: Floats) -> None:
-    for i in range(len(step)):
-        step[i] = far[i] - near[i]
-
-
-@_compiled
-def _move(near: Floats, step: Floats, share: float, out: Floats) -> None:
-    for i in range(len(out)):
-        out[i] = near[i] + step[i] * share
-
-
-@_compiled
 def _mix(near: Floats, far: Floats, share: float, out: Floats) -> None:
     for i in range(len(out)):
         out[i] = near[i] + (far[i] - near[i]) * share
@@ -254,55 +242,38 @@ def _mix_in(mean: Floats, far: Floats, share: float) -> None:
 
 
 @_compiled
-def _mix_and_step(near: Floats, far: Floats, share: float, step: Floats, out: Floats) -> None:
+def _join_moment(near: Floats, far: Floats, near2: Floats, far2: Floats, size: int, out: Floats, out2: Floats) -> None:
+    """Means and sums of squared distances of two neighbouring windows of `size` bars."""
+    weight = 0.5 * size
     for i in range(len(out)):
-        distance = far[i] - near[i]
-        step[i] = distance
-        out[i] = near[i] + distance * share
+        d = far[i] - near[i]
+        out[i] = near[i] + d * 0.5
+        out2[i] = near2[i] + far2[i] + d * d * weight
 
 
 @_compiled
-def _mix_in_and_step(mean: Floats, far: Floats, share: float, step: Floats) -> None:
+def _add_moment(mean: Floats, squares: Floats, far: Floats, far2: Floats, taken: int, size: int) -> None:
+    """The same for a window of `taken` bars, in place, and an older one of `size`."""
+    share, weight = size / (taken + size), taken * size / (taken + size)
     for i in range(len(mean)):
-        distance = far[i] - mean[i]
-        step[i] = distance
-        mean[i] = mean[i] + distance * share
+        d = far[i] - mean[i]
+        mean[i] = mean[i] + d * share
+        squares[i] = squares[i] + far2[i] + d * d * weight
 
 
 @_compiled
-def _join_squares(near: Floats, far: Floats, step: Floats, weight: float, out: Floats) -> None:
+def _join_products(near: Floats, far: Floats, near_mean: Floats, far_mean: Floats, size: int, out: Floats) -> None:
+    """Sums of products of place and value about their means; to be joined before the means."""
+    weight = 0.5 * size * size
     for i in range(len(out)):
-        out[i] = near[i] + far[i] + step[i] * step[i] * weight
+        out[i] = near[i] + far[i] - (far_mean[i] - near_mean[i]) * weight
 
 
 @_compiled
-def _add_squares(total: Floats, far: Floats, step: Floats, weight: float) -> None:
-    for i in range(len(total)):
-        total[i] = total[i] + far[i] + step[i] * step[i] * weight
-
-
-@_compiled
-def _square(step: Floats, weight: float, out: Floats) -> None:
-    for i in range(len(out)):
-        out[i] = step[i] * step[i] * weight
-
-
-@_compiled
-def _join_products(near: Floats, far: Floats, step: Floats, weight: float, out: Floats) -> None:
-    for i in range(len(out)):
-        out[i] = near[i] + far[i] - step[i] * weight
-
-
-@_compiled
-def _add_products(total: Floats, far: Floats, step: Floats, weight: float) -> None:
-    for i in range(len(total)):
-        total[i] = total[i] + far[i] - step[i] * weight
-
-
-@_compiled
-def _scale(values: Floats, share: float, out: Floats) -> None:
-    for i in range(len(out)):
-        out[i] = values[i] * share
+def _add_products(products: Floats, far: Floats, mean: Floats, far_mean: Floats, taken: int, size: int) -> None:
+    weight = taken * size / (taken + size) * 0.5 * (taken + size)
+    for i in range(len(products)):
+        products[i] = products[i] + far[i] - (far_mean[i] - mean[i]) * weight
 
 
 @_compiled
@@ -358,40 +329,35 @@ def _join_moments(values: Floats, window: int, mean: Floats, variance: Floats) -
     """Windows as (mean, sum of squared distances from it), joined after Chan, Golub and LeVeque (1983)."""
     mean[: window - 1], variance[: window - 1] = np.nan, np.nan
     width = BLOCK + window
-    spare, other, step = np.empty(width), np.empty(width), np.empty(width)
-    squares, doubled = np.empty(width), np.empty(width)
+    spare, other, squares, doubled = np.empty(width), np.empty(width), np.empty(width), np.empty(width)
     for start in range(window - 1, len(values), BLOCK):
         rows = min(BLOCK, len(values) - start)
         count, m, v = rows + window - 1, mean[start : start + rows], variance[start : start + rows]
         means = values[start - window + 1 : start + rows]
+        squares[:count] = 0.0
         size, taken = 1, 0
         while True:
             if window & size:
                 older = window - 1 - taken
                 end = older + rows
                 if taken:
-                    _mix_in_and_step(m, means[older:end], size / (taken + size), step[:rows])
-                    if size > 1:
-                        _add_squares(v, squares[older:end], step[:rows], taken * size / (taken + size))
+                    _add_moment(m, v, means[older:end], squares[older:end], taken, size)
                 else:
-                    m[:] = means[older:end]
-                    if size > 1:
-                        v[:] = squares[older:end]
-                    else:
-                        v[:] = 0.0
+                    m[:], v[:] = means[older:end], squares[older:end]
                 taken += size
             if 2 * size > window:
                 break
-            near, far, moved = slice(size, count), slice(0, count - size), step[size:count]
-            _mix_and_step(means[near], means[far], 0.5, moved, spare[near])
-            if size > 1:
-                _join_squares(squares[near], squares[far], moved, 0.5 * size, doubled[near])
-            else:  # one bar is no distance from its mean
-                _square(moved, 0.5, doubled[near])
+            near, far = slice(size, count), slice(0, count - size)
+            _join_moment(means[near], means[far], squares[near], squares[far], size, spare[near], doubled[near])
             means, spare, other, squares, doubled = spare, other, spare, doubled, squares
             size *= 2
-        for i in range(rows):
-            v[i] /= window
+        _divide_by(v, float(window))
+
+
+@_compiled
+def _divide_by(values: Floats, number: float) -> None:
+    for i in range(len(values)):
+        values[i] /= number
 
 
 @_compiled
@@ -399,7 +365,7 @@ def _join_lines(values: Floats, window: int, slope: Floats, variance: Floats) ->
     """As `_join_moments`, with the sum of products of place and value about their means."""
     slope[: window - 1], variance[: window - 1] = np.nan, np.nan
     width = BLOCK + window
-    spare, other, step, mean = np.empty(width), np.empty(width), np.empty(width), np.empty(BLOCK)
+    spare, other, mean = np.empty(width), np.empty(width), np.empty(BLOCK)
     squares, doubled = np.empty(width), np.empty(width)
     products, doubled_products = np.empty(width), np.empty(width)
     for start in range(window - 1, len(values), BLOCK):
@@ -411,32 +377,25 @@ def _join_lines(values: Floats, window: int, slope: Floats, variance: Floats) ->
         size, taken = 1, 0
         while True:
             if window & size:
-                older, newest, weight = window - 1 - taken, step[:rows], taken * size / (taken + size)
+                older = window - 1 - taken
                 end = older + rows
                 if taken:
-                    _mix_in_and_step(m, means[older:end], size / (taken + size), newest)
-                    _add_squares(v, squares[older:end], newest, weight)
-                    _add_products(p, products[older:end], newest, weight * 0.5 * (taken + size))
+                    _add_products(p, products[older:end], m, means[older:end], taken, size)
+                    _add_moment(m, v, means[older:end], squares[older:end], taken, size)
                 else:
                     m[:], v[:], p[:] = means[older:end], squares[older:end], products[older:end]
                 taken += size
             if 2 * size > window:
                 break
-            near, far, moved = slice(size, count), slice(0, count - size), step[size:count]
-            _mix_and_step(means[near], means[far], 0.5, moved, spare[near])
-            if size > 1:
-                _join_squares(squares[near], squares[far], moved, 0.5 * size, doubled[near])
-                _join_products(products[near], products[far], moved, 0.5 * size * size, doubled_products[near])
-            else:  # one bar is no distance from its mean
-                _square(moved, 0.5, doubled[near])
-                _scale(moved, -0.5, doubled_products[near])
+            near, far = slice(size, count), slice(0, count - size)
+            _join_products(products[near], products[far], means[near], means[far], size, doubled_products[near])
+            _join_moment(means[near], means[far], squares[near], squares[far], size, spare[near], doubled[near])
             means, spare, other, squares, doubled = spare, other, spare, doubled, squares
             products, doubled_products = doubled_products, products
             size *= 2
         places = window * (window * window - 1) / 12.0  # sum of squared places about their mean
-        for i in range(rows):
-            v[i] /= window
-            p[i] /= places
+        _divide_by(v, float(window))
+        _divide_by(p, places)
 
 
 @_compiled
@@ -471,6 +430,24 @@ def _join_shapes(values: Floats, window: int, mean: Floats, second: Floats, thir
             out[1][i] /= window
             out[2][i] /= window
             out[3][i] /= window
+
+
+@_compiled
+def _step(near: Floats, far: Floats, step: Floats) -> None:
+    for i in range(len(step)):
+        step[i] = far[i] - near[i]
+
+
+@_compiled
+def _move(near: Floats, step: Floats, share: float, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = near[i] + step[i] * share
+
+
+@_compiled
+def _join_squares(near: Floats, far: Floats, step: Floats, weight: float, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = near[i] + far[i] + step[i] * step[i] * weight
 
 
 @_compiled
