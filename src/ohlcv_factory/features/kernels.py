@@ -182,9 +182,9 @@ def transpose_into(values: NDArray[np.float32], columns: Integers, matrix: NDArr
     _transpose(values, columns, matrix)
 
 
-def all_finite(values: NDArray[np.float32]) -> bool:
-    """Whether no value of `(n,)` is NaN or infinite."""
-    return int(_largest_exponent(values.view(np.uint32))) != int(EXPONENT)
+def store(values: Floats, row: NDArray[np.float32]) -> bool:
+    """Write `values` into `row`, both `(n,)`, and say whether each is finite there."""
+    return int(_store(_frozen(values), row, row.view(np.uint32))) != int(EXPONENT)
 
 
 def flag(raised: NDArray[np.bool_], known: Floats) -> Floats:
@@ -669,9 +669,13 @@ def _flow(price: Floats, volume: Floats, inflow: Floats, flow: Floats) -> None:
 
 
 @_compiled
-def _largest_exponent(bits: NDArray[np.uint32]) -> np.uint32:
-    """float32 is infinite or NaN where every bit of its exponent is set."""
+def _store(values: Floats, row: NDArray[np.float32], bits: NDArray[np.uint32]) -> np.uint32:
+    """The largest exponent in `bits`, a view of `row`: a float32 is infinite or NaN where all bits of it are set."""
     largest = np.uint32(0)
-    for i in range(len(bits)):
-        largest = max(largest, bits[i] & EXPONENT)
+    for start in range(0, len(row), BLOCK):
+        source, target, stored = values[start : start + BLOCK], row[start : start + BLOCK], bits[start : start + BLOCK]
+        for i in range(len(target)):
+            target[i] = source[i]
+        for i in range(len(stored)):
+            largest = max(largest, stored[i] & EXPONENT)
     return largest
