@@ -1,8 +1,8 @@
 """Row 2: the same 60 columns, against pandas, polars expressions, pandas-ta and ml4t-engineer.
 
 pandas and polars compute the same formulas without `cci_20` (see `indicators.py`). pandas-ta and ml4t-engineer have
-indicators of their own: each is asked for those among the 60 that it has, on the first 100,000 bars, and its time is
-scaled to 60 columns of 1M bars; the number of its columns stands in results.json.
+indicators of their own: each is asked for those among the 60 that it has, and its time is scaled to 60 columns of 1M
+bars (pandas-ta has only the first 100,000); the numbers of its columns and bars stand in results.json.
 """
 
 from __future__ import annotations
@@ -13,9 +13,24 @@ from typing import Any
 
 from common import Bench, Line, Timing, Work, against, serve
 from indicator_columns import WORK, factory
-from indicators import EXPONENTIAL, NAMES, PRICES, RANGES, SIMPLE, Pandas, Polars, columns_of, frame_columns, prepare
+from indicators import (
+    BARS,
+    CHANGES,
+    EXPONENTIAL,
+    LINES,
+    NAMES,
+    PRICES,
+    RANGES,
+    RETURNS,
+    SIMPLE,
+    Pandas,
+    Polars,
+    columns_of,
+    frame_columns,
+    prepare,
+)
 
-FEWER_BARS, SCALE = 100_000, 10
+FEWER_BARS = 100_000
 REACH = {"pandas": ">= 4 x", "polars": ">= 8 x", "pandas_ta": ">= 70 x", "ml4t_engineer": ">= 40 x"}
 SCALED = ("pandas_ta", "ml4t_engineer")
 
@@ -29,10 +44,10 @@ def lines(bench: Bench) -> list[Line]:
 
 
 def scaled(timing: Timing | str) -> Timing | str:
-    """Times of some columns of a tenth of the bars as times of all."""
+    """Times of some columns of some bars as times of all."""
     if isinstance(timing, str):
         return timing
-    scale = SCALE * len(NAMES) / timing.facts["columns"]
+    scale = BARS / timing.facts["bars"] * len(NAMES) / timing.facts["columns"]
     return replace(timing, wall_seconds=timing.wall_seconds * scale, cpu_seconds=timing.cpu_seconds * scale)
 
 
@@ -95,7 +110,7 @@ def pandas_ta_case(folder: Path) -> Work:
             *(ta.sma(close * volume, length=n, talib=False) for n in (10, 20)),
             *(ta.stdev(close, length=n, talib=False) for n in (20, 60)),
         ]
-        return lambda: {"columns": sum(each.shape[1] if each.ndim > 1 else 1 for each in found)}
+        return lambda: {"columns": sum(each.shape[1] if each.ndim > 1 else 1 for each in found), "bars": FEWER_BARS}
 
     return work
 
@@ -105,15 +120,20 @@ def ml4t_case(folder: Path) -> Work:
     import polars as pl
     from ml4t.engineer import compute_features
 
-    columns = {name: values[:FEWER_BARS] for name, values in columns_of(folder).items()}
+    columns = columns_of(folder)
     time = pl.Series("timestamp", columns.pop("time_ns")).cast(pl.Datetime("ns"))
     frame = pl.DataFrame([time, *(pl.Series(name, values) for name, values in columns.items())])
-    wanted = ["rsi", "macd", "stochastic", "willr", "cci", "mfi", "atr", "natr", "bollinger_bands", "adx", "plus_di",
-              "minus_di", "sma", "ema", "roc", "rocp", "linearreg_slope", "stddev"]  # fmt: skip
+    families = {("rocp", "timeperiod"): RETURNS, ("roc", "period"): CHANGES, ("sma", "period"): SIMPLE,
+                ("ema", "period"): (*EXPONENTIAL, 20), ("atr", "period"): RANGES, ("natr", "period"): RANGES,
+                ("linearreg_slope", "timeperiod"): LINES, ("stddev", "period"): (20, 60)}  # fmt: skip
+    wanted: list[Any] = ["rsi", "macd", "stochastic", "willr", "cci", "mfi", "bollinger_bands", "adx", "plus_di",
+                         "minus_di"]  # fmt: skip
+    for (name, parameter), members in families.items():
+        wanted += [{"name": name, "params": {parameter: n}, "output": f"{name}_{n}"} for n in members]
 
     def work() -> Any:
         found = compute_features(frame, wanted, calendar=None)
-        return lambda: {"columns": found.width - frame.width}
+        return lambda: {"columns": found.width - frame.width, "bars": len(frame)}
 
     return work
 

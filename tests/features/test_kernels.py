@@ -121,12 +121,32 @@ def test_a_ratchet_only_tightens_and_turns_where_the_close_crosses_it():
     np.testing.assert_array_equal(side, [NAN, 1.0, 1.0, -1.0])
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_one_value_that_is_not_finite_is_seen(bad):
-    values = np.full(100, 3e38, np.float32)
-    assert kernels.all_finite(values)
-    values[63] = bad
-    assert not kernels.all_finite(values)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 4e38])
+@pytest.mark.parametrize("place", [0, 1023, 1024, 2999])
+def test_one_stored_value_that_is_not_finite_is_seen(bad, place):
+    values, row = np.full(3000, -3e38), np.zeros(3000, np.float32)
+    assert kernels.store(values, row)
+    np.testing.assert_array_equal(row, np.float32(-3e38))
+    values[place] = bad
+    assert not kernels.store(values, row)
+    assert not np.isfinite(row[place])
+
+
+def test_rsi_of_a_still_price_is_fifty_until_it_moves_again():
+    still = kernels.relative_strength(np.array([1.0, 2.0, 2.0, 2.0, 1.0]), 2)
+    # Wilder averages of rises 1/2, 1/4, 1/8 and of falls 0, 0, 1/2
+    np.testing.assert_allclose(still, [NAN, NAN, 100.0, 50.0, 100 * 0.125 / 0.625])
+
+
+def test_money_flows_by_hand():
+    inflow, flow = kernels.money_flows(np.array([2.0, 3.0, 3.0, 1.0]), np.array([5.0, 5.0, 5.0, 4.0]))
+    np.testing.assert_array_equal(inflow, [NAN, 15.0, 0.0, 0.0])
+    np.testing.assert_array_equal(flow, [NAN, 15.0, 0.0, 4.0])
+
+
+def test_growth_by_hand():
+    np.testing.assert_array_equal(kernels.growth(np.array([4.0, 8.0, 2.0]), 1), [NAN, 1.0, -0.75])
+    np.testing.assert_array_equal(kernels.growth(np.array([4.0, 8.0]), 3), [NAN, NAN])
 
 
 def test_rows_are_written_into_their_columns():

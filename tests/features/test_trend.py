@@ -5,12 +5,34 @@ import pytest
 import talib
 from scipy import stats
 
+from ohlcv_factory.features.kernels import directional
+
+NAN = np.nan
+
 
 def test_directional_indicators_are_those_of_talib(plain, column):
     bars, _ = plain
-    np.testing.assert_array_equal(column("adx_14", bars), talib.ADX(bars.high, bars.low, bars.close, 14))
-    np.testing.assert_array_equal(column("plus_di_14", bars), talib.PLUS_DI(bars.high, bars.low, bars.close, 14))
-    np.testing.assert_array_equal(column("minus_di_14", bars), talib.MINUS_DI(bars.high, bars.low, bars.close, 14))
+    prices = bars.high, bars.low, bars.close, 14
+    np.testing.assert_allclose(column("adx_14", bars), talib.ADX(*prices), rtol=1e-12)
+    np.testing.assert_allclose(column("plus_di_14", bars), talib.PLUS_DI(*prices), rtol=1e-12)
+    np.testing.assert_allclose(column("minus_di_14", bars), talib.MINUS_DI(*prices), rtol=1e-12)
+
+
+def test_directional_indicators_of_five_bars_by_hand():
+    close = np.array([10.0, 11.0, 11.0, 10.0, 10.0])
+    plus, minus, average = directional(close + 1.0, close - 1.0, close, 2)
+    # rises 1, 0, 0, 0, falls 0, 0, 1, 0 and true ranges 2 each; a sum keeps half of itself a bar
+    np.testing.assert_allclose(plus, [NAN, NAN, 100 * 0.5 / 3.0, 100 * 0.25 / 3.5, 100 * 0.125 / 3.75])
+    np.testing.assert_allclose(minus, [NAN, NAN, 0.0, 100 * 1.0 / 3.5, 100 * 0.5 / 3.75])
+    np.testing.assert_allclose(average, [NAN, NAN, NAN, (100.0 + 60.0) / 2, (80.0 + 60.0) / 2])
+
+
+def test_directional_indicators_stand_still_with_the_price():
+    flat = np.full(40, 5.0)
+    plus, minus, average = directional(flat, flat, flat, 14)
+    np.testing.assert_array_equal(plus[14:], 0.0)
+    np.testing.assert_array_equal(minus[14:], 0.0)
+    np.testing.assert_array_equal(average[27:], 0.0)
 
 
 @pytest.mark.parametrize("bars_back", [20, 60])

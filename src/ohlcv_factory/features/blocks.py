@@ -17,7 +17,7 @@ from ohlcv_factory.bars.schema import NANOSECONDS, Bars
 from ohlcv_factory.bars.sessions import SessionCalendar
 from ohlcv_factory.errors import DataError
 from ohlcv_factory.features.feature import Feature, FeatureInputs
-from ohlcv_factory.features.kernels import all_finite, transpose_into
+from ohlcv_factory.features.kernels import store, transpose_into
 from ohlcv_factory.runtime.clock import time_text
 
 BLOCK_BARS = 16_384
@@ -97,9 +97,9 @@ def _next_block(group: Group, bars: Bars, calendar: SessionCalendar, first: int)
     inputs = {start: FeatureInputs(bars.slice(start, rows.stop), calendar) for start in needed}
     for row, feature in zip(values, group.features, strict=True):
         start = starts[feature.windowed]
-        with np.errstate(over="ignore"):  # what overflows float32 is refused below
-            row[:] = feature.column(inputs[start])[first - start :]
-        _check(row, feature, bars, first)
+        column = np.ascontiguousarray(feature.column(inputs[start]), dtype=np.float64)
+        if not store(column[first - start :], row):
+            _check(row, feature, bars, first)
     return Block(rows, values)
 
 
@@ -119,8 +119,6 @@ def _reach_back(bars: Bars, row: int, overlap: int) -> int:
 
 def _check(row: np.ndarray, feature: Feature, bars: Bars, first: int) -> None:
     """Refuse a value that is not finite after its look-back; `first` is the position of the first value."""
-    if all_finite(row):
-        return
     warm = max(0, feature.lookback_bars(bars.bar_seconds) - first)
     finite = np.isfinite(row[warm:])
     if not finite.all():

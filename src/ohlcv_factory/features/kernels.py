@@ -21,15 +21,14 @@ Integers = NDArray[np.int64]
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 BLOCK = 1024
-TILE_ROWS = 64
+NOTHING = 1e-14
+"""What TA-Lib takes for 0 when it divides by it."""
 EXPONENT = np.uint32(0x7F800000)
-LINE_FLOATS = 16
-"""float32 values in a line of the processor's cache."""
 
 
 def window_sum(values: Floats, window: int) -> Floats:
     """Sum of the last `window` values, shape `(n,)`; NaN where the window is not full."""
-    out = _empty_until(window - 1, len(values))
+    out = np.empty(len(values))
     _join_sums(_frozen(values), window, out)
     return out
 
@@ -39,7 +38,7 @@ def window_mean(values: Floats, window: int) -> Floats:
 
     The mean of equal values is exactly that value.
     """
-    out = _empty_until(window - 1, len(values))
+    out = np.empty(len(values))
     _join_means(_frozen(values), window, out)
     return out
 
@@ -49,7 +48,7 @@ def window_moments(values: Floats, window: int) -> tuple[Floats, Floats]:
 
     No cancellation at high prices; the mean of equal values is exactly that value and their variance exactly 0.
     """
-    mean, variance = (_empty_until(window - 1, len(values)) for _ in range(2))
+    mean, variance = np.empty(len(values)), np.empty(len(values))
     _join_moments(_frozen(values), window, mean, variance)
     return mean, variance
 
@@ -74,7 +73,7 @@ def window_shape(values: Floats, window: int) -> tuple[Floats, Floats, Floats, F
 
 def window_line(values: Floats, window: int) -> tuple[Floats, Floats]:
     """Least-squares slope per bar and population variance of the last `window` values, each `(n,)`."""
-    slope, variance = (_empty_until(window - 1, len(values)) for _ in range(2))
+    slope, variance = np.empty(len(values)), np.empty(len(values))
     _join_lines(_frozen(values), window, slope, variance)
     return slope, variance
 
@@ -141,9 +140,41 @@ def lagged(values: Floats, bars: int) -> Floats:
 
 def ratio(numerator: Floats, denominator: Floats, otherwise: float) -> Floats:
     """`numerator / denominator`, and `otherwise` where the denominator is exactly 0, shape `(n,)`."""
-    out = np.full(len(numerator), otherwise)
-    np.divide(numerator, denominator, out=out, where=denominator != 0)
+    out = np.empty(len(numerator))
+    _divide(_frozen(numerator), _frozen(denominator), otherwise, out)
     return out
+
+
+def growth(values: Floats, bars: int) -> Floats:
+    """The value over that of `bars` bars ago, less 1, shape `(n,)`; NaN before the start."""
+    out = np.empty(len(values))
+    out[:bars] = np.nan
+    _grow(_frozen(values), bars, out)
+    return out
+
+
+def directional(high: Floats, low: Floats, close: Floats, period: int) -> tuple[Floats, Floats, Floats]:
+    """Wilder's +DI, -DI and ADX, each 0 to 100, `(n,)`: first numbers and standstills as TA-Lib has them.
+
+    Where nothing moves +DI and -DI are 0 and the ADX stays as it was.
+    """
+    plus, minus, average = (np.full(len(close), np.nan) for _ in range(3))
+    _direct(_frozen(high), _frozen(low), _frozen(close), period, plus, minus, average)
+    return plus, minus, average
+
+
+def relative_strength(values: Floats, period: int) -> Floats:
+    """Wilder's RSI, 0 to 100, shape `(n,)`; 50 where the last `period` changes were 0, NaN before as many changes."""
+    out = np.full(len(values), np.nan)
+    _weigh(_frozen(values), period, out)
+    return out
+
+
+def money_flows(price: Floats, volume: Floats) -> tuple[Floats, Floats]:
+    """Price x volume of bars whose price rose, and of bars whose price moved, else 0; each `(n,)`, the first NaN."""
+    inflow, flow = np.full(len(price), np.nan), np.full(len(price), np.nan)
+    _flow(_frozen(price), _frozen(volume), inflow, flow)
+    return inflow, flow
 
 
 def transpose_into(values: NDArray[np.float32], columns: Integers, matrix: NDArray[np.float32]) -> None:
@@ -151,9 +182,9 @@ def transpose_into(values: NDArray[np.float32], columns: Integers, matrix: NDArr
     _transpose(values, columns, matrix)
 
 
-def all_finite(values: NDArray[np.float32]) -> bool:
-    """Whether no value of `(n,)` is NaN or infinite."""
-    return int(_largest_exponent(values.view(np.uint32))) != int(EXPONENT)
+def store(values: Floats, row: NDArray[np.float32]) -> bool:
+    """Write `values` into `row`, both `(n,)`, and say whether each is finite there."""
+    return int(_store(_frozen(values), row, row.view(np.uint32))) != int(EXPONENT)
 
 
 def flag(raised: NDArray[np.bool_], known: Floats) -> Floats:
@@ -178,8 +209,11 @@ def _frozen(values: Floats) -> Floats:
 
 
 def _compiled(kernel: Kernel) -> Kernel:
-    """Compile with numba, once per machine; without fast math, which would reorder sums."""
-    jitted: Any = njit(cache=True, nogil=True)(kernel)
+    """Compile with numba, once per machine; without fast math, which would reorder sums.
+
+    A division by 0 gives what numpy gives: a check of each would keep the compiler from vectorising.
+    """
+    jitted: Any = njit(cache=True, nogil=True, error_model="numpy")(kernel)
     return cast(Kernel, jitted)
 
 
@@ -190,139 +224,178 @@ def _add(near: Floats, far: Floats, out: Floats) -> None:
 
 
 @_compiled
-def _step(near: Floats, far: Floats, step: Floats) -> None:
-    for i in range(len(step)):
-        step[i] = far[i] - near[i]
+def _add_to(total: Floats, far: Floats) -> None:
+    for i in range(len(total)):
+        total[i] += far[i]
 
 
 @_compiled
-def _move(near: Floats, step: Floats, share: float, out: Floats) -> None:
+def _mix(near: Floats, far: Floats, share: float, out: Floats) -> None:
     for i in range(len(out)):
-        out[i] = near[i] + step[i] * share
+        out[i] = near[i] + (far[i] - near[i]) * share
 
 
 @_compiled
-def _join_squares(near: Floats, far: Floats, step: Floats, weight: float, out: Floats) -> None:
-    for i in range(len(out)):
-        out[i] = near[i] + far[i] + step[i] * step[i] * weight
+def _mix_in(mean: Floats, far: Floats, share: float) -> None:
+    for i in range(len(mean)):
+        mean[i] = mean[i] + (far[i] - mean[i]) * share
 
 
 @_compiled
-def _join_products(near: Floats, far: Floats, step: Floats, weight: float, out: Floats) -> None:
+def _join_moment(near: Floats, far: Floats, near2: Floats, far2: Floats, size: int, out: Floats, out2: Floats) -> None:
+    """Means and sums of squared distances of two neighbouring windows of `size` bars."""
+    weight = 0.5 * size
     for i in range(len(out)):
-        out[i] = near[i] + far[i] - step[i] * weight
+        d = far[i] - near[i]
+        out[i] = near[i] + d * 0.5
+        out2[i] = near2[i] + far2[i] + d * d * weight
+
+
+@_compiled
+def _add_moment(mean: Floats, squares: Floats, far: Floats, far2: Floats, taken: int, size: int) -> None:
+    """The same for a window of `taken` bars, in place, and an older one of `size`."""
+    share, weight = size / (taken + size), taken * size / (taken + size)
+    for i in range(len(mean)):
+        d = far[i] - mean[i]
+        mean[i] = mean[i] + d * share
+        squares[i] = squares[i] + far2[i] + d * d * weight
+
+
+@_compiled
+def _join_products(near: Floats, far: Floats, near_mean: Floats, far_mean: Floats, size: int, out: Floats) -> None:
+    """Sums of products of place and value about their means; to be joined before the means."""
+    weight = 0.5 * size * size
+    for i in range(len(out)):
+        out[i] = near[i] + far[i] - (far_mean[i] - near_mean[i]) * weight
+
+
+@_compiled
+def _add_products(products: Floats, far: Floats, mean: Floats, far_mean: Floats, taken: int, size: int) -> None:
+    weight = taken * size / (taken + size) * 0.5 * (taken + size)
+    for i in range(len(products)):
+        products[i] = products[i] + far[i] - (far_mean[i] - mean[i]) * weight
 
 
 @_compiled
 def _join_sums(values: Floats, window: int, out: Floats) -> None:
-    sums, doubled = np.empty(BLOCK + window), np.empty(BLOCK + window)
+    out[: window - 1] = np.nan
+    spare, other = np.empty(BLOCK + window), np.empty(BLOCK + window)
     for start in range(window - 1, len(values), BLOCK):
         rows = min(BLOCK, len(values) - start)
         count, total = rows + window - 1, out[start : start + rows]
-        sums[:count] = values[start - window + 1 : start + rows]
+        sums = values[start - window + 1 : start + rows]
         size, taken = 1, 0
         while True:
             if window & size:
                 older = window - 1 - taken
-                _add(total, sums[older : older + rows], total)
+                if taken:
+                    _add_to(total, sums[older : older + rows])
+                else:
+                    total[:] = sums[older : older + rows]
                 taken += size
             if 2 * size > window:
                 break
-            _add(sums[size:count], sums[: count - size], doubled[size:count])
-            sums, doubled = doubled, sums
+            _add(sums[size:count], sums[: count - size], spare[size:count])
+            sums, spare, other = spare, other, spare
             size *= 2
 
 
 @_compiled
 def _join_means(values: Floats, window: int, out: Floats) -> None:
-    means, doubled, step = np.empty(BLOCK + window), np.empty(BLOCK + window), np.empty(BLOCK + window)
+    out[: window - 1] = np.nan
+    spare, other = np.empty(BLOCK + window), np.empty(BLOCK + window)
     for start in range(window - 1, len(values), BLOCK):
         rows = min(BLOCK, len(values) - start)
         count, mean = rows + window - 1, out[start : start + rows]
-        means[:count] = values[start - window + 1 : start + rows]
+        means = values[start - window + 1 : start + rows]
         size, taken = 1, 0
         while True:
             if window & size:
                 older = window - 1 - taken
-                _step(mean, means[older : older + rows], step[:rows])
-                _move(mean, step[:rows], size / (taken + size), mean)
+                if taken:
+                    _mix_in(mean, means[older : older + rows], size / (taken + size))
+                else:
+                    mean[:] = means[older : older + rows]
                 taken += size
             if 2 * size > window:
                 break
-            near = means[size:count]
-            _step(near, means[: count - size], step[size:count])
-            _move(near, step[size:count], 0.5, doubled[size:count])
-            means, doubled = doubled, means
+            _mix(means[size:count], means[: count - size], 0.5, spare[size:count])
+            means, spare, other = spare, other, spare
             size *= 2
 
 
 @_compiled
 def _join_moments(values: Floats, window: int, mean: Floats, variance: Floats) -> None:
     """Windows as (mean, sum of squared distances from it), joined after Chan, Golub and LeVeque (1983)."""
-    means, doubled, step = np.empty(BLOCK + window), np.empty(BLOCK + window), np.empty(BLOCK + window)
-    squares, doubled_squares = np.empty(BLOCK + window), np.empty(BLOCK + window)
+    mean[: window - 1], variance[: window - 1] = np.nan, np.nan
+    width = BLOCK + window
+    spare, other, squares, doubled = np.empty(width), np.empty(width), np.empty(width), np.empty(width)
     for start in range(window - 1, len(values), BLOCK):
         rows = min(BLOCK, len(values) - start)
         count, m, v = rows + window - 1, mean[start : start + rows], variance[start : start + rows]
-        means[:count] = values[start - window + 1 : start + rows]
+        means = values[start - window + 1 : start + rows]
         squares[:count] = 0.0
         size, taken = 1, 0
         while True:
             if window & size:
-                older, newest = window - 1 - taken, step[:rows]
-                _step(m, means[older : older + rows], newest)
-                _join_squares(v, squares[older : older + rows], newest, taken * size / (taken + size), v)
-                _move(m, newest, size / (taken + size), m)
+                older = window - 1 - taken
+                end = older + rows
+                if taken:
+                    _add_moment(m, v, means[older:end], squares[older:end], taken, size)
+                else:
+                    m[:], v[:] = means[older:end], squares[older:end]
                 taken += size
             if 2 * size > window:
                 break
-            near, far, moved = slice(size, count), slice(0, count - size), step[size:count]
-            _step(means[near], means[far], moved)
-            _move(means[near], moved, 0.5, doubled[near])
-            _join_squares(squares[near], squares[far], moved, 0.5 * size, doubled_squares[near])
-            means, doubled, squares, doubled_squares = doubled, means, doubled_squares, squares
+            near, far = slice(size, count), slice(0, count - size)
+            _join_moment(means[near], means[far], squares[near], squares[far], size, spare[near], doubled[near])
+            means, spare, other, squares, doubled = spare, other, spare, doubled, squares
             size *= 2
-        for i in range(rows):
-            v[i] /= window
+        _divide_by(v, float(window))
+
+
+@_compiled
+def _divide_by(values: Floats, number: float) -> None:
+    for i in range(len(values)):
+        values[i] /= number
 
 
 @_compiled
 def _join_lines(values: Floats, window: int, slope: Floats, variance: Floats) -> None:
     """As `_join_moments`, with the sum of products of place and value about their means."""
-    means, doubled, step = np.empty(BLOCK + window), np.empty(BLOCK + window), np.empty(BLOCK + window)
-    squares, doubled_squares = np.empty(BLOCK + window), np.empty(BLOCK + window)
-    products, doubled_products = np.empty(BLOCK + window), np.empty(BLOCK + window)
-    mean = np.empty(BLOCK)
+    slope[: window - 1], variance[: window - 1] = np.nan, np.nan
+    width = BLOCK + window
+    spare, other, mean = np.empty(width), np.empty(width), np.empty(BLOCK)
+    squares, doubled = np.empty(width), np.empty(width)
+    products, doubled_products = np.empty(width), np.empty(width)
     for start in range(window - 1, len(values), BLOCK):
         rows = min(BLOCK, len(values) - start)
         count, p, v, m = rows + window - 1, slope[start : start + rows], variance[start : start + rows], mean[:rows]
-        means[:count] = values[start - window + 1 : start + rows]
+        means = values[start - window + 1 : start + rows]
         squares[:count] = 0.0
         products[:count] = 0.0
-        m[:] = 0.0
         size, taken = 1, 0
         while True:
             if window & size:
-                older, newest, weight = window - 1 - taken, step[:rows], taken * size / (taken + size)
-                _step(m, means[older : older + rows], newest)
-                _join_squares(v, squares[older : older + rows], newest, weight, v)
-                _join_products(p, products[older : older + rows], newest, weight * 0.5 * (taken + size), p)
-                _move(m, newest, size / (taken + size), m)
+                older = window - 1 - taken
+                end = older + rows
+                if taken:
+                    _add_products(p, products[older:end], m, means[older:end], taken, size)
+                    _add_moment(m, v, means[older:end], squares[older:end], taken, size)
+                else:
+                    m[:], v[:], p[:] = means[older:end], squares[older:end], products[older:end]
                 taken += size
             if 2 * size > window:
                 break
-            near, far, moved = slice(size, count), slice(0, count - size), step[size:count]
-            _step(means[near], means[far], moved)
-            _move(means[near], moved, 0.5, doubled[near])
-            _join_squares(squares[near], squares[far], moved, 0.5 * size, doubled_squares[near])
-            _join_products(products[near], products[far], moved, 0.5 * size * size, doubled_products[near])
-            means, doubled, squares, doubled_squares = doubled, means, doubled_squares, squares
+            near, far = slice(size, count), slice(0, count - size)
+            _join_products(products[near], products[far], means[near], means[far], size, doubled_products[near])
+            _join_moment(means[near], means[far], squares[near], squares[far], size, spare[near], doubled[near])
+            means, spare, other, squares, doubled = spare, other, spare, doubled, squares
             products, doubled_products = doubled_products, products
             size *= 2
         places = window * (window * window - 1) / 12.0  # sum of squared places about their mean
-        for i in range(rows):
-            v[i] /= window
-            p[i] /= places
+        _divide_by(v, float(window))
+        _divide_by(p, places)
 
 
 @_compiled
@@ -357,6 +430,24 @@ def _join_shapes(values: Floats, window: int, mean: Floats, second: Floats, thir
             out[1][i] /= window
             out[2][i] /= window
             out[3][i] /= window
+
+
+@_compiled
+def _step(near: Floats, far: Floats, step: Floats) -> None:
+    for i in range(len(step)):
+        step[i] = far[i] - near[i]
+
+
+@_compiled
+def _move(near: Floats, step: Floats, share: float, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = near[i] + step[i] * share
+
+
+@_compiled
+def _join_squares(near: Floats, far: Floats, step: Floats, weight: float, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = near[i] + far[i] + step[i] * step[i] * weight
 
 
 @_compiled
@@ -509,20 +600,82 @@ def _tighten(middle: Floats, reach: Floats, close: Floats, line: Floats, side: F
 
 @_compiled
 def _transpose(values: NDArray[np.float32], columns: Integers, matrix: NDArray[np.float32]) -> None:
-    """In tiles, so that each line of memory is written while it is near."""
-    for start in range(0, matrix.shape[0], TILE_ROWS):
-        stop = min(start + TILE_ROWS, matrix.shape[0])
-        for first in range(0, len(columns), LINE_FLOATS):
-            last = min(first + LINE_FLOATS, len(columns))
-            for i in range(start, stop):
-                for j in range(first, last):
-                    matrix[i, columns[j]] = values[j, i]
+    """Row by row: one line of memory of each column is read for many rows, and the matrix is written as a stream."""
+    for i in range(matrix.shape[0]):
+        for j in range(len(columns)):
+            matrix[i, columns[j]] = values[j, i]
 
 
 @_compiled
-def _largest_exponent(bits: NDArray[np.uint32]) -> np.uint32:
-    """float32 is infinite or NaN where every bit of its exponent is set."""
+def _divide(numerator: Floats, denominator: Floats, otherwise: float, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = numerator[i] / denominator[i] if denominator[i] != 0.0 else otherwise
+
+
+@_compiled
+def _grow(values: Floats, bars: int, out: Floats) -> None:
+    later = out[bars:]
+    now = values[bars:]
+    for i in range(len(later)):
+        later[i] = now[i] / values[i] - 1.0
+
+
+@_compiled
+def _direct(
+    high: Floats, low: Floats, close: Floats, period: int, plus: Floats, minus: Floats, average: Floats
+) -> None:
+    """Sums of `period - 1` bars, then each forgets 1 / period a bar; the ADX starts as a mean of `period` bars."""
+    keep, up_sum, down_sum, range_sum, strength = 1.0 - 1.0 / period, 0.0, 0.0, 0.0, 0.0
+    for i in range(1, len(close)):
+        up, down = high[i] - high[i - 1], low[i - 1] - low[i]
+        rise = up if (up > down) & (up > 0.0) else 0.0
+        fall = down if (down > up) & (down > 0.0) else 0.0
+        reach = max(high[i], close[i - 1]) - min(low[i], close[i - 1])
+        kept = 1.0 if i < period else keep
+        up_sum, down_sum, range_sum = up_sum * kept + rise, down_sum * kept + fall, range_sum * kept + reach
+        if i < period:
+            continue
+        scale = 100.0 / range_sum if range_sum > NOTHING else 0.0
+        plus[i], minus[i] = up_sum * scale, down_sum * scale
+        moved = plus[i] + minus[i] > NOTHING
+        index = 100.0 * abs(plus[i] - minus[i]) / (plus[i] + minus[i])
+        if i < 2 * period:
+            strength += (index if moved else 0.0) / period
+        else:
+            strength = strength * keep + index * (1.0 - keep) if moved else strength
+        if i >= 2 * period - 1:
+            average[i] = strength
+
+
+@_compiled
+def _weigh(values: Floats, period: int, out: Floats) -> None:
+    keep, rises, falls, still = 1.0 - 1.0 / period, 0.0, 0.0, 0
+    for i in range(1, len(values)):
+        change = values[i] - values[i - 1]
+        still = still + 1 if change == 0.0 else 0
+        kept, share = (1.0, 1.0 / period) if i <= period else (keep, 1.0 - keep)
+        rises, falls = rises * kept + max(change, 0.0) * share, falls * kept + max(-change, 0.0) * share
+        if i >= period:
+            out[i] = 50.0 if still >= period else 100.0 * (rises / (rises + falls))
+
+
+@_compiled
+def _flow(price: Floats, volume: Floats, inflow: Floats, flow: Floats) -> None:
+    now, before, traded, came, moved = price[1:], price[:-1], volume[1:], inflow[1:], flow[1:]
+    for i in range(len(now)):
+        came[i] = now[i] * traded[i] if now[i] > before[i] else 0.0
+    for i in range(len(now)):
+        moved[i] = now[i] * traded[i] if now[i] != before[i] else 0.0
+
+
+@_compiled
+def _store(values: Floats, row: NDArray[np.float32], bits: NDArray[np.uint32]) -> np.uint32:
+    """The largest exponent in `bits`, a view of `row`: a float32 is infinite or NaN where all bits of it are set."""
     largest = np.uint32(0)
-    for i in range(len(bits)):
-        largest = max(largest, bits[i] & EXPONENT)
+    for start in range(0, len(row), BLOCK):
+        source, target, stored = values[start : start + BLOCK], row[start : start + BLOCK], bits[start : start + BLOCK]
+        for i in range(len(target)):
+            target[i] = source[i]
+        for i in range(len(stored)):
+            largest = max(largest, stored[i] & EXPONENT)
     return largest

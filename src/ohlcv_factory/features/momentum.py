@@ -6,7 +6,17 @@ import numpy as np
 import talib
 
 from ohlcv_factory.features.feature import Category, FeatureInputs, ema_lookback, shared, wilder_lookback, window
-from ohlcv_factory.features.kernels import Floats, flag, lagged, mean_deviation, ratio, window_mean, window_sum
+from ohlcv_factory.features.kernels import (
+    Floats,
+    flag,
+    lagged,
+    mean_deviation,
+    money_flows,
+    ratio,
+    relative_strength,
+    window_mean,
+    window_sum,
+)
 
 MOMENTUM = Category("momentum", windowed=True)
 MACD_LOOKBACK = ema_lookback(26) + 9
@@ -28,9 +38,7 @@ LANE_1984 = "Lane (1984)"
 @shared
 def rsi(inputs: FeatureInputs, period: int) -> Floats:
     """Relative strength index."""
-    strength = np.asarray(talib.RSI(inputs.close, period))
-    strength[window_sum(np.abs(inputs.close_change), period) == 0] = 50.0
-    return strength
+    return relative_strength(inputs.close, period)
 
 
 @MOMENTUM.feature(
@@ -195,10 +203,8 @@ def cci(inputs: FeatureInputs, bars: int) -> Floats:
 )
 def mfi(inputs: FeatureInputs, bars: int) -> Floats:
     """Money flow index; unlike TA-Lib's it also holds for flows under 1."""
-    direction = np.sign(np.diff(inputs.typical, prepend=np.nan))
-    flow = direction * inputs.typical * inputs.volume
-    inflow = window_sum(np.maximum(flow, 0.0), bars)
-    return 100.0 * ratio(inflow, window_sum(np.abs(flow), bars), otherwise=0.5)
+    inflow, flow = money_flows(inputs.typical, inputs.volume)
+    return 100.0 * ratio(window_sum(inflow, bars), window_sum(flow, bars), otherwise=0.5)
 
 
 @shared
@@ -219,9 +225,4 @@ def macd_above(inputs: FeatureInputs) -> Floats:
 def place_in_range(inputs: FeatureInputs, bars: int) -> Floats:
     """Where the close lies between lowest low and highest high, 0 to 1; 0.5 without a range."""
     lowest = talib.MIN(inputs.low, bars)
-    return ratio(inputs.close - lowest, span(inputs.high, inputs.low, bars), otherwise=0.5)
-
-
-def span(high: Floats, low: Floats, bars: int) -> Floats:
-    """Highest high less lowest low: exactly 0 where nothing moved."""
-    return np.asarray(talib.MAX(high, bars) - talib.MIN(low, bars))
+    return ratio(inputs.close - lowest, talib.MAX(inputs.high, bars) - lowest, otherwise=0.5)

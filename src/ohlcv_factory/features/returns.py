@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ohlcv_factory.features.feature import Category, FeatureInputs
-from ohlcv_factory.features.kernels import Floats, lagged
+from ohlcv_factory.features.kernels import Floats, growth, lagged
 
 RETURNS = Category("returns", windowed=True)
 SPANS = (1, 5, 10, 20, 60)
@@ -29,7 +29,7 @@ def log_return(inputs: FeatureInputs, bars: int) -> Floats:
 @RETURNS.feature("return_{}", over=SPANS, formula="close / close[{}] - 1", lookback=int)
 def simple_return(inputs: FeatureInputs, bars: int) -> Floats:
     """Simple return over a number of bars."""
-    return inputs.close / lagged(inputs.close, bars) - 1.0
+    return growth(inputs.close, bars)
 
 
 @RETURNS.feature("roc_{}", over=(5, 10, 20), formula="100 (close / close[{}] - 1)", lookback=int, unit="percent")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import talib
 
 from ohlcv_factory.features.feature import Category, FeatureInputs, shared, wilder_lookback, window
-from ohlcv_factory.features.kernels import Floats, flag, ratchet, ratio, window_line
+from ohlcv_factory.features.kernels import Floats, directional, flag, ratchet, ratio, window_line
 from ohlcv_factory.features.volatility import atr
 
 TREND = Category("trend")
@@ -26,10 +25,9 @@ SEBAN = "Seban (2007)"
     unit="0 to 100",
     source=WILDER_1978,
 )
-@shared
 def adx(inputs: FeatureInputs, period: int) -> Floats:
     """Average directional index: strength of the trend, whatever its side."""
-    return np.asarray(talib.ADX(inputs.high, inputs.low, inputs.close, period))
+    return directions(inputs, period)[2]
 
 
 @TREND.feature(
@@ -54,7 +52,7 @@ def strong_trend(inputs: FeatureInputs) -> Floats:
 )
 def plus_di(inputs: FeatureInputs, period: int) -> Floats:
     """Directional indicator of rising highs."""
-    return np.asarray(talib.PLUS_DI(inputs.high, inputs.low, inputs.close, period))
+    return directions(inputs, period)[0]
 
 
 @TREND.feature(
@@ -67,7 +65,7 @@ def plus_di(inputs: FeatureInputs, period: int) -> Floats:
 )
 def minus_di(inputs: FeatureInputs, period: int) -> Floats:
     """Directional indicator of falling lows."""
-    return np.asarray(talib.MINUS_DI(inputs.high, inputs.low, inputs.close, period))
+    return directions(inputs, period)[1]
 
 
 @TREND.feature(
@@ -121,6 +119,12 @@ def close_r2(inputs: FeatureInputs, bars: int) -> Floats:
     slope, variance = log_close_line(inputs, bars)
     of_line = slope * slope * ((bars * bars - 1) / 12.0)
     return np.minimum(ratio(of_line, variance, otherwise=0.0), 1.0)
+
+
+@shared
+def directions(inputs: FeatureInputs, period: int) -> tuple[Floats, Floats, Floats]:
+    """Wilder's +DI, -DI and ADX."""
+    return directional(inputs.high, inputs.low, inputs.close, period)
 
 
 @shared

@@ -44,9 +44,10 @@ def log_volume_change(inputs: FeatureInputs) -> Floats:
     scale_free=False,
     needs_volume=True,
 )
+@shared
 def volume_average(inputs: FeatureInputs) -> Floats:
     """The usual volume of a bar."""
-    return volume_moments(inputs)[0]
+    return window_mean(inputs.volume, VOLUME_BARS)
 
 
 @VOLUME.feature(
@@ -58,7 +59,7 @@ def volume_average(inputs: FeatureInputs) -> Floats:
 @shared
 def volume_ratio(inputs: FeatureInputs) -> Floats:
     """Volume against its usual size."""
-    return ratio(inputs.volume, volume_moments(inputs)[0], otherwise=1.0)
+    return ratio(inputs.volume, volume_average(inputs), otherwise=1.0)
 
 
 @VOLUME.feature(
@@ -70,7 +71,7 @@ def volume_ratio(inputs: FeatureInputs) -> Floats:
 )
 def volume_zscore(inputs: FeatureInputs) -> Floats:
     """Volume in standard deviations from its mean."""
-    mean, variance = volume_moments(inputs)
+    mean, variance = window_moments(inputs.volume, VOLUME_BARS)
     return ratio(inputs.volume - mean, np.sqrt(variance), otherwise=0.0)
 
 
@@ -176,12 +177,6 @@ def dollar_volume_average(inputs: FeatureInputs, bars: int) -> Floats:
 def dollar_volume_ratio(inputs: FeatureInputs) -> Floats:
     """Turnover against its usual size."""
     return ratio(dollar_volume(inputs), dollar_volume_average(inputs, VOLUME_BARS), otherwise=1.0)
-
-
-@shared
-def volume_moments(inputs: FeatureInputs) -> tuple[Floats, Floats]:
-    """Mean and population variance of volume, 20 bars."""
-    return window_moments(inputs.volume, VOLUME_BARS)
 
 
 @shared
