@@ -47,6 +47,7 @@ def run(tmp_path_factory):
 
 
 def test_the_generated_parts_are_what_the_code_says_today(pytestconfig) -> None:
+    pytest.importorskip("torch", reason="the pages list the networks too")
     command = [sys.executable, "docs/generate.py", "--check"]
     done = subprocess.run(command, cwd=pytestconfig.rootpath, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
