@@ -57,6 +57,10 @@ class ModelConfig(Settings):
             raise UsageError("; ".join(named) + ".", where=where, help="leave the key out")
         return super().parse(values, where=where, lines=lines, section=section)
 
+    def overridden(self, changes: Mapping[str, Any]) -> Self:
+        """These settings with some of them changed, for one fit. Raises UsageError (2) as `parse` does."""
+        return self.parse({**self.model_dump(), **changes}, where="config")
+
 
 class MissingClassWarning(FactoryWarning):
     """A class does not occur in the rows of a fit; its probability is 0."""
@@ -229,7 +233,7 @@ class BaseModel(ABC):
             raise UsageError(f"model {self.name!r} cannot continue from a checkpoint.", help="train it again")
         self.resume_from = resume
         if config:
-            self.config = self.Config.parse({**self.config.model_dump(), **config}, where="config")
+            self.config = self.config.overridden(config)
         for rows, what in ((train, "the training rows"), (val, "the validation rows")):
             if rows is not None:
                 self._refuse_other_layout(rows, what)

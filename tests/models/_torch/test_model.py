@@ -189,3 +189,11 @@ def test_predictions_are_the_same_for_a_table_in_another_memory_order(rows):
 def test_a_network_that_is_not_fitted_predicts_nothing():
     with pytest.raises(UsageError, match="is not fitted"):
         ModelRegistry.create("gru", small_settings("gru")).predict(planted_windows(16, 4))
+
+
+def test_settings_of_one_fit_are_known_by_all_their_names_and_a_late_preset_is_refused(rows):
+    model = ModelRegistry.create("gru", small_settings("gru"))
+    model.fit(rows.X[:][:, -8:], rows.y, config={"sequence_length": 8, "fixed_epochs": 1})
+    assert model.lookback == 8
+    with pytest.raises(UsageError, match="preset 'spec' was carried out"):
+        model.fit(rows, config={"preset": "small"})

@@ -125,6 +125,17 @@ class NetworkConfig(ModelConfig):
             named[field] = value
         return super().parse(named, where=where, lines=lines, section=section)
 
+    def overridden(self, changes: Mapping[str, Any]) -> Self:
+        """These settings with some changed, under any declared name. Raises UsageError (2) for another preset."""
+        named = {self.aliases.get(key, key): value for key, value in changes.items()}
+        if named.get("preset", self.preset) != self.preset:
+            raise UsageError(
+                f"preset {self.preset!r} was carried out when the model was made, {named['preset']!r} comes too late.",
+                where="config",
+                help="give the preset to `create`",
+            )
+        return super().overridden(named)
+
     def for_machine(self, has_gpu: bool) -> Self:
         """The settings with the preset carried out; a value set by hand stays, `preset` says what was chosen."""
         preset = self.preset if self.preset != "auto" else ("spec" if has_gpu else "small")
