@@ -9,21 +9,13 @@ import shlex
 import sys
 
 import pytest
+from own_models import own_registry
 
 from ohlcv_factory.cli.app import invoke
-from ohlcv_factory.models.registry import ModelRegistry
+
+__all__ = ["own_registry"]
 
 BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-@pytest.fixture
-def own_registry(monkeypatch):
-    """Models that a test registers are gone after it; built-in ones that it imported stay, as their modules do."""
-    monkeypatch.setattr(ModelRegistry, "_entries", dict(ModelRegistry._entries))
-    before = set(ModelRegistry._entries)
-    yield
-    for name in set(ModelRegistry._entries) - before:
-        ModelRegistry._classes.pop(name, None)
 
 
 @pytest.fixture
