@@ -46,7 +46,7 @@ def test_it_goes_from_bars_to_a_comparison_and_the_newest_prediction(run_cells) 
     assert all(value is not None for value in shown)
     newest = shown[-1]
     assert newest.height == 3
-    assert newest["time"][-1] == names["bars"].frame()["time"][-1]
+    assert newest.columns == ["symbol", "time", "p_short", "p_neutral", "p_long", "decision"]
 
 
 def test_it_is_stored_without_outputs(cells) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import pytest
 
 from ohlcv_factory import leaderboard
@@ -30,7 +32,7 @@ def test_a_run_shows_its_scores_the_baselines_its_verdict_and_its_folder(runs) -
     assert html.startswith("<table><caption><b>logistic, horizon 20, part val</b></caption>")
     assert f"<td>{runs[0].evaluation['classification']['macro_f1']:.3f}</td>" in html
     assert all(f'<th scope="row">({name})</th>' in html for name in ("class_prior", "buy_and_hold"))
-    assert runs[0].evaluation["verdict"]["code"] in html
+    assert escape(runs[0].evaluation["verdict"]["words"]) in html
     assert f"run: {runs[0].path}" in html
 
 
