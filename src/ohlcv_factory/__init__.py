@@ -25,7 +25,9 @@ _PUBLIC = {
     "TrainerConfig": "ohlcv_factory.training.settings",
     "TrainingMetrics": "ohlcv_factory.models.base",
     "bars_from_frame": "ohlcv_factory.bars.load",
+    "device_report": "ohlcv_factory.models.device_report",
     "feature": "ohlcv_factory.features.plugins",
+    "leaderboard": "ohlcv_factory.studies.leaderboard",
     "read_bars": "ohlcv_factory.bars.load",
     "read_sources": "ohlcv_factory.bars.load",
 }

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import glob
+import importlib
 import os
 import re
 import shlex
 import sys
 
 import pytest
+from own_models import own_registry
 
 from ohlcv_factory.cli.app import invoke
-from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.runtime.packages import is_installed
 
-BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+__all__ = ["own_registry"]
 
-
-@pytest.fixture
-def own_registry(monkeypatch):
-    """Models that a test registers are gone after it; built-in ones that it imported stay, as their modules do."""
-    monkeypatch.setattr(ModelRegistry, "_entries", dict(ModelRegistry._entries))
-    before = set(ModelRegistry._entries)
-    yield
-    for name in set(ModelRegistry._entries) - before:
-        ModelRegistry._classes.pop(name, None)
+BLOCK = re.compile(r"^```(python|bash)( torch)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""A fence of ```python torch is skipped where torch is not installed."""
 
 
 @pytest.fixture
@@ -37,19 +32,27 @@ def run_document(pytestconfig, tmp_path, monkeypatch, own_registry, own_environm
     """`run_document("README.md")` runs it in an empty folder and returns that folder."""
     root = pytestconfig.rootpath
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # a script or a notebook imports the files beside it
+    importlib.invalidate_caches()
+    loaded = set(sys.modules)
 
     def run(name):
         text = (root / name).read_text(encoding="utf-8")
         namespace = {"__name__": "document"}
         for block in BLOCK.finditer(text):
-            line = text[: block.start(2)].count("\n")
+            if block[2] and not is_installed("torch"):
+                continue
+            line = text[: block.start(3)].count("\n")
             if block[1] == "python":
-                exec(compile("\n" * line + block[2], name, "exec"), namespace)  # line numbers are those of the page
+                exec(compile("\n" * line + block[3], name, "exec"), namespace)  # line numbers are those of the page
             else:
-                run_commands(block[2], root)
+                run_commands(block[3], root)
         return tmp_path
 
-    return run
+    yield run
+    for module in set(sys.modules) - loaded:
+        if str(getattr(sys.modules[module], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[module]
 
 
 def run_commands(text, root):

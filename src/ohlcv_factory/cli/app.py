@@ -25,6 +25,7 @@ from ohlcv_factory.cli import (
     evaluate,
     features,
     models,
+    new_model,
     predict,
     report,
     run,
@@ -64,6 +65,7 @@ application.command("run")(run.run)
 application.add_typer(data.application, name="data")
 application.add_typer(features.application, name="features")
 application.add_typer(models.application, name="models")
+application.command("new-model")(new_model.new_model)
 application.add_typer(config.application, name="config")
 application.command("train")(train.train)
 application.command("evaluate")(evaluate.evaluate)

@@ -39,10 +39,10 @@ def leaderboard_values(groups: dict[int, list[FinishedRun]]) -> list[dict[str, A
 
 def horizon_text(horizon: int, runs: list[FinishedRun]) -> str:
     """One horizon's table: runs best first, then the baselines of the best run."""
-    from ohlcv_factory.cli.scores import SCORE_HEADER, score_row
+    from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 
     rows = [[*score_row(run.manifest["model"], run.evaluation), thresholds_text(run), run.path.name] for run in runs]
-    rows += [[*score_row(f"({name})", block), "-", "-"] for name, block in runs[0].evaluation["baselines"].items()]
+    rows += [[*row, "-", "-"] for row in baseline_rows(runs[0].evaluation)]
     text = table((*SCORE_HEADER, "thresholds", "run"), rows)
     best = runs[0]
     verdict = f"{best.manifest['model']}: {best.evaluation['verdict']['words']}"

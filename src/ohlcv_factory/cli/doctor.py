@@ -33,9 +33,8 @@ def doctor(
 def machine_facts(folder: Path) -> dict[str, Any]:
     """Facts about this machine and the problems among them."""
     from ohlcv_factory import __version__
+    from ohlcv_factory.models.device_report import device_report
     from ohlcv_factory.models.registry import ModelRegistry
-    from ohlcv_factory.runtime.memory import available_bytes
-    from ohlcv_factory.runtime.threads import available_cores
 
     entries = ModelRegistry.entries().values()
     nearest_existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -49,10 +48,8 @@ def machine_facts(folder: Path) -> dict[str, Any]:
         "version": __version__,
         "python": sys.version.split()[0],
         "system": f"{platform.system()} {platform.machine()}",
-        "cores": available_cores(),
-        "memory_free_gb": round((available_bytes() or 0) / 1e9, 1),
+        **device_report().plain(),
         "disk_free_gb": round(free_gb, 1),
-        "gpu": "found" if shutil.which("nvidia-smi") else "none",
         "models": [entry.name for entry in entries if entry.installed],
         "problems": problems,
     }

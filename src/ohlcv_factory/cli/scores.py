@@ -5,20 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ohlcv_factory.cli.console import table
+from ohlcv_factory.evaluation.score_table import SCORE_HEADER, score_row
 from ohlcv_factory.labels.classes import CLASS_NAMES
-
-SCORE_HEADER = (
-    "name",
-    "macro F1",
-    "hit rate",
-    "independent",
-    "log-loss",
-    "Sharpe",
-    "Sharpe 90 %",
-    "return/year",
-    "drawdown",
-    "trades",
-)
 
 
 def score_table(evaluation: dict[str, Any]) -> str:
@@ -41,21 +29,3 @@ def _absent_classes(present: list[str]) -> str:
     return (
         f"\nwarning: no scored row is {' or '.join(absent)}: averages over classes take {', '.join(present) or 'none'}"
     )
-
-
-def score_row(name: str, block: dict[str, Any]) -> list[Any]:
-    """One line of the table; `block` has the keys classification and trading."""
-    classes, trading = block["classification"], block["trading"]
-    interval = trading["sharpe_interval"]
-    return [
-        name,
-        classes["macro_f1"],
-        classes["direction_hit_rate"],
-        classes["independent_rate"],
-        classes["log_loss"],
-        trading["sharpe_ratio"],
-        f"[{interval[0]:.2f}, {interval[1]:.2f}]" if interval else "-",
-        trading["annualized_return"],
-        trading["max_drawdown"],
-        trading["num_trades"],
-    ]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
+from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
+from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.training.bundle import MANIFEST, read_run_manifest
+from ohlcv_factory.training.settings import RUNS_FOLDER
+from ohlcv_factory.training.trainer import RunResult
+
+DEFAULT_RUNS = Path("experiments") / RUNS_FOLDER
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,47 @@ class FinishedRun:
         """Read a finished run. Raises InputMissingError (66) for anything else."""
         manifest = read_run_manifest(path)
         return cls(path, manifest, read_json(path / "metrics" / "evaluation_metrics.json")["evaluation_metrics"])
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Runs by horizon, best first; printed as lines, shown by a notebook as a table with the baselines below."""
+
+    groups: Mapping[int, tuple[FinishedRun, ...]]
+    by: str
+
+    @property
+    def runs(self) -> tuple[FinishedRun, ...]:
+        """All runs, horizon after horizon, the best of each first."""
+        return tuple(run for group in self.groups.values() for run in group)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"horizon {run.manifest['horizon']}: {run.manifest['model']}, {self.by} {_shown(score(run, self.by))}, {run.path}"
+            for run in self.runs
+        )
+
+    def _repr_html_(self) -> str:
+        return "".join(self._group_html(horizon, group) for horizon, group in self.groups.items())
+
+    def _group_html(self, horizon: int, group: Sequence[FinishedRun]) -> str:
+        best = group[0]
+        rows = [[*score_row(run.manifest["model"], run.evaluation), run.path.name] for run in group]
+        rows += [[*row, None] for row in baseline_rows(best.evaluation)]
+        title = f"Horizon {horizon}, part {best.evaluation['part']}, by {self.by}"
+        verdict = f"{best.manifest['model']}: {best.evaluation['verdict']['words']}"
+        return html_table(title, (*SCORE_HEADER, "run"), rows) + html_paragraph(verdict)
+
+
+def leaderboard(*runs: str | Path | RunResult, by: str = "sharpe_ratio", experiment: str | None = None) -> Leaderboard:
+    """The leaderboard of runs, run folders or folders of runs; without any, of `experiments/runs`.
+
+    Raises InputMissingError (66) where there is no finished run, DataError (65) for runs scored on different rows,
+    UsageError (2) for an unknown score.
+    """
+    paths = [run.path if isinstance(run, RunResult) else Path(run) for run in runs] or [DEFAULT_RUNS]
+    groups = comparable_groups(find_runs(paths, experiment=experiment))
+    return Leaderboard({horizon: tuple(ranked(group, by)) for horizon, group in groups.items()}, by)
 
 
 def find_runs(paths: Sequence[Path], *, experiment: str | None = None) -> list[FinishedRun]:
@@ -77,3 +124,7 @@ def _run_folders(path: Path) -> list[Path]:
     if not path.is_dir():
         raise InputMissingError(f"{path} does not exist.", where=str(path), help="a run folder, or a folder of runs")
     return [folder for folder in path.iterdir() if (folder / MANIFEST).is_file()]
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"

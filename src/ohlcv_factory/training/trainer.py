@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import FactoryError, UsageError
 from ohlcv_factory.evaluation.predictions import Predictions
+from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 from ohlcv_factory.models.base import TrainingMetrics
 from ohlcv_factory.runtime import memory
 from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
+from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.runtime.progress import Meter, meter
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.checkpoints import CheckpointManager
@@ -46,6 +48,14 @@ class RunResult:
     notes: tuple[str, ...]
     importance: pl.DataFrame | None
     """feature, importance, cumulative, category, most important first; None where the model has none."""
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: verdict, scores beside the baselines, the run's folder."""
+        evaluation = self.evaluation
+        title = f"{evaluation['model_name']}, horizon {evaluation['horizon']}, part {evaluation['part']}"
+        rows = [score_row(evaluation["model_name"], evaluation), *baseline_rows(evaluation)]
+        words = [evaluation["verdict"]["words"], *self.notes, f"run: {self.path}"]
+        return html_table(title, SCORE_HEADER, rows) + "".join(map(html_paragraph, words))
 
 
 class Trainer:
