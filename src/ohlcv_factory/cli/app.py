@@ -27,6 +27,7 @@ from ohlcv_factory.cli import (
     models,
     predict,
     report,
+    resume,
     run,
     train,
 )
@@ -66,6 +67,7 @@ application.add_typer(features.application, name="features")
 application.add_typer(models.application, name="models")
 application.add_typer(config.application, name="config")
 application.command("train")(train.train)
+application.command("resume")(resume.resume)
 application.command("evaluate")(evaluate.evaluate)
 application.command("predict")(predict.predict)
 application.command("compare")(compare.compare)
