@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from ohlcv_factory.training.memory_estimate import estimate_memory_requirements
 from ohlcv_factory.training.plan import run_plan
@@ -37,3 +38,13 @@ def test_a_plan_warns_of_more_columns_than_the_rows_can_carry(container, config)
     plan = run_plan(config(feature_set="boosting_optimal"), narrow)
     assert any(note.startswith(f"{plan['rows_fit']} training rows for") for note in plan["notes"])
     assert plan["rows_fit"] < 10 * plan["features"]
+
+
+def test_a_network_s_plan_tells_batches_seconds_per_epoch_and_what_was_chosen(container, config):
+    pytest.importorskip("torch")
+    model = {"hidden_size": 4, "num_layers": 1, "windows_per_epoch": 1000, "lookback": 8, "device": "cpu"}
+    plan = run_plan(config(model_name="gru", batch_size=64, max_epochs=7, model=model), container)
+    assert plan["batches_per_epoch"] == 16  # 15.6 batches of 64
+    assert plan["seconds_at_most"] == pytest.approx(7 * plan["seconds_per_epoch"], abs=0.2)
+    chosen = {name: plan[name] for name in ("preset", "lookback", "windows_per_epoch", "device")}
+    assert chosen == {"preset": "small", "lookback": 8, "windows_per_epoch": 1000, "device": "cpu"}

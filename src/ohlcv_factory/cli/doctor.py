@@ -53,6 +53,27 @@ def machine_facts(folder: Path) -> dict[str, Any]:
         "memory_free_gb": round((available_bytes() or 0) / 1e9, 1),
         "disk_free_gb": round(free_gb, 1),
         "gpu": "found" if shutil.which("nvidia-smi") else "none",
+        "torch": torch_facts(),
         "models": [entry.name for entry in entries if entry.installed],
         "problems": problems,
     }
+
+
+def torch_facts() -> str:
+    """torch, the devices that it sees, whether the CPU has AMX for bf16, and its threads."""
+    from ohlcv_factory.runtime.packages import is_installed
+
+    if not is_installed("torch"):
+        return "not installed: pip install 'ohlcv-model-factory[neural]'"
+    import torch
+
+    from ohlcv_factory.models._torch.device import has_matrix_bf16
+
+    cards = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    facts = {
+        "cuda": ", ".join(cards) or "none",
+        "mps": "yes" if torch.backends.mps.is_available() else "no",
+        "bf16 on the CPU (AMX)": "yes" if has_matrix_bf16() else "no",
+        "threads": torch.get_num_threads(),
+    }
+    return ", ".join([torch.__version__, *(f"{name}: {value}" for name, value in facts.items())])

@@ -34,6 +34,7 @@ from ohlcv_factory.training.bundle import (
 )
 from ohlcv_factory.training.fitting import Fit
 from ohlcv_factory.training.importance import importance_frame
+from ohlcv_factory.training.machine import chosen_for_machine
 from ohlcv_factory.training.pipeline import FittedPipeline
 from ohlcv_factory.training.plots import plot_confusion_matrix, plot_feature_importance, plot_training_curves
 from ohlcv_factory.training.scoring import Scores
@@ -105,6 +106,8 @@ def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, contain
     }
     write_settings(folder / "config" / "training_config.yaml", recipe)
     facts = {"model_name": model.name, "model_family": model.family, "seed": model.seed, **model.config.plain()}
+    chosen = chosen_for_machine(model)
+    facts |= {"chosen_for_machine": chosen} if chosen else {}
     write_settings(folder / "config" / "model_config.yaml", facts)
     start = {"data_fingerprint": container.fingerprint, "settings": repeatable_config(config, model)}
     write_json(folder / START, start)

@@ -13,7 +13,6 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import FactoryError, UsageError
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.models.base import TrainingMetrics
-from ohlcv_factory.runtime import memory
 from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
 from ohlcv_factory.runtime.progress import Meter, meter
 from ohlcv_factory.storage import atomic
@@ -25,7 +24,7 @@ from ohlcv_factory.training import artifacts, resumption
 from ohlcv_factory.training.explanation import explain_part, write_explanation
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
 from ohlcv_factory.training.importance import importance_frame
-from ohlcv_factory.training.memory_estimate import estimate_memory_requirements
+from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import TrainerConfig
 
@@ -114,7 +113,7 @@ class Trainer:
         log.write(f"{self.config.model_name} at horizon {self.config.horizon} on {', '.join(container.symbols)}")
         if self.attempt == 1:
             artifacts.write_configs(folder, self.config, self.model, container)
-        self._refuse_too_large(container)
+        refuse_too_large(self.model, len(container), len(input_columns(self.config, self.model, container)))
         self._enter_ledger(folder, container)
         fit = self._fit(folder, container, log)
         predictions = fit.pipeline.predict(container, container.rows("val"))
@@ -174,13 +173,6 @@ class Trainer:
         folder = self.config.output_dir / name
         atomic.create_folder(folder, must_be_new=True)
         return folder
-
-    def _refuse_too_large(self, container: TimeSeriesDataContainer) -> None:
-        """Raise ResourceError (70) before any work when the fit cannot fit into memory."""
-        estimate = estimate_memory_requirements(self.model.family, len(container), len(container.feature_names))
-        memory.require(
-            estimate["cpu_memory_gb"] * 1e9, f"fitting {self.model.name!r}", "the number of bars or features"
-        )
 
     def _enter_ledger(self, folder: Path, container: TimeSeriesDataContainer) -> None:
         """One trial per run: a run that is resumed was counted before."""
