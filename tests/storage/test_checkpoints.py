@@ -55,8 +55,8 @@ def test_the_new_one_is_written_before_an_old_one_goes(tmp_path: Path) -> None:
     manager = CheckpointManager(tmp_path, keep_top_k=1)
     manager.save_checkpoint(save_nothing, 1, 0.5)
     seen = []
-    manager.save_checkpoint(lambda folder: seen.extend(names(tmp_path)), 2, 0.4)
-    assert seen == ["checkpoint_epoch_0001", "checkpoint_epoch_0002"]
+    manager.save_checkpoint(lambda folder: seen.extend([folder.name, *names(tmp_path)]), 2, 0.4)
+    assert seen == [seen[0], seen[0], "checkpoint_epoch_0001"]
     assert names(tmp_path) == ["checkpoint_epoch_0002"]
 
 
@@ -72,7 +72,7 @@ def test_a_failing_save_costs_no_old_checkpoint(tmp_path: Path) -> None:
     assert manager.best is not None
     assert manager.best.epoch == 1
     assert manager.best.path.is_dir()
-    assert not (tmp_path / "checkpoint_epoch_0002" / "state.json").exists()
+    assert names(tmp_path) == ["checkpoint_epoch_0001"]
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
@@ -100,3 +100,24 @@ def test_arguments_that_cannot_be_meant_are_refused(tmp_path: Path) -> None:
         CheckpointManager(tmp_path, keep_top_k=0)
     with pytest.raises(UsageError, match="mode must be 'min' or 'max', got 'auto'"):
         CheckpointManager(tmp_path, mode="auto")  # type: ignore[arg-type]
+
+
+def test_the_newest_stays_where_a_fit_is_to_continue_from_it(tmp_path: Path) -> None:
+    manager = CheckpointManager(tmp_path, keep_top_k=1, keep_newest=True)
+    for epoch, metric in enumerate([0.3, 0.5, 0.4], start=1):
+        manager.save_checkpoint(save_nothing, epoch, metric)
+    assert names(tmp_path) == ["checkpoint_epoch_0001", "checkpoint_epoch_0003"]
+    assert manager.newest is not None
+    assert manager.newest.epoch == 3
+
+
+def test_a_later_process_finds_the_whole_checkpoints_and_removes_the_half_written(tmp_path: Path) -> None:
+    first = CheckpointManager(tmp_path)
+    for epoch, metric in enumerate([0.5, math.nan, 0.4], start=1):
+        first.save_checkpoint(save_nothing, epoch, metric)
+    (tmp_path / ".partial-01234567-checkpoint_epoch_0004").mkdir()
+    (tmp_path / "checkpoint_epoch_0005").mkdir()  # without its state
+    found = CheckpointManager.reopened(tmp_path)
+    assert [known.epoch for known in found.checkpoints] == [3, 1, 2]
+    assert found.newest == first.newest
+    assert not list(tmp_path.glob(".partial-*"))

@@ -18,6 +18,7 @@ from ohlcv_factory.training.trainer import Trainer
 LAYOUT = {
     "config/training_config.yaml",
     "config/model_config.yaml",
+    "config/start.json",
     "config/feature_config.yaml",
     "checkpoints/best_model.txt",
     "checkpoints/best_model.meta.json",

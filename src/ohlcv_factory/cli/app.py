@@ -28,6 +28,7 @@ from ohlcv_factory.cli import (
     new_model,
     predict,
     report,
+    resume,
     run,
     train,
 )
@@ -68,6 +69,7 @@ application.add_typer(models.application, name="models")
 application.command("new-model")(new_model.new_model)
 application.add_typer(config.application, name="config")
 application.command("train")(train.train)
+application.command("resume")(resume.resume)
 application.command("evaluate")(evaluate.evaluate)
 application.command("predict")(predict.predict)
 application.command("compare")(compare.compare)

@@ -29,9 +29,20 @@ def show(
         *(_row(name, value, TrainRecipe, layers.sources) for name, value in recipe.plain().items() if name != "model"),
         *(_row(name, value, type(effective), layers.sources, "model.") for name, value in effective.plain().items()),
     ]
+    for row, small in ((row, _small_values(effective).get(row["key"])) for row in rows):
+        row["meaning"] += f" (preset small: {small})" if small is not None else ""
     header = ("key", "value", "source", "meaning")
     text = table(header, [[row[column] for column in header] for row in rows])
     emit(rows, text, as_json)
+
+
+def _small_values(effective: Any) -> dict[str, Any]:
+    """`model.<key>` of a network and the value that the small preset, which `auto` takes on a CPU, gives it."""
+    if not hasattr(effective, "for_machine") or effective.preset == "spec":
+        return {}
+    small = effective.model_copy(update={"preset": "small"}).for_machine(False).plain()
+    now = effective.plain()
+    return {f"model.{name}": value for name, value in small.items() if name != "preset" and value != now[name]}
 
 
 def _row(name: str, value: Any, settings: Any, sources: dict[str, str], prefix: str = "") -> dict[str, Any]:

@@ -9,6 +9,7 @@ import typer
 
 from ohlcv_factory.cli import options
 from ohlcv_factory.cli.console import emit
+from ohlcv_factory.cli.resume import told_how_to_resume
 
 if TYPE_CHECKING:
     from ohlcv_factory.training.trainer import RunResult
@@ -75,7 +76,8 @@ def train(
         plan = run_plan(recipe.trainer_config(), container)
         emit(plan, "\n".join(f"{name}: {value}" for name, value in plan.items()), as_json)
         return
-    result = trainer.run(container)
+    with told_how_to_resume(trainer):
+        result = trainer.run(container)
     emit(result_values(result), result_text(result), as_json)
 
 

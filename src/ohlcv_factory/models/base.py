@@ -299,10 +299,6 @@ class BaseModel(ABC):
         self.symbols = tuple(meta.get("symbols", ()))
         self._load(path.with_name(path.name + self.native_suffix))
 
-    def choices(self) -> tuple[str, ...]:
-        """What the model chose for this machine by itself, in words; printed and kept with the run."""
-        return ()
-
     def refit_schedule(self, metrics: TrainingMetrics) -> dict[str, int]:
         """Hyper-parameters that make a fit without stop rows end at the best round of an earlier one."""
         if self.rounds_field is None:

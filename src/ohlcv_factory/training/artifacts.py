@@ -34,6 +34,7 @@ from ohlcv_factory.training.bundle import (
 )
 from ohlcv_factory.training.fitting import Fit
 from ohlcv_factory.training.importance import importance_frame
+from ohlcv_factory.training.machine import chosen_for_machine
 from ohlcv_factory.training.pipeline import FittedPipeline
 from ohlcv_factory.training.plots import plot_confusion_matrix, plot_feature_importance, plot_training_curves
 from ohlcv_factory.training.scoring import Scores
@@ -41,6 +42,8 @@ from ohlcv_factory.training.settings import MODEL_SETTINGS, TrainerConfig
 
 RUN_SCHEMA_VERSION = 1
 STATE = "state.json"
+START = Path("config") / "start.json"
+"""Data and settings that the run began with."""
 PACKAGES = (
     "numpy", "scipy", "numba", "polars", "TA-Lib", "scikit-learn", "skops", "xgboost-cpu", "xgboost", "lightgbm", "catboost",
     "torch",
@@ -78,9 +81,11 @@ class RunLog(logging.Handler):
             stream.write(f"{utc_text(self.clock())} {text}\n")
 
 
-def write_state(folder: Path, state: str, now: datetime, *, error: Mapping[str, str] | None = None) -> None:
-    """`state.json`: RUNNING, FINISHED, FAILED or INTERRUPTED."""
-    write_json(folder / STATE, {"state": state, "attempt": 1, "updated": utc_text(now), "error": error})
+def write_state(
+    folder: Path, state: str, now: datetime, *, attempt: int = 1, error: Mapping[str, str] | None = None
+) -> None:
+    """`state.json`: RUNNING, FINISHED, FAILED or INTERRUPTED; `attempt` counts the processes that worked on the run."""
+    write_json(folder / STATE, {"state": state, "attempt": attempt, "updated": utc_text(now), "error": error})
 
 
 def repeatable_config(config: TrainerConfig, model: BaseModel) -> dict[str, Any]:
@@ -92,7 +97,7 @@ def repeatable_config(config: TrainerConfig, model: BaseModel) -> dict[str, Any]
 
 
 def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer) -> None:
-    """`training_config.yaml` (a recipe that repeats the run) and `model_config.yaml`."""
+    """`training_config.yaml` (a recipe that repeats the run), `model_config.yaml`, and what a resume is checked by."""
     recipe = {
         **repeatable_config(config, model),
         "dataset": container.origin,
@@ -101,7 +106,11 @@ def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, contain
     }
     write_settings(folder / "config" / "training_config.yaml", recipe)
     facts = {"model_name": model.name, "model_family": model.family, "seed": model.seed, **model.config.plain()}
+    chosen = chosen_for_machine(model)
+    facts |= {"chosen_for_machine": chosen} if chosen else {}
     write_settings(folder / "config" / "model_config.yaml", facts)
+    start = {"data_fingerprint": container.fingerprint, "settings": repeatable_config(config, model)}
+    write_json(folder / START, start)
 
 
 def write_feature_config(

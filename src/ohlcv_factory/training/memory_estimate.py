@@ -2,42 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ohlcv_factory.errors import ResourceError
 from ohlcv_factory.models.base import BaseModel
+from ohlcv_factory.runtime import memory
 
 BASE_GB = 0.35
 """Interpreter, NumPy, polars, numba and one model library."""
 TORCH_GB = 0.35
-"""What torch adds when it is loaded."""
+"""What torch adds."""
 BYTES_PER_VALUE = {"boosting": 4 + 4 + 1 + 8, "classical": 4 + 4 + 8 + 8}
 """Per feature value: the matrix, the fit's copy, the library's own form (bins, float64) and its working copy."""
 UNKNOWN_FAMILY_BYTES = 32
 """For families of plugins: the matrix, the fit's copy and three copies in float64."""
 TABLE_BYTES = 4 + 4 + 4
-"""Per value of the table that windows look at: the dataset's, the scaled copy, and the tensor's."""
+"""Per value of a network's table: the dataset's, the scaled one, and its tensor."""
 
 
-def estimate_memory_requirements(model: BaseModel, rows: int, n_features: int) -> dict[str, float]:
-    """GB of main and GPU memory for a fit on `rows` rows of `n_features` features.
+def estimate_memory_requirements(
+    model_family: str, rows: int, n_features: int, model: BaseModel | None = None
+) -> dict[str, float]:
+    """GB of main and GPU memory for a fit on `rows` x `n_features` values, of any family.
 
-    A tabular family is counted by value; a network is asked itself, on torch's meta device, what one batch keeps.
+    A network is given as `model`, unfitted: it is asked itself, at its own batch size and look-back.
     """
-    if not model.requires_sequences:
-        bytes_per_value = BYTES_PER_VALUE.get(model.family, UNKNOWN_FAMILY_BYTES)
-        return {"gpu_memory_gb": 0.0, "cpu_memory_gb": BASE_GB + rows * n_features * bytes_per_value / 1e9}
-    network: Any = model
-    step = network.step_bytes(n_features) / 1e9
+    if model is not None and model.requires_sequences and hasattr(model, "build"):
+        return _network_memory(model, rows, n_features)
+    bytes_per_value = BYTES_PER_VALUE.get(model_family, UNKNOWN_FAMILY_BYTES)
+    return {"gpu_memory_gb": 0.0, "cpu_memory_gb": BASE_GB + rows * n_features * bytes_per_value / 1e9}
+
+
+def refuse_too_large(model: BaseModel, rows: int, n_features: int) -> None:
+    """Raise ResourceError (70) for a fit that cannot fit into memory; for a network with the batch size that would."""
+    estimate = estimate_memory_requirements(model.family, rows, n_features, model)
+    needed, available = estimate["cpu_memory_gb"], (memory.available_bytes() or float("inf")) / 1e9
+    if needed <= available:
+        return
+    knob = "lower the number of bars or features"
+    if "gb_per_window" in estimate:
+        batch_size = model.config.batch_size - int((needed - available) / estimate["gb_per_window"]) - 1
+        knob = f"lower batch_size to {batch_size}" if batch_size >= 1 else f"{knob}: no batch_size fits"
+    what = f"fitting {model.name!r} needs about {needed:.1f} GB, {available:.1f} GB are free."
+    raise ResourceError(what, help=knob)
+
+
+def _network_memory(model: BaseModel, rows: int, n_features: int) -> dict[str, float]:
+    """The table lies where the training is; the CPU's share is the table alone where that is a GPU."""
+    from ohlcv_factory.models._torch.device import chosen_device
+    from ohlcv_factory.models._torch.footprint import footprint
+
+    size = footprint(model, n_features)  # type: ignore[arg-type]
     table = rows * n_features * TABLE_BYTES / 1e9
-    on_card = network.trains_on_card()
-    base = BASE_GB + TORCH_GB + table
-    return {"gpu_memory_gb": step + table / 3 if on_card else 0.0, "cpu_memory_gb": base if on_card else base + step}
-
-
-def fitting_batch(model: BaseModel, rows: int, n_features: int, available_bytes: int | None) -> int:
-    """The largest power of two of windows per step that leaves the fit within the free memory; 0 when none does."""
-    network: Any = model
-    free = (available_bytes or 0) - (BASE_GB + TORCH_GB) * 1e9 - rows * n_features * TABLE_BYTES
-    one, two = (network.step_bytes(n_features, batch) for batch in (1, 2))
-    most = int((free - one) / max(1, two - one)) + 1 if free > one else 0
-    return 1 << (most.bit_length() - 1) if most > 0 else 0
+    step = size.batch_bytes(model.config.batch_size) / 1e9
+    estimate = {
+        "gpu_memory_gb": table + step,
+        "cpu_memory_gb": BASE_GB + TORCH_GB + table,
+        "parameters": float(size.parameters),
+    }
+    if chosen_device(model.config.device) == "cpu":
+        estimate["cpu_memory_gb"] += step
+        estimate |= {"gpu_memory_gb": 0.0, "gb_per_window": size.window_bytes / 1e9}
+    return estimate

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.dataset.samples import Samples
-from ohlcv_factory.dataset.scaling import Scaler
 from ohlcv_factory.features.selection import sample_to_feature_note
-from ohlcv_factory.models.base import BaseModel
+from ohlcv_factory.models.base import BaseModel, SilentSink
 from ohlcv_factory.training.fitting import inner_parts, input_columns
-from ohlcv_factory.training.memory_estimate import estimate_memory_requirements
+from ohlcv_factory.training.machine import chosen_for_machine
+from ohlcv_factory.training.memory_estimate import estimate_memory_requirements, refuse_too_large
 from ohlcv_factory.training.settings import TrainerConfig
 
 PROBE_ROWS = (500, 1000)
 PROBE_ROUNDS = 20
-PROBE_BATCHES = 3
+PROBE_BATCHES, PROBE_EPOCHS = 3, 3
 
 
 def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[str, Any]:
@@ -34,12 +33,8 @@ def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[
     rows = container.rows("train", scored=True)
     inner = inner_parts(container, rows)
     advice = sample_to_feature_note(len(inner.fit), len(columns))
-    memory = estimate_memory_requirements(model, len(container), len(columns))
-    time_facts = (
-        _network_facts(config, container, rows[inner.fit], columns)
-        if model.requires_sequences
-        else {"seconds_at_most": round(_estimated_seconds(config, container, rows[inner.fit], columns), 1)}
-    )
+    refuse_too_large(model, len(container), len(columns))
+    memory = estimate_memory_requirements(model.family, len(inner.fit), len(columns), model)
     return {
         "model": config.model_name,
         "horizon": config.horizon,
@@ -50,42 +45,54 @@ def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[
         "rows_calibrate": len(inner.calibrate),
         "rows_val": len(container.rows("val")),
         "memory_gb": round(memory["cpu_memory_gb"], 2),
-        **time_facts,
-        "notes": [*model.choices(), *inner.notes, *([advice] if advice else [])],
+        **_time(config, container, rows[inner.fit], columns),
+        **chosen_for_machine(model),
+        **({"parameters": int(memory["parameters"])} if "parameters" in memory else {}),
+        "notes": [*inner.notes, *([advice] if advice else [])],
     }
 
 
-def _network_facts(
+def _time(
     config: TrainerConfig, container: TimeSeriesDataContainer, rows: np.ndarray, columns: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Size of a network, its steps, and the seconds of an epoch, from a few real steps; scoring is not counted."""
-    network: Any = config.create_model()
-    settings = network.config
-    windows = min(len(rows), settings.windows_per_epoch or len(rows))
-    batches = -(-windows // settings.batch_size)
-    probed = rows[: settings.batch_size * PROBE_BATCHES]
-    samples = container.samples(probed, columns=columns, lookback=network.lookback)
-    scaled = replace(samples, X=Scaler.fit("standard", container.matrix(probed, columns)).apply(samples.X))
-    first, second = (_epochs_seconds(config, scaled, epochs) for epochs in (1, 2))
-    seconds = max(second - first, 0.0) * batches / -(-len(probed) // settings.batch_size)
+    model = config.create_model()
+    if not model.requires_sequences or model.rounds_field is None or not hasattr(model.config, "windows_per_epoch"):
+        return {"seconds_at_most": round(_estimated_seconds(config, container, rows, columns), 1)}
+    windows = min(len(rows), model.config.windows_per_epoch or len(rows))
+    seconds = windows * _seconds_per_window(config, container, rows, columns)
+    batches = -(-windows // model.config.batch_size)
     return {
-        "parameters": network.parameters(len(columns)),
-        "lookback": network.lookback,
-        "batch_size": settings.batch_size,
         "batches_per_epoch": batches,
         "seconds_per_epoch": round(seconds, 2),
-        "seconds_at_most": round(seconds * settings.max_epochs, 1),
+        "seconds_at_most": round(seconds * model.config.max_epochs, 1),
     }
 
 
-def _epochs_seconds(config: TrainerConfig, samples: Samples, epochs: int) -> float:
-    """Seconds of a fit of so many epochs on some samples."""
-    model = config.create_model(fixed_epochs=epochs, max_epochs=epochs, windows_per_epoch=None)
-    started = time.perf_counter()
+def _seconds_per_window(
+    config: TrainerConfig, container: TimeSeriesDataContainer, rows: np.ndarray, columns: tuple[str, ...]
+) -> float:
+    """Measured in real steps: the fastest of a few short epochs, without the first, which warms up."""
+    size = config.create_model().config.batch_size
+    chosen = rows[: min(len(rows), PROBE_BATCHES * size)]
+    short = {"fixed_epochs": PROBE_EPOCHS, "windows_per_epoch": len(chosen), "time_budget_minutes": None}
+    model = config.create_model(**short)
+    clock = _EpochClock()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model.fit(samples)
-    return time.perf_counter() - started
+        model.fit(container.samples(chosen, columns=columns, lookback=model.lookback), sink=clock)
+    return float(min(np.diff(clock.times), default=clock.times[0] - clock.started)) / len(chosen)
+
+
+class _EpochClock(SilentSink):
+    """When each epoch ended."""
+
+    def __init__(self) -> None:
+        self.started = time.perf_counter()
+        self.times: list[float] = []
+
+    def on_epoch(self, epoch: int, total: int, metrics: Mapping[str, float]) -> None:
+        """Note the time."""
+        self.times.append(time.perf_counter())
 
 
 def _estimated_seconds(

@@ -14,7 +14,6 @@ from ohlcv_factory.errors import FactoryError, UsageError
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 from ohlcv_factory.models.base import TrainingMetrics
-from ohlcv_factory.runtime import memory
 from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
 from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.runtime.progress import Meter, meter
@@ -22,11 +21,12 @@ from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.checkpoints import CheckpointManager
 from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.ledger import Ledger
-from ohlcv_factory.training import artifacts
+from ohlcv_factory.storage.locks import folder_lock
+from ohlcv_factory.training import artifacts, resumption
 from ohlcv_factory.training.explanation import explain_part, write_explanation
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
 from ohlcv_factory.training.importance import importance_frame
-from ohlcv_factory.training.memory_estimate import estimate_memory_requirements, fitting_batch
+from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import TrainerConfig
 
@@ -66,6 +66,9 @@ class Trainer:
         self.clock = clock
         self.model = config.create_model()
         """An unfitted model with the effective hyper-parameters; making it refuses a bad config before any work."""
+        self.attempt = 1
+        self.folder: Path | None = None
+        """The run folder, once there is one."""
 
     def run(self, container: TimeSeriesDataContainer) -> RunResult:
         """Train, score and save. Raises what the steps raise; the run folder then says FAILED and why."""
@@ -76,15 +79,35 @@ class Trainer:
             )
         input_columns(self.config, self.model, container)  # a bad set or a missing plugin leaves no folder behind
         folder = self._new_folder()
-        artifacts.write_state(folder, "RUNNING", self.clock())
+        with folder_lock(folder, "a training"):
+            return self._attempt(folder, container)
+
+    def resume(self, folder: Path, container: TimeSeriesDataContainer) -> RunResult:
+        """Complete, in its own folder, a run that was cut off; made from the run's own config (`resumption.run_recipe`).
+
+        A model that is `resumable` continues from its newest whole checkpoint to the bytes of the uninterrupted run; any
+        other is trained again from the start. Raises LockedError (75) while another process is at work on the run, and
+        UsageError (2) for a finished run, or where data or settings are no longer those that it began with.
+        """
+        with folder_lock(folder, "the training of this run"):
+            self.attempt = 1 + resumption.unfinished_attempt(folder)
+            resumption.refuse_other_start(folder, artifacts.repeatable_config(self.config, self.model), container)
+            return self._attempt(folder, container)
+
+    def _attempt(self, folder: Path, container: TimeSeriesDataContainer) -> RunResult:
+        self.folder = folder
+        self._note_state(folder, "RUNNING")
         log = artifacts.RunLog(folder / "logs" / "training.log", self.clock)
         try:
             result = self._run_in(folder, container, log)
         except BaseException as error:
             self._record_failure(folder, error, log)
             raise
-        artifacts.write_state(folder, "FINISHED", self.clock())
+        self._note_state(folder, "FINISHED")
         return result
+
+    def _note_state(self, folder: Path, state: str, error: Mapping[str, str] | None = None) -> None:
+        artifacts.write_state(folder, state, self.clock(), attempt=self.attempt, error=error)
 
     def run_full_pipeline(self, container: TimeSeriesDataContainer) -> dict[str, Any]:
         """`run` with the specification's keys: run_id, training_metrics, evaluation_metrics, output_path."""
@@ -98,8 +121,9 @@ class Trainer:
 
     def _run_in(self, folder: Path, container: TimeSeriesDataContainer, log: artifacts.RunLog) -> RunResult:
         log.write(f"{self.config.model_name} at horizon {self.config.horizon} on {', '.join(container.symbols)}")
-        artifacts.write_configs(folder, self.config, self.model, container)
-        self._refuse_too_large(container)
+        if self.attempt == 1:
+            artifacts.write_configs(folder, self.config, self.model, container)
+        refuse_too_large(self.model, len(container), len(input_columns(self.config, self.model, container)))
         self._enter_ledger(folder, container)
         fit = self._fit(folder, container, log)
         predictions = fit.pipeline.predict(container, container.rows("val"))
@@ -114,12 +138,23 @@ class Trainer:
     def _fit(self, folder: Path, container: TimeSeriesDataContainer, log: artifacts.RunLog) -> Fit:
         started = time.perf_counter()
         with meter(100, self.config.model_name) as bar, log.listening():
-            sink = RunSink(CheckpointManager(folder / "checkpoints"), bar)
-            fit = fit_pipeline(self.config, container, sink)
+            checkpoints, begun = self._checkpoints(folder, log)
+            fit = fit_pipeline(self.config, container, RunSink(checkpoints, bar), begun)
         log.write(f"fitted in {time.perf_counter() - started:.2f} s on {fit.row_counts['fit']} rows")
         for note in fit.notes:
             log.write(f"note: {note}")
         return fit
+
+    def _checkpoints(self, folder: Path, log: artifacts.RunLog) -> tuple[CheckpointManager, Path | None]:
+        """Where checkpoints go, and the one to continue from."""
+        target, keep_newest = folder / "checkpoints", self.model.resumable
+        if self.attempt == 1:
+            return CheckpointManager(target, keep_newest=keep_newest), None
+        manager = resumption.reopened_checkpoints(target, self.model)
+        newest = manager.newest
+        words = "from the start" if newest is None else f"from the checkpoint after epoch {newest.epoch}"
+        log.write(f"attempt {self.attempt}, {words}")
+        return manager, newest.path if newest else None
 
     def _save(
         self,
@@ -149,18 +184,12 @@ class Trainer:
         atomic.create_folder(folder, must_be_new=True)
         return folder
 
-    def _refuse_too_large(self, container: TimeSeriesDataContainer) -> None:
-        """Raise ResourceError (70) before any work when the fit cannot fit into memory."""
-        columns = input_columns(self.config, self.model, container)
-        estimate = estimate_memory_requirements(self.model, len(container), len(columns))
-        remedy = "the number of bars or features"
-        if self.model.requires_sequences:
-            batch = fitting_batch(self.model, len(container), len(columns), memory.available_bytes())
-            remedy = f"batch_size to {batch}" if batch else remedy
-        memory.require(estimate["cpu_memory_gb"] * 1e9, f"fitting {self.model.name!r}", remedy)
-
     def _enter_ledger(self, folder: Path, container: TimeSeriesDataContainer) -> None:
-        Ledger.in_folder(self.config.experiments_folder, self.clock).record(
+        """One trial per run: a run that is resumed was counted before."""
+        ledger = Ledger.in_folder(self.config.experiments_folder, self.clock)
+        if self.attempt > 1 and any(entry["run_id"] == folder.name for entry in ledger.entries()):
+            return
+        ledger.record(
             "fit",
             run_id=folder.name,
             model=self.config.model_name,
@@ -175,7 +204,7 @@ class Trainer:
         if isinstance(error, FactoryError):
             facts = {"type": error.code, "message": error.what, "hint": error.help}
         log.write(f"stopped at {utc_text(self.clock())}: {facts['type']}: {facts['message']}")
-        artifacts.write_state(folder, "INTERRUPTED" if interrupted else "FAILED", self.clock(), error=facts)
+        self._note_state(folder, "INTERRUPTED" if interrupted else "FAILED", facts)
 
 
 @dataclass

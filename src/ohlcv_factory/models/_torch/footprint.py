@@ -1,34 +1,61 @@
-"""How much memory one training step of a network holds, asked from the network itself on torch's meta device."""
+"""What a network holds in memory while it is trained, asked of the network itself."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import torch
-from torch import Tensor, nn
 
-COPIES_OF_WEIGHTS = 4
-"""The weights, their gradients and Adam's two moments."""
+from ohlcv_factory.labels.classes import CLASS_COUNT
+from ohlcv_factory.models._torch.classifier import Classifier
+
+if TYPE_CHECKING:
+    from ohlcv_factory.models._torch.model import TorchModel
+
+COPIES = 5
+"""Of each parameter: itself, its gradient, two moments of the optimizer, the best epoch's clone."""
+COUNTED_WINDOWS = 4
+TEMPORARIES = 2.0
+"""Working memory of a step per byte kept for the backward pass: gradients of activations and an operation's own."""
 
 
-def step_bytes(network: nn.Module, windows: tuple[int, int, int]) -> int:
-    """Bytes held at the end of the forward pass of one batch `(batch, lookback, features)`: nothing is computed.
+@dataclass(frozen=True)
+class Footprint:
+    """Parameters of a network and the bytes that one window of a batch costs."""
 
-    `network` lies on the meta device. Counted are the batch, what autograd keeps for the backward pass, and the weights
-    with what the optimizer adds.
-    """
+    parameters: int
+    fixed_bytes: int
+    window_bytes: int
+
+    def batch_bytes(self, batch_size: int) -> int:
+        """Bytes of one training step."""
+        return self.fixed_bytes + self.window_bytes * batch_size
+
+
+def footprint(model: TorchModel, features: int) -> Footprint:
+    """Parameters counted on the meta device, activations by what a forward pass of a few windows keeps on the CPU."""
+    with torch.device("meta"):
+        shapes = Classifier(model.build(features), CLASS_COUNT, model.config.dropout)
+    parameters = sum(parameter.numel() for parameter in shapes.parameters())
+    own = sum(parameter.nbytes for parameter in shapes.parameters())
+    few, more = (_kept_bytes(model, features, count) for count in (COUNTED_WINDOWS, 2 * COUNTED_WINDOWS))
+    window = TEMPORARIES * (more - few) / COUNTED_WINDOWS + 4 * model.lookback * features
+    return Footprint(parameters, COPIES * own, int(window))
+
+
+def _kept_bytes(model: TorchModel, features: int, windows: int) -> int:
+    """Bytes that autograd keeps from a forward pass, each storage once."""
     kept: dict[int, int] = {}
 
-    def keep(tensor: Tensor) -> Tensor:
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        kept[storage._cdata] = storage.nbytes()
+        kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    batch = torch.empty(windows, device="meta")
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        logits = network(batch)  # its graph keeps the tensors alive, so that no storage is counted under two names
-    weights = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
-    return COPIES_OF_WEIGHTS * weights + batch.untyped_storage().nbytes() + sum(kept.values()) + logits.nbytes
-
-
-def parameter_count(network: nn.Module) -> int:
-    """Numbers that training changes."""
-    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        torch.manual_seed(0)
+        network = Classifier(model.build(features), CLASS_COUNT, model.config.dropout).train()
+        scores = network(torch.randn(windows, model.lookback, features))
+    del scores
+    return sum(kept.values())

@@ -53,21 +53,6 @@ class TorchModel(BaseModel):
         epoch, to fix what it takes from data without a gradient.
         """
 
-    def choices(self) -> tuple[str, ...]:
-        """Preset, window and precision."""
-        from ohlcv_factory.models._torch.device import Arithmetic, chosen_device
-
-        config: NetworkConfig = self.config
-        device = chosen_device(config.device)
-        arithmetic = Arithmetic.choose(device, config.precision, gains_from_bf16=self.gains_from_bf16)
-        drawn = (
-            f"{config.windows_per_epoch} windows drawn for each epoch" if config.windows_per_epoch else "all windows"
-        )
-        return (
-            f"preset {config.preset}: windows of {config.lookback} bars, batches of {config.batch_size}, {drawn}, at most "
-            f"{config.max_epochs} epochs; device {device}, {arithmetic.precision}",
-        )
-
     def _fit(self, train: Samples, val: Samples | None, sink: EpochSink) -> FitReport:
         from ohlcv_factory.models._torch import loop
         from ohlcv_factory.models._torch.device import chosen_device
@@ -80,32 +65,6 @@ class TorchModel(BaseModel):
         report = loop.train(network, rows, stop, self._plan(stop is not None), sink, self.resume_from)
         self.network = network.to("cpu")
         return report
-
-    def step_bytes(self, features: int, batch_size: int | None = None) -> int:
-        """Bytes that one training step of this network holds, by default for its own batches."""
-        from ohlcv_factory.models._torch.footprint import step_bytes
-
-        size = batch_size or self.config.batch_size
-        return step_bytes(self._on_meta(features), (size, self.lookback, features))
-
-    def parameters(self, features: int) -> int:
-        """Trained numbers of this network on so many features."""
-        from ohlcv_factory.models._torch.footprint import parameter_count
-
-        return parameter_count(self._on_meta(features))
-
-    def trains_on_card(self) -> bool:
-        """Whether a graphics card holds the network and its windows."""
-        from ohlcv_factory.models._torch.device import chosen_device
-
-        return chosen_device(self.config.device) == "cuda"
-
-    def _on_meta(self, features: int) -> Classifier:
-        """The network without values: shapes only."""
-        import torch
-
-        with torch.device("meta"):
-            return self._built(features)
 
     def _built(self, features: int) -> Classifier:
         """A new network with the seed's weights; torch's own random state stays as it was."""

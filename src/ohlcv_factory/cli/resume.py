@@ -1,0 +1,74 @@
+"""`resume`: complete a run that was cut off."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from ohlcv_factory.cli import options
+from ohlcv_factory.cli.console import emit
+
+if TYPE_CHECKING:
+    from ohlcv_factory.training.trainer import Trainer
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder, where it has moved.")] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Complete a run that was killed, interrupted or has failed, in its own folder and from its own settings.
+
+    A network continues from its newest checkpoint to the bytes of an uninterrupted run; other models train again.
+    """
+    from ohlcv_factory.cli.recipes import read_train_recipe
+    from ohlcv_factory.cli.train import result_text, result_values
+    from ohlcv_factory.errors import UsageError
+    from ohlcv_factory.runtime.threads import set_threads
+    from ohlcv_factory.training.resumption import unfinished_attempt
+
+    unfinished_attempt(run)
+    recipe, _, _ = read_train_recipe(run / "config" / "training_config.yaml", None, {"dataset": dataset})
+    set_threads(recipe.threads)
+    if recipe.dataset is None:
+        raise UsageError("the run was trained in memory.", where=str(run), help="give --dataset DIR")
+
+    from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+    from ohlcv_factory.features.plugins import load_plugins
+    from ohlcv_factory.training.trainer import Trainer
+
+    load_plugins(recipe.plugins)
+    trainer = Trainer(recipe.trainer_config())
+    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon)
+    if not trainer.model.resumable:
+        print(f"{recipe.model_name} cannot continue from a checkpoint: it trains again from the start", file=sys.stderr)
+    with told_how_to_resume(trainer):
+        result = trainer.resume(run, container)
+    emit(result_values(result), result_text(result), as_json)
+
+
+@contextmanager
+def told_how_to_resume(trainer: Trainer) -> Iterator[None]:
+    """End on SIGTERM as on Ctrl-C: the run is marked INTERRUPTED, and the command that continues it is printed."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, _interrupt) if in_main_thread else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        if trainer.folder is not None:
+            print(f"continue with: ohlcv-factory resume {trainer.folder}", file=sys.stderr)
+        raise
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(*_: Any) -> NoReturn:
+    raise KeyboardInterrupt
