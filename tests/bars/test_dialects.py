@@ -475,6 +475,13 @@ def test_names_of_dialects_are_unique_and_their_patterns_have_names() -> None:
         assert dialect.header or dialect.fields
 
 
+def test_the_quote_volume_is_found_by_its_folded_name(tmp_path: Path) -> None:
+    made = CASES["binance COIN-M"]
+    path = tmp_path / made.name
+    path.write_text(str(made.content).replace("quote_volume", " Quote_Volume"), encoding="utf-8")
+    assert read_bars(path, ReadOptions(**made.options)).bars.volume.any()
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     case=st.sampled_from(sorted(name for name, made in CASES.items() if isinstance(made.content, str))),

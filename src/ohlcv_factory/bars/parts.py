@@ -140,5 +140,6 @@ def _record_seconds(table: Table) -> tuple[int | None, str]:
     if table.dialect is None or table.dialect.name != "databento" or "rtype" not in table.frame.columns:
         return None, ""
     column = table.frame["rtype"].cast(pl.Int64, strict=False)
+    table.refuse(column.is_null(), table.frame["rtype"], "is no record type", "mend or remove these rows")
     table.refuse(column != column[0], column, f"is another record type than {column[0]}", "one bar size in one file")
     return RTYPE_SECONDS.get(column[0]), ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -42,7 +42,8 @@ def _records(document: Any) -> Any:
         return document
     inner = next((document[name] for name in ENVELOPES if name in document), None)
     if isinstance(inner, dict):
-        return [{**bar, "s": symbol} for symbol, bars in inner.items() for bar in bars]
+        each = [(symbol, bar) for symbol, bars in inner.items() for bar in (bars if isinstance(bars, list) else [bars])]
+        return [{**bar, "s": symbol} if isinstance(bar, dict) else bar for symbol, bar in each]
     symbol = document.get("symbol")
     return [{**bar, "s": symbol} if isinstance(bar, dict) and symbol else bar for bar in inner or []]
 
@@ -62,7 +63,7 @@ def _listed(records: list[list[Any]], source: str, digest: str, options: ReadOpt
         raise DataError(
             f"no known list of bars: {', '.join(first[:SHOWN])}, … ({width} values).", where=source, help="give CSV"
         )
-    frame = pl.DataFrame(records, orient="row", strict=False, infer_schema_length=None)
+    frame = _frame(records, source, orient="row")
     dialect = chosen_fit(fits, frame, source).dialect
     frame.columns = list(dialect.names)
     notes = (f"no header: columns {', '.join(dialect.names)}",)
@@ -70,10 +71,20 @@ def _listed(records: list[list[Any]], source: str, digest: str, options: ReadOpt
 
 
 def _named(records: list[dict[str, Any]], source: str, digest: str, options: ReadOptions) -> Table:
-    frame = pl.DataFrame(records, strict=False, infer_schema_length=None)
+    frame = _frame(records, source)
     fits = record_fits(frame.columns, options)
     dialect = chosen_fit(fits, frame, source).dialect if fits else None
     return Table(frame, _positions(frame), source, digest, is_text=False, dialect=dialect)
+
+
+def _frame(records: list[Any], source: str, orient: Literal["row"] | None = None) -> pl.DataFrame:
+    try:
+        return pl.DataFrame(records, orient=orient, strict=False, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, OverflowError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"{source} holds values that fit no column: {reason}.", where=source, help="mend them"
+        ) from None
 
 
 def _positions(frame: pl.DataFrame) -> np.ndarray:

@@ -29,7 +29,7 @@ def read_volume(
     if rule == "ticks_if_zero" and "tickvol" in names:
         columns, note = _ticks_if_zero(table, columns, names["tickvol"], options)
     if rule == "coin_margined" and "quote_volume" in names:
-        columns, note = _coin_margined(table, columns, options)
+        columns, note = _coin_margined(table, columns, names["quote_volume"], options)
     volume = column_numbers(table, columns.values.get("volume"), options)
     if rule == "sum" and {"up", "down"} <= names.keys():
         volume = volume + column_numbers(table, names["down"], options)
@@ -70,10 +70,10 @@ def _ticks_if_zero(table: Table, columns: FoundColumns, ticks: str, options: Rea
     return columns.with_value("volume", ticks), f"volume: {ticks} (ticks), as {name} is 0 in every row"
 
 
-def _coin_margined(table: Table, columns: FoundColumns, options: ReadOptions) -> tuple[FoundColumns, str]:
+def _coin_margined(table: Table, columns: FoundColumns, quoted: str, options: ReadOptions) -> tuple[FoundColumns, str]:
     """Where the volume counts contracts of a fixed worth, the column of the quote volume holds the base volume."""
     close, volume = (column_numbers(table, columns.values[name], options) for name in ("close", "volume"))
-    quote = column_numbers(table, "quote_volume", options)
+    quote = column_numbers(table, quoted, options)
     traded = (volume > 0) & (quote > 0)
     if not traded.any():
         return columns, "volume: column 6 (base currency)"
@@ -85,9 +85,9 @@ def _coin_margined(table: Table, columns: FoundColumns, options: ReadOptions) ->
         raise DataError(
             "volume may count the base currency or contracts (COIN-M): the prices allow both.",
             where=table.source,
-            help="--map volume=volume or --map volume=quote_volume",
+            help=f"--map volume=volume or --map volume={quoted}",
         )
     if worth is None:
         return columns, "volume: column 6 (base currency)"
     note = f"volume: column 8 (base currency), as column 6 counts contracts of {worth:g} dollars (COIN-M)"
-    return columns.with_value("volume", "quote_volume"), note
+    return columns.with_value("volume", quoted), note

@@ -30,7 +30,7 @@ def is_wide(text: str, delimiter: str) -> bool:
 
 def wide_table(text: str, source: str, digest: str | None, delimiter: str) -> Table:
     """One row for each time and ticker, with the line that it came from."""
-    head = _first_rows(text, delimiter, 3)
+    head = _first_rows(text, delimiter, 3) or _first_rows(text, delimiter, 2)  # the third may be damaged
     place = _field_row(head[:2]) or 0
     fields, tickers = head[place][1:], head[1 - place][1:]
     if len(fields) != len(tickers):
