@@ -43,7 +43,7 @@ class Shares(BaseModel):
         return FitReport(epochs_trained=5, best_epoch=4)
 
     def _predict_proba(self, X: np.ndarray) -> np.ndarray:
-        self.block_rows = len(X)
+        self.rows_given = len(X)
         return np.tile(self.shares, (len(X), 1))
 
     def _save(self, path: Path) -> None:
@@ -92,7 +92,7 @@ def test_every_block_has_the_same_number_of_rows() -> None:
     model.fit(X, Y)
     for rows in (1, BLOCK_ROWS, BLOCK_ROWS + 1):
         assert len(model.predict(np.zeros((rows, 2))).confidence) == rows
-        assert model.block_rows == BLOCK_ROWS
+        assert model.rows_given == BLOCK_ROWS
 
 
 def test_ties_go_to_the_lower_class() -> None:

@@ -150,7 +150,7 @@ def check_model(name: str, config: Mapping[str, Any] | None = None, *, threads: 
 def checks_for(subject: Subject) -> tuple[Check, ...]:
     """The checks that a model's declared capabilities call for."""
     left_out = set() if subject.is_sequence else set(OF_SEQUENCES)
-    left_out |= set() if subject.model_class.trains else set(OF_TRAINING)
+    left_out |= set() if subject.create().trains else set(OF_TRAINING)
     return tuple(check for check in CHECKS if check not in left_out)
 
 
