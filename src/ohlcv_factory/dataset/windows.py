@@ -136,29 +136,31 @@ class TorchWindows:
         self.table = torch.from_numpy(np.require(source.table, requirements=["C", "W"])).to(self.device)
         self.ends = torch.from_numpy(np.ascontiguousarray(source.ends)).to(self.device)
         self.steps = torch.arange(1 - source.lookback, 1, device=self.device)
-        starts = source.starts
-        self.starts = None if starts is None else torch.from_numpy(np.ascontiguousarray(starts)).to(self.device)
+        self.starts: torch.Tensor | None = None
+        if source.starts is not None:
+            self.starts = torch.from_numpy(np.ascontiguousarray(source.starts)).to(self.device)
+            nothing = self.table.new_full((1, self.table.shape[1]), float("nan"))
+            self.table = torch.cat([self.table, nothing])  # its last row stands for bars that do not exist
 
     def __len__(self) -> int:
         return len(self.ends)
 
     def __getitem__(self, row: int) -> torch.Tensor:
         """One window, `(lookback, F)`."""
-        import torch
-
-        return self.batch(torch.tensor([row], device=self.device))[0]
+        positions = self.ends[row] + self.steps
+        return self.table[positions if self.starts is None else self._existing(positions, self.starts[row])]
 
     def batch(self, rows: torch.Tensor) -> torch.Tensor:
         """Some windows, `(b, lookback, F)`; `rows` is int64 `(b,)` on the device."""
         positions = self.ends.index_select(0, rows)[:, None] + self.steps  # (b, lookback)
-        if self.starts is None:
-            return self._gathered(positions)
-        absent = positions < self.starts.index_select(0, rows)[:, None]
-        return self._gathered(positions.clamp(min=0)).masked_fill(absent[:, :, None], float("nan"))
-
-    def _gathered(self, positions: torch.Tensor) -> torch.Tensor:
+        if self.starts is not None:
+            positions = self._existing(positions, self.starts.index_select(0, rows)[:, None])
         gathered = self.table.index_select(0, positions.flatten())
-        return gathered.view(*positions.shape, -1)
+        return gathered.view(len(rows), self.lookback, -1)
+
+    def _existing(self, positions: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
+        """Rows of the table, the one of NaN for those before a window's start."""
+        return positions.masked_fill(positions < starts, len(self.table) - 1)
 
 
 def _leading(absent: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from ohlcv_factory.features.catalogue import category_of
 from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.features.raw import RAW
 from ohlcv_factory.features.selection import Selection, fit_selection, sample_to_feature_note
-from ohlcv_factory.features.sets import resolve
+from ohlcv_factory.features.sets import feature_set, resolve, select
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.models.base import BaseModel, EpochSink, TrainingMetrics
 from ohlcv_factory.splits.inner import InnerRows, inner_rows
@@ -112,21 +112,21 @@ def _refuse_missing_class(container: TimeSeriesDataContainer, rows: np.ndarray, 
 def input_columns(config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer) -> tuple[str, ...]:
     """The columns of the config's feature set, or of the model's own, that the container carries.
 
-    Raises UsageError (2) or VerificationError (76) where a plugin that made columns of the container is not loaded, or is
-    another one; UsageError (2) for a set that cannot be resolved.
+    A model of padded windows takes raw columns from the bars, whether or not the dataset holds them. Raises UsageError (2)
+    or VerificationError (76) where a plugin that made columns of the container is not loaded, or is another one; UsageError
+    (2) for a set that cannot be resolved, and for computed columns where only raw ones can be read.
     """
     require(PluginRecord.from_plain(record) for record in container.data_spec["plugins"])
     chosen = config.feature_set or model.input_spec.feature_set
     if not model.input_spec.padded:
         return resolve(chosen, container.feature_names, config.feature_sets)
-    columns = resolve(chosen, {*container.feature_names, *container.raw_names}, config.feature_sets)
-    _refuse_other_than_bars(config, model, columns)
-    return columns
+    _refuse_other_than_bars(config, model, select(feature_set(chosen, config.feature_sets)))
+    return resolve(chosen, container.raw_names, config.feature_sets)
 
 
-def _refuse_other_than_bars(config: TrainerConfig, model: BaseModel, columns: tuple[str, ...]) -> None:
+def _refuse_other_than_bars(config: TrainerConfig, model: BaseModel, asked: tuple[str, ...]) -> None:
     """A model of padded windows reads whole bars: neither computed columns nor a selection among those of the bar."""
-    computed = next((name for name in columns if category_of(name) != RAW.name), None)
+    computed = next((name for name in asked if category_of(name) != RAW.name), None)
     if computed:
         raise UsageError(
             f"model {model.name!r} reads the bars themselves, {computed!r} is computed from them.",
