@@ -7,13 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from forecasters import forecasters
-from markets import COLUMNS
+from markets import COLUMNS, bar_file
 
 from ohlcv_factory.bars.load import read_bars
 from ohlcv_factory.bars.synthetic import random_walk
+from ohlcv_factory.dataset.build import build_dataset
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.dataset.store import write_dataset
 from ohlcv_factory.training.bundle import ModelBundle
+from ohlcv_factory.training.evaluation import evaluate_run
 from ohlcv_factory.training.fitting import fit_pipeline
 from ohlcv_factory.training.plan import run_plan
 from ohlcv_factory.training.settings import TrainerConfig
@@ -23,6 +26,7 @@ __all__ = ["forecasters"]
 
 BARS, ROLL = 3200, 2700
 BARRIERS = {5: {"k_up": 2.0, "k_down": 1.5, "max_bars": 8}}
+DATASET = {"horizons": [5], "features": COLUMNS, "embargo_days": "auto", "barriers": BARRIERS, "timeframes": []}
 CONTEXT = {"gaussian_walk": 2600, "momentum": 700}
 """Bars of context, more than warm-up and history: the first rows are padded, for the first model also those of val."""
 
@@ -40,8 +44,7 @@ def rolled():
 
 def contained(*bars, **changed):
     """A dataset without any raw column: padded windows take theirs from the bars."""
-    settings = {"horizons": [5], "features": COLUMNS, "embargo_days": "auto", "barriers": BARRIERS, "timeframes": []}
-    return TimeSeriesDataContainer.from_bars(bars, horizon=5, config=DatasetConfig.parse({**settings, **changed}))
+    return TimeSeriesDataContainer.from_bars(bars, horizon=5, config=DatasetConfig.parse({**DATASET, **changed}))
 
 
 def settings(model, tmp_path, lookback=None, **changed):
@@ -180,3 +183,13 @@ def test_stop_and_calibrate_rows_carry_their_rules_too(model, tmp_path):
     assert fit.row_counts["calibrate"] > 100
     assert np.isfinite(fit.metrics.val_loss)
     assert np.isnan(fit.metrics.train_loss) == (not fit.pipeline.model.trains)
+
+
+def test_a_run_on_a_stored_dataset_is_evaluated_to_its_own_bytes(model, tmp_path):
+    write_dataset(build_dataset([bar_file(rolled())], DatasetConfig.parse(DATASET)), tmp_path / "dataset", {})
+    container = TimeSeriesDataContainer.from_dataset(tmp_path / "dataset", 5)
+    result = Trainer(settings(model, tmp_path)).run(container)
+    addendum = evaluate_run(result.path, "val").folder
+    again = np.load(addendum / "predictions" / "val_probabilities.npy")
+    assert again.tobytes() == result.predictions.probabilities.tobytes()
+    assert_same(ModelBundle.from_run(result.path).predict(rolled()), result.predictions)
