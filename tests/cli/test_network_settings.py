@@ -13,7 +13,7 @@ from ohlcv_factory.storage.formats import read_json
 
 pytest.importorskip("torch")
 FOLDER = Path(__file__).parents[2] / "configs" / "models"
-NETWORKS = {name for name, entry in ModelRegistry.entries().items() if "torch" in entry.requires}
+NETWORKS = {name for name, entry in ModelRegistry.entries().items() if entry.extra == "neural"}
 RECIPES = sorted(path for path in FOLDER.glob("*.yaml") if read_yaml(path).values["model_name"] in NETWORKS)
 
 

@@ -10,7 +10,7 @@ from ohlcv_factory.runtime import memory
 from ohlcv_factory.training.memory_estimate import estimate_memory_requirements, refuse_too_large
 
 pytest.importorskip("torch")
-NETWORKS = [name for name, entry in ModelRegistry.entries().items() if "torch" in entry.requires]
+NETWORKS = [name for name, entry in ModelRegistry.entries().items() if entry.extra == "neural"]
 
 
 @pytest.mark.parametrize("name", NETWORKS)

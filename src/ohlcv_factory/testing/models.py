@@ -192,7 +192,8 @@ def small_settings(name: str) -> dict[str, Any]:
     model_class = ModelRegistry.model_class(name)
     if not model_class.input_spec.is_sequence:
         return {}
-    values = {**SMALL_LOOP, **SMALL_SIZES} | ({"lookback": SMALL_CONTEXT} if model_class.input_spec.padded else {})
+    trained = {**SMALL_LOOP, **SMALL_SIZES} if model_class().trains else {}
+    values = trained | ({"lookback": SMALL_CONTEXT} if model_class.input_spec.padded else {})
     return {key: value for key, value in values.items() if key in model_class.Config.model_fields}
 
 

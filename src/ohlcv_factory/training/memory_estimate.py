@@ -25,7 +25,7 @@ def estimate_memory_requirements(
 
     A network is given as `model`, unfitted: it is asked itself, at its own batch size and look-back.
     """
-    if model is not None and model.requires_sequences and hasattr(model, "build"):
+    if model is not None and model.requires_sequences and hasattr(model, "footprint"):
         return _network_memory(model, rows, n_features)
     bytes_per_value = BYTES_PER_VALUE.get(model_family, UNKNOWN_FAMILY_BYTES)
     return {"gpu_memory_gb": 0.0, "cpu_memory_gb": BASE_GB + rows * n_features * bytes_per_value / 1e9}
@@ -48,9 +48,8 @@ def refuse_too_large(model: BaseModel, rows: int, n_features: int) -> None:
 def _network_memory(model: BaseModel, rows: int, n_features: int) -> dict[str, float]:
     """The table lies where the training is; the CPU's share is the table alone where that is a GPU."""
     from ohlcv_factory.models._torch.device import chosen_device
-    from ohlcv_factory.models._torch.footprint import footprint
 
-    size = footprint(model, n_features)  # type: ignore[arg-type]
+    size = model.footprint(n_features)  # type: ignore[attr-defined]
     table = rows * n_features * TABLE_BYTES / 1e9
     step = size.batch_bytes(model.config.batch_size) / 1e9
     estimate = {
