@@ -14,7 +14,7 @@ DECILES = [round(0.1 * level, 1) for level in range(1, 10)]
 
 
 def chronos_bolt(folder: Path, *, seed: int = 0, context: int = 128, steps: int = 24, **sizes: Any) -> Path:
-    """A Chronos-Bolt of 42,000 numbers; `sizes` are fields of its T5Config."""
+    """A Chronos-Bolt of 24,000 numbers; `sizes` are fields of its T5Config."""
     pytest.importorskip("chronos", reason="needs the extra foundation")
     import torch
     from chronos.chronos_bolt import ChronosBoltModelForForecasting
