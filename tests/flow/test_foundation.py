@@ -121,7 +121,9 @@ def test_every_foundation_model_has_recipes_that_name_only_what_differs(monkeypa
         modes = {}
         for path in RECIPES.glob(f"{name}_*.yaml"):
             assert set(read_yaml(path).values) <= {"model_name", "model"}
-            shown = {row["key"]: row["value"] for row in succeed("config", "show", name, "--config", path, "--json").json}
+            shown = {
+                row["key"]: row["value"] for row in succeed("config", "show", name, "--config", path, "--json").json
+            }
             modes[path.stem.removeprefix(f"{name}_")] = shown["model.mode"]
         assert modes == {"zeroshot": "zero_shot", "finetune": "finetune"}
 

@@ -79,7 +79,9 @@ def test_zero_shot_is_the_forecast_through_each_rows_own_rule(name, rows):
     expected = first_touch_probabilities(
         quantiles, levels, *barrier_returns(market), market.max_bars, paths=2000, seed=seed, watch="high_low"
     )
-    np.testing.assert_allclose(probabilities(model, some), expected, atol=2e-3)  # a path on the border may fall either way
+    np.testing.assert_allclose(
+        probabilities(model, some), expected, atol=2e-3
+    )  # a path on the border may fall either way
 
 
 def test_zero_shot_reads_a_fixed_horizon_at_its_last_bar(rows):
@@ -311,7 +313,11 @@ def test_the_notes_name_the_checkpoint_and_the_latency(mode, rows):
     pretrained, *latency = model.notes()
     assert pretrained.startswith("pre-trained: google/timesfm-2.5-200m-transformers (sha256 ")
     assert "Apache-2.0, data until 2025-09-15 (by its name: released 15 September 2025" in pretrained
-    assert latency == [] if mode == "frozen" and model.row_seconds is None else "ms per row in the fastest block of" in latency[0]
+    assert (
+        latency == []
+        if mode == "frozen" and model.row_seconds is None
+        else "ms per row in the fastest block of" in latency[0]
+    )
 
 
 def test_the_seed_draws_paths_and_head(rows):

@@ -71,9 +71,11 @@ def test_keys_that_cannot_act_are_refused_with_the_reason(key):
         ChronosBoltConfig.parse({key: 20})
 
 
-@pytest.mark.parametrize("place", ["google/timesfm-1.0-200m", "google/timesfm-2.0-500m-pytorch", "google/timesfm-2.5-200m-pytorch"])
+@pytest.mark.parametrize(
+    "place", ["google/timesfm-1.0-200m", "google/timesfm-2.0-500m-pytorch", "google/timesfm-2.5-200m-pytorch"]
+)
 def test_older_formats_of_timesfm_are_refused_with_todays(place):
-    with pytest.raises(UsageError, match="is in an older format; google/timesfm-2.5-200m-transformers is read today"):
+    with pytest.raises(UsageError, match=r"is in an older format; google/timesfm-2\.5-200m-transformers is read today"):
         TimesFMConfig.parse({"checkpoint": place})
     assert TimesFMConfig().checkpoint == "google/timesfm-2.5-200m-transformers"
 
@@ -117,7 +119,8 @@ def test_the_small_preset_draws_fewer_windows_and_changes_no_size():
 
 def test_context_block_and_batch_follow_from_the_checkpoint():
     zero, frozen, tuned = (
-        ChronosBoltConfig.parse({"mode": mode}).for_checkpoint(SMALL_BOLT) for mode in ("zero_shot", "frozen", "finetune")
+        ChronosBoltConfig.parse({"mode": mode}).for_checkpoint(SMALL_BOLT)
+        for mode in ("zero_shot", "frozen", "finetune")
     )
     assert (zero.lookback, zero.block_rows, zero.batch_size) == (2048, 64, None)
     assert (frozen.lookback, frozen.block_rows, frozen.batch_size) == (2048, 64, 256)
