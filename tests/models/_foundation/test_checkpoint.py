@@ -126,6 +126,7 @@ def test_a_missing_file_is_named(folder, name):
         {"encoder": [{"custom_pipelines": {"x": {"impl": "evil.Pipeline"}}}]},
         {"quantization_config": {"quant_method": "bitsandbytes"}},
         {"_attn_implementation": "somebody/kernels"},
+        {"transformers_weights": "../other.safetensors"},
     ],
 )
 def test_a_setting_that_would_load_code_is_refused(folder, settings):
@@ -138,6 +139,12 @@ def test_a_wrong_class_is_refused_with_both(folder):
     sentence = refusal(folder)
     assert "model 'toy' takes checkpoints whose config.json says architectures ['ToyModel']" in sentence
     assert "OtherModel" in sentence
+
+
+def test_a_setting_that_would_load_code_is_found_at_any_depth(folder):
+    nested = '{"a": [' * 200 + '{"auto_map": {}}' + "]}" * 200
+    (folder / "config.json").write_text(nested)
+    assert "has 'auto_map'" in refusal(folder)
 
 
 @pytest.mark.parametrize("content", ["{", "[1, 2]", "[" * 100_000, "\udcff", '{"a": ' + "9" * 5000 + "}"])
@@ -165,7 +172,10 @@ def header(length: int, text: bytes = b"", payload: bytes = b"") -> bytes:
         header(2, b"{}"),
         header(7, b'{"a":1}'),
         header(52, b'{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,4]', b"0000"),
-        header(53, b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}}'[:53], b"0000"),
+        header(54, b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}}', b"00000000"),
+        header(54, b'{"a":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}}', b"0000"),
+        header(55, b'{"a":{"dtype":"F32","shape":[-1],"data_offsets":[4,0]}}'),
+        header(55, b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,"4"]}}'[:55], b"0000"),
     ],
 )
 def test_damaged_weights_are_refused_by_their_header(folder, content):
@@ -222,6 +232,7 @@ def test_a_hub_name_is_found_in_the_hubs_cache_with_what_is_known_of_it(tmp_path
     snapshot = in_hub_cache(tmp_path / "hub", "amazon/chronos-bolt-small")
     checkpoint = open_checkpoint("amazon/chronos-bolt-small", KIND)
     assert checkpoint.folder == snapshot
+    assert reopen_checkpoint(checkpoint.pretraining, KIND).folder == snapshot
     facts = checkpoint.pretraining
     assert (facts.name, facts.licence, facts.data_until) == ("amazon/chronos-bolt-small", "Apache-2.0", "2024-11-26")
     assert facts.source.startswith("by its name: released 26 November 2024")

@@ -307,17 +307,43 @@ def test_another_checkpoint_for_one_fit_is_opened(rows, tmp_path):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_notes_name_the_checkpoint_and_the_latency(mode, rows):
-    model = fitted("timesfm", mode, rows, block_rows=16 if mode != "frozen" else 32)
-    model.predict(rows.take(slice(0, 3)))
-    pretrained, *latency = model.notes()
+def test_the_notes_name_the_checkpoint_and_the_latency(mode, rows, monkeypatch, tmp_path):
+    monkeypatch.setenv("FACTORY_CACHE", str(tmp_path))  # else codes may be known already, and nothing is to be timed
+    model = fitted("timesfm", mode, rows, block_rows=16)
+    pretrained, latency = model.notes()
     assert pretrained.startswith("pre-trained: google/timesfm-2.5-200m-transformers (sha256 ")
     assert "Apache-2.0, data until 2025-09-15 (by its name: released 15 September 2025" in pretrained
-    assert (
-        latency == []
-        if mode == "frozen" and model.row_seconds is None
-        else "ms per row in the fastest block of" in latency[0]
-    )
+    assert latency == f"latency: {1000 * model.row_seconds:.2g} ms per row in the fastest block of 16"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_close_is_read_wherever_it_stands_among_the_columns(mode, rows):
+    bars = ModelRegistry.model_class("chronos_bolt").input_spec
+    more = planted_bars(replace(bars, feature_set="ohlcv_raw"), LOOKBACK)[0].take(slice(0, 200))
+    assert more.feature_names.index("close") == 3
+    alone, among = (probabilities(fitted("chronos_bolt", mode, each), each) for each in (rows, more))
+    assert alone.tobytes() == among.tobytes()
+
+
+def test_columns_without_a_close_are_refused(rows):
+    renamed = replace(rows, feature_names=("open",))
+    for mode in MODES:
+        with pytest.raises(UsageError, match="forecasts the close, which is not among the columns open"):
+            create("chronos_bolt", mode).fit(renamed)
+
+
+def test_a_saved_file_that_would_load_code_is_refused(rows, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    fitted("chronos_bolt", "finetune", rows).save(tmp_path / "model")
+    path = tmp_path / "model.safetensors"
+    with safe_open(path, framework="pt") as file:
+        facts = json.loads(file.metadata()["foundation"])
+    giant = {**facts["configs"][0], "d_ff": 65536}
+    for config, words in (({**giant, "auto_map": {}}, "would load code"), (giant, "describes a network of")):
+        save_file(load_file(path), path, {"foundation": json.dumps({**facts, "configs": [config]})})
+        with pytest.raises(DataError, match=words):
+            ModelRegistry.create("chronos_bolt", threads=1).load(tmp_path / "model")
 
 
 def test_the_seed_draws_paths_and_head(rows):

@@ -72,7 +72,7 @@ def test_a_folder_loads_with_the_network_switched_off_in_float32_and_without_a_w
 
 def test_weights_that_lack_a_tensor_are_refused_instead_of_filled_with_chance(folder):
     change_weights(folder, lambda tensors: tensors.pop("input_patch_embedding.hidden_layer.weight"))
-    assert "config.json describes a network of 24,048 numbers, model.safetensors holds 23,024" in refusal(folder)
+    assert "config.json describes a network of 24,048 numbers, the weights are 23,024" in refusal(folder)
 
 
 def test_a_tensor_under_another_name_is_refused(folder):
@@ -103,7 +103,10 @@ def test_the_empty_network_takes_the_weights(folder):
     filled = load(folder)
     model = ModelRegistry.create("chronos_bolt", threads=1)
     before = torch.get_rng_state()
-    empty = model.empty_backbone(json.loads((folder / "config.json").read_text()))
+    config = json.loads((folder / "config.json").read_text())
+    with pytest.raises(DataError, match="describes a network of 24,048 numbers, the weights are 24,000"):
+        model.empty_backbone(24_000, config)
+    empty = model.empty_backbone(24_048, config)
     assert torch.equal(torch.get_rng_state(), before)
     bars = torch.rand(2, 128, 1) + 1
     assert not torch.equal(empty.embed(bars), filled.embed(bars))

@@ -57,6 +57,8 @@ class Backbone(nn.Module, ABC):
     """A pre-trained network. Bars are `(batch, bars, columns)` as quoted, NaN on the left of a series that is shorter."""
 
     shape: BackboneShape
+    close_column: int = 0
+    """Where the close stands among the columns."""
 
     @abstractmethod
     def forecast(self, bars: Tensor, steps: int) -> Tensor:
@@ -66,9 +68,9 @@ class Backbone(nn.Module, ABC):
     def embed(self, bars: Tensor) -> Tensor:
         """The network's code of the bars, `(batch, width)`, differentiable; it knows neither level nor scale."""
 
-    @abstractmethod
     def close(self, bars: Tensor) -> Tensor:
         """The closes `(batch, bars)` among the columns."""
+        return bars[..., self.close_column]
 
 
 class SeriesBackbone(Backbone):
@@ -82,10 +84,6 @@ class SeriesBackbone(Backbone):
     def encode(self, series: Tensor) -> Tensor:
         """The network's code of `series`, `(batch, width)`, differentiable."""
 
-    def close(self, bars: Tensor) -> Tensor:
-        """The only column."""
-        return bars[..., 0]
-
     @torch.inference_mode()
     def forecast(self, bars: Tensor, steps: int) -> Tensor:
         """Quantiles `(batch, steps, levels)` of the log return of the close since the last bar, ascending; no gradient."""
@@ -97,8 +95,9 @@ class SeriesBackbone(Backbone):
 
 
 def log_closes(close: Tensor) -> Tensor:
-    """Log of each close against the last one, `(batch, bars)`: 0 at the end, NaN where there is no bar."""
-    return torch.log(close / close[:, -1:])
+    """Log of each close against the last one, `(batch, bars)`: 0 at the end, NaN where there is no bar or no such log."""
+    ratio = close / close[:, -1:]
+    return torch.log(ratio.where((ratio > 0) & ratio.isfinite(), torch.nan))
 
 
 def rolled_out(backbone: SeriesBackbone, series: Tensor, steps: int) -> Tensor:

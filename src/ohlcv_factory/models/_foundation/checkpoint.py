@@ -39,12 +39,14 @@ REDIRECTING = frozenset(
         "trust_remote_code",
         "custom_pipelines",
         "quantization_config",
-        "attn_implementation",
-        "_attn_implementation",
+        "transformers_weights",
+        "fusion_config",
     }
+    | {"attn_implementation", "_attn_implementation", "_attn_implementation_internal"}
 )
-"""Keys of a configuration that make a library load code, or kernels, from elsewhere."""
+"""Keys of a configuration that make a library load code, kernels or weights from elsewhere."""
 MOST_CONFIG_BYTES, MOST_HEADER_BYTES = 1 << 20, 16 << 20
+ITEM_BYTES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 FOLDERS_VARIABLE = "FACTORY_CHECKPOINTS"
 """Folders that hold checkpoint folders, separated as in PATH."""
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -82,11 +84,11 @@ def open_checkpoint(place: str, kind: CheckpointKind, *, data_until: str | None 
     user says of a checkpoint that is not known here. Raises InputMissingError (66) where there is no folder, with the
     command that fetches it, and DataError (65) for a folder with a file, a key or a class that has no business there.
     """
-    folder, root = _located(place)
-    _refuse_other_files(folder, root)
+    folder = _located(place)
+    _refuse_other_files(folder)
     config = _read_config(folder / CONFIG)
     _refuse_other_class(config, kind, folder)
-    shapes = _weight_shapes(folder / WEIGHTS)
+    shapes = weight_shapes(folder / WEIGHTS)
     name = place if HUB_NAME.fullmatch(place) and not Path(place).is_dir() else folder.name
     return Checkpoint(folder, config, shapes, _pretraining(name, folder, data_until))
 
@@ -123,18 +125,16 @@ def _where_it_may_lie(saved: Pretraining) -> Iterator[Path]:
         yield snapshot
 
 
-def _located(place: str) -> tuple[Path, Path]:
-    """The folder of a place, and the folder that links in it must not leave."""
+def _located(place: str) -> Path:
+    """The folder of a place."""
     folder = Path(place).expanduser()
     if folder.is_dir():
-        return folder.absolute(), folder.absolute()
+        return folder.absolute()
     if not HUB_NAME.fullmatch(place):
         raise InputMissingError(f"checkpoint {place!r} is not a folder.", where=place, help="check the path")
-    for folder in _in_named_folders(place):
-        return folder, folder
-    snapshot = _hub_snapshot(place)
-    if snapshot is not None:
-        return snapshot, snapshot.parents[1]
+    found = next(_in_named_folders(place), None) or _hub_snapshot(place)
+    if found is not None:
+        return found
     short = place.rpartition("/")[2]
     raise InputMissingError(
         f"checkpoint {place!r} is not on this machine: nothing is downloaded while training or predicting.",
@@ -166,8 +166,10 @@ def _hub_snapshot(name: str) -> Path | None:
     return snapshot.absolute() if snapshot.is_dir() else None
 
 
-def _refuse_other_files(folder: Path, root: Path) -> None:
+def _refuse_other_files(folder: Path) -> None:
     """Raise where a file is missing (66), or is none of those that a checkpoint consists of (65)."""
+    is_snapshot = folder.parent.name == "snapshots" and folder.parents[1].name.startswith("models--")
+    root = folder.parents[1] if is_snapshot else folder  # the hub's cache links from each snapshot to its model's files
     names = sorted(path.name for path in folder.iterdir())
     for name in names:
         if name not in BOOKKEEPING:
@@ -217,22 +219,31 @@ def _read_config(path: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(config, dict):
         raise DataError(f"{CONFIG} of the checkpoint holds no settings.", where=str(path), help="fetch it again")
+    refuse_redirecting(config, path)
+    return config
+
+
+def refuse_redirecting(config: Mapping[str, Any], place: Path) -> None:
+    """Raise DataError (65) for a configuration that would make a library look elsewhere."""
     redirecting = sorted(REDIRECTING & set(_keys(config)))
     if redirecting:
         raise DataError(
             f"{CONFIG} of the checkpoint has {redirecting[0]!r}: it would load code from elsewhere, which is never done.",
-            where=str(path),
+            where=str(place),
             help="use a checkpoint of the library's own classes",
         )
-    return config
 
 
 def _keys(value: Any) -> Iterator[str]:
-    """Every key at any depth; JSON that could be parsed is not deeper than the interpreter can walk."""
-    if isinstance(value, dict):
-        yield from value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _keys(inner)
+    """Every key at any depth."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            yield from each
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)
 
 
 def _refuse_other_class(config: Mapping[str, Any], kind: CheckpointKind, folder: Path) -> None:
@@ -246,23 +257,32 @@ def _refuse_other_class(config: Mapping[str, Any], kind: CheckpointKind, folder:
             )
 
 
-def _weight_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Shapes by name from the header of a safetensors file whose tensors fill the file exactly (DataError, 65)."""
-    size = path.stat().st_size
+def weight_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes by name from the header of a safetensors file, read without a library. Raises DataError (65) for a damaged one."""
     try:
-        with path.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            if not 2 <= length <= min(MOST_HEADER_BYTES, size - 8):
-                raise ValueError(f"a header of {length} bytes in a file of {size}")
-            header = json.loads(stream.read(length))
-        header.pop("__metadata__", None)
+        header, length = _weights_header(path)
         shapes = {str(name): tuple(map(int, entry["shape"])) for name, entry in header.items()}
-        end = max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
-        if not shapes or 8 + length + end != size or any(n < 0 for shape in shapes.values() for n in shape):
-            raise ValueError(f"its tensors end at byte {8 + length + end}, the file at {size}")
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-        raise DataError(f"{WEIGHTS} is damaged: {error}.", where=str(path), help="fetch it again") from None
+        sizes = [ITEM_BYTES[entry["dtype"]] * math.prod(shapes[name]) for name, entry in header.items()]
+        spans = [end - begin for begin, end in (entry["data_offsets"] for entry in header.values())]
+        if spans != sizes or any(count < 0 for shape in shapes.values() for count in shape):
+            raise ValueError("a tensor is not as long as its shape says")
+        if not shapes or 8 + length + sum(sizes) != path.stat().st_size:
+            raise ValueError(f"its tensors take {sum(sizes)} bytes, the file has {path.stat().st_size}")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(f"{path.name} is damaged: {error}.", where=str(path), help="fetch it again") from None
     return shapes
+
+
+def _weights_header(path: Path) -> tuple[dict[str, Any], int]:
+    """The header of a safetensors file without its free text, and how many bytes it takes."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if not 2 <= length <= min(MOST_HEADER_BYTES, size - 8):
+            raise ValueError(f"a header of {length} bytes in a file of {size}")
+        header: dict[str, Any] = json.loads(stream.read(length))
+    header.pop("__metadata__", None)
+    return header, length
 
 
 def _pretraining(name: str, folder: Path, data_until: str | None) -> Pretraining:

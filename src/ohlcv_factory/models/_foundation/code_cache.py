@@ -42,6 +42,7 @@ class CodeCache:
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         """`facts` is everything beside the bars that decides a code's bits."""
+        self.facts = dict(facts)
         self.folder = cache_folder() / "codes" / value_digest(facts)[:32]
         self.known: dict[bytes, np.ndarray] | None = None
         self.new: dict[bytes, np.ndarray] = {}

@@ -23,9 +23,16 @@ import torch
 
 from ohlcv_factory.dataset.samples import RowMarket, Samples
 from ohlcv_factory.dataset.windows import WindowSource
-from ohlcv_factory.errors import DataError, FactoryWarning
+from ohlcv_factory.errors import DataError, FactoryWarning, UsageError
 from ohlcv_factory.models._foundation.backbone import STATES, Backbone, BackboneShape
-from ohlcv_factory.models._foundation.checkpoint import Checkpoint, CheckpointKind, open_checkpoint, reopen_checkpoint
+from ohlcv_factory.models._foundation.checkpoint import (
+    Checkpoint,
+    CheckpointKind,
+    open_checkpoint,
+    refuse_redirecting,
+    reopen_checkpoint,
+    weight_shapes,
+)
 from ohlcv_factory.models._foundation.code_cache import CodeCache, window_digests
 from ohlcv_factory.models._foundation.encoders import BackboneEncoder, CodeEncoder, codes
 from ohlcv_factory.models._foundation.first_touch import (
@@ -46,6 +53,7 @@ from ohlcv_factory.models.pretraining import Pretraining
 from ohlcv_factory.runtime.seeding import component_seed
 from ohlcv_factory.storage.atomic import write_with
 
+CLOSE = "close"
 METADATA = "foundation"
 """The one key of a saved file's metadata: several would come in any order."""
 CODE_VERSION = 1
@@ -84,8 +92,8 @@ class FoundationModel(TorchModel):
         """The network with the weights of its checkpoints."""
 
     @abstractmethod
-    def empty_backbone(self, *configs: Mapping[str, Any]) -> Backbone:
-        """The network that the checkpoints' configurations describe; its weights are to be filled."""
+    def empty_backbone(self, most: int, *configs: Mapping[str, Any]) -> Backbone:
+        """The network that the checkpoints' configurations describe; its weights, at most so many numbers, are to be filled."""
 
     def open_checkpoints(self) -> tuple[Checkpoint, ...]:
         """The checkpoints that the settings name, one for each of `kinds`."""
@@ -96,8 +104,9 @@ class FoundationModel(TorchModel):
 
         Barriers lie around the close of t at the distances of the row's rule, as far ahead as it is scheduled to look.
         """
-        longest, levels = int(market.max_bars.max()), np.array(self.ready_backbone().shape.levels)
-        quantiles = self.ready_backbone().forecast(bars, longest).double().cpu().numpy()
+        backbone = self.ready_backbone()
+        quantiles = backbone.forecast(bars, int(market.max_bars.max())).double().cpu().numpy()
+        levels = np.array(backbone.shape.levels)
         if (market.threshold > 0).all():
             at_expiry = quantiles[np.arange(len(quantiles)), market.max_bars - 1]
             return terminal_probabilities(at_expiry, levels, market.threshold)
@@ -156,6 +165,7 @@ class FoundationModel(TorchModel):
         if self.backbone is None:
             self.check_ready()
             self.backbone = self.load_backbone(*self.checkpoints).eval().to(chosen_device(self.config.device))
+        self.backbone.close_column = self._close_column()
         return self.backbone
 
     def notes(self) -> tuple[str, ...]:
@@ -189,11 +199,24 @@ class FoundationModel(TorchModel):
             return CodeEncoder(features)
         return self._tuned(self.load_backbone(*self.checkpoints))
 
+    def _close_column(self) -> int:
+        """Where the close stands among the columns of the fit. Raises UsageError (2) where it is none of them."""
+        names = self.feature_names or (CLOSE,)
+        if CLOSE not in names:
+            raise UsageError(
+                f"model {self.name!r} forecasts the close, which is not among the columns {', '.join(names)}.",
+                where="feature_set",
+                help=f"feature_set: {self.input_spec.feature_set}",
+            )
+        return names.index(CLOSE)
+
     def _tuned(self, backbone: Backbone) -> BackboneEncoder:
+        backbone.close_column = self._close_column()
         return BackboneEncoder(backbone, self.config.learning_rate, self.config.freeze_epochs)
 
     def _fit(self, train: Samples, val: Samples | None, sink: EpochSink) -> FitReport:
         self.check_ready()
+        self._close_column()
         if not self.trains:
             self.device_used = chosen_device(self.config.device)
             self._warn_of_rolling_out(train.market)
@@ -229,8 +252,10 @@ class FoundationModel(TorchModel):
 
     def codes(self, windows: Any) -> np.ndarray:
         """Codes and market states of windows, `(n, width + STATES)` float32: found on disk, or computed and kept there."""
-        if self.cache is None:
-            self.cache = CodeCache(self._code_facts())
+        facts = self._code_facts()
+        if self.cache is None or self.cache.facts != facts:
+            self._keep_codes()
+            self.cache = CodeCache(facts)
         starts = range(0, len(windows), ROWS_AT_ONCE)
         parts = [self._found_or_computed(windows[start : start + ROWS_AT_ONCE], self.cache) for start in starts]
         assert self.shape is not None
@@ -257,11 +282,16 @@ class FoundationModel(TorchModel):
                 parts.append(codes(backbone, self._on_device(filled)).cpu().numpy()[: len(block)])
         return np.concatenate(parts)
 
+    def _keep_codes(self) -> None:
+        if self.cache is not None:
+            self.cache.flush()
+
     def _code_facts(self) -> dict[str, Any]:
         return {
             "codes": CODE_VERSION,
             "model": self.name,
             "checkpoints": [each.digest for each in self.pretraining],
+            "columns": list(self.feature_names),
             "lookback": self.lookback,
             "block_rows": self.block_rows,
             "threads": self.threads,
@@ -296,8 +326,7 @@ class FoundationModel(TorchModel):
         """A reference to the checkpoints and the head; in finetune all weights and the configuration that they fit."""
         from safetensors.torch import save_file
 
-        if self.cache is not None:
-            self.cache.flush()
+        self._keep_codes()
         network = {} if self.network is None else self.network.state_dict()
         state = {name: value.detach().contiguous().clone() for name, value in network.items()}
         facts = {
@@ -316,7 +345,8 @@ class FoundationModel(TorchModel):
         self._note_checkpoints(saved, facts["configs"])
         assert self.shape is not None
         if self.config.mode == "finetune":
-            encoder: Encoder = self._tuned(self.empty_backbone(*self.configs))
+            most = sum(math.prod(shape) for shape in weight_shapes(path).values())
+            encoder: Encoder = self._tuned(self.empty_backbone(most, *self.configs))
         else:
             self.checkpoints = tuple(reopen_checkpoint(*each) for each in zip(saved, self.kinds, strict=True))
             encoder = CodeEncoder(self.shape.width + STATES)
@@ -334,8 +364,11 @@ def _read_facts(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             facts: dict[str, Any] = json.loads((file.metadata() or {})[METADATA])
+            configs = list(map(dict, facts["configs"]))
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise DataError(
             f"{path.name} is not a saved foundation model: {error}.", where=str(path), help="train it again"
         ) from None
+    for config in configs:
+        refuse_redirecting(config, path)
     return facts

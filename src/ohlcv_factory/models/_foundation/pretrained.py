@@ -18,16 +18,8 @@ def with_weights(network_class: Any, config_class: Any, checkpoint: Checkpoint) 
 
     Raises DataError (65) where configuration and weights do not fit: a library would fill what is missing with chance.
     """
-    with _as_bad_data(checkpoint), torch.device("meta"):
-        described = network_class(config_class(**checkpoint.config))
-    wanted = sum(parameter.numel() for parameter in described.parameters())
-    if wanted > checkpoint.parameters:
-        raise DataError(
-            f"{CONFIG} describes a network of {wanted:,} numbers, {WEIGHTS} holds {checkpoint.parameters:,}.",
-            where=str(checkpoint.folder),
-            help="fetch both files again",
-        )
-    with _as_bad_data(checkpoint), _without_progress(), torch.random.fork_rng(devices=[]):
+    _refuse_larger(network_class, config_class, checkpoint.config, checkpoint.parameters)
+    with _as_bad_data(), _without_progress(), torch.random.fork_rng(devices=[]):
         network, report = network_class.from_pretrained(
             str(checkpoint.folder),
             dtype=torch.float32,
@@ -46,24 +38,37 @@ def with_weights(network_class: Any, config_class: Any, checkpoint: Checkpoint) 
     return whole
 
 
-def without_weights(network_class: Any, config_class: Any, config: Mapping[str, Any]) -> nn.Module:
-    """The network that a configuration describes; its weights are to be filled."""
-    with torch.random.fork_rng(devices=[]):
+def without_weights(network_class: Any, config_class: Any, config: Mapping[str, Any], most: int) -> nn.Module:
+    """The network that a configuration describes; its weights are to be filled with some of at most `most` numbers.
+
+    Raises DataError (65) where it describes more than that.
+    """
+    _refuse_larger(network_class, config_class, config, most)
+    with _as_bad_data(), torch.random.fork_rng(devices=[]):
         network: nn.Module = network_class(config_class(**config)).float().eval()
     return network
 
 
+def _refuse_larger(network_class: Any, config_class: Any, config: Mapping[str, Any], most: int) -> None:
+    """Raise DataError (65) for a configuration of more numbers than there are weights, before any memory is taken."""
+    with _as_bad_data(), torch.device("meta"):
+        described = network_class(config_class(**config))
+    wanted = sum(parameter.numel() for parameter in described.parameters())
+    if wanted > most:
+        raise DataError(
+            f"{CONFIG} describes a network of {wanted:,} numbers, the weights are {most:,}.", help="fetch both again"
+        )
+
+
 @contextmanager
-def _as_bad_data(checkpoint: Checkpoint) -> Iterator[None]:
+def _as_bad_data() -> Iterator[None]:
     """What the library says of a foreign configuration or of weights that do not fit it, as DataError (65)."""
     try:
         yield
     except Exception as error:  # the library meets a foreign file here, and raises whatever it stumbles over
         first = str(error).strip().partition("\n")[0][:200]
         raise DataError(
-            f"the checkpoint cannot be loaded: {type(error).__name__}: {first}.",
-            where=str(checkpoint.folder),
-            help="fetch both files again",
+            f"the checkpoint cannot be loaded: {type(error).__name__}: {first}.", help="fetch both files again"
         ) from error
 
 

@@ -98,10 +98,10 @@ class ChronosBolt(FoundationModel):
         network = with_weights(ChronosBoltModelForForecasting, T5Config, checkpoints[0])
         return ChronosBoltBackbone(network, self.shape_of(checkpoints[0].config))
 
-    def empty_backbone(self, *configs: Mapping[str, Any]) -> ChronosBoltBackbone:
-        """The network whose weights are to be filled."""
+    def empty_backbone(self, most: int, *configs: Mapping[str, Any]) -> ChronosBoltBackbone:
+        """The network whose weights, at most so many numbers, are to be filled."""
         from chronos.chronos_bolt import ChronosBoltModelForForecasting
         from transformers import T5Config
 
-        network = without_weights(ChronosBoltModelForForecasting, T5Config, configs[0])
+        network = without_weights(ChronosBoltModelForForecasting, T5Config, configs[0], most)
         return ChronosBoltBackbone(network, self.shape_of(configs[0]))

@@ -113,9 +113,9 @@ class TimesFM(FoundationModel):
         network = with_weights(TimesFm2_5ModelForPrediction, TimesFm2_5Config, checkpoints[0])
         return TimesFMBackbone(network, self.shape_of(checkpoints[0].config))
 
-    def empty_backbone(self, *configs: Mapping[str, Any]) -> TimesFMBackbone:
-        """The network whose weights are to be filled."""
+    def empty_backbone(self, most: int, *configs: Mapping[str, Any]) -> TimesFMBackbone:
+        """The network whose weights, at most so many numbers, are to be filled."""
         from transformers import TimesFm2_5Config, TimesFm2_5ModelForPrediction
 
-        network = without_weights(TimesFm2_5ModelForPrediction, TimesFm2_5Config, configs[0])
+        network = without_weights(TimesFm2_5ModelForPrediction, TimesFm2_5Config, configs[0], most)
         return TimesFMBackbone(network, self.shape_of(configs[0]))
