@@ -25,28 +25,53 @@ def compare(
 
     groups = comparable_groups(find_runs(runs or [Path("experiments/runs")], experiment=experiment))
     ordered = {horizon: ranked(group, by) for horizon, group in groups.items()}
-    emit(leaderboard_values(ordered), "\n\n".join(horizon_text(*item) for item in ordered.items()), as_json)
+    texts = (horizon_text(horizon, group, by) for horizon, group in ordered.items())
+    emit(leaderboard_values(ordered), "\n\n".join(texts), as_json)
 
 
 def leaderboard_values(groups: dict[int, list[FinishedRun]]) -> list[dict[str, Any]]:
-    """JSON rows, one per run."""
+    """JSON rows, one per run; `seed_spread` where the same settings were trained with several seeds."""
+    return [row for horizon, group in groups.items() for row in horizon_values(horizon, group)]
+
+
+def horizon_values(horizon: int, runs: list[FinishedRun]) -> list[dict[str, Any]]:
+    """The JSON rows of one horizon, best first."""
+    from ohlcv_factory.studies.leaderboard import seed_spreads
+
+    spreads = {run.path: spread.facts() for spread in seed_spreads(runs) for run in spread.runs}
     return [
-        {"run": str(run.path), "horizon": horizon, **run.evaluation}
-        for horizon, group in groups.items()
-        for run in group
+        {
+            "run": str(run.path),
+            "horizon": horizon,
+            "seed": run.manifest["seed"],
+            "seed_spread": spreads.get(run.path),
+            **run.evaluation,
+        }
+        for run in runs
     ]
 
 
-def horizon_text(horizon: int, runs: list[FinishedRun]) -> str:
-    """One horizon's table: runs best first, then the baselines of the best run."""
+def horizon_text(horizon: int, runs: list[FinishedRun], by: str = "sharpe_ratio") -> str:
+    """One horizon's table: runs best first, then the baselines of the best run; below, the spread over seeds."""
     from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 
-    rows = [[*score_row(run.manifest["model"], run.evaluation), thresholds_text(run), run.path.name] for run in runs]
-    rows += [[*row, "-", "-"] for row in baseline_rows(runs[0].evaluation)]
-    text = table((*SCORE_HEADER, "thresholds", "run"), rows)
+    rows = [
+        [*score_row(run.manifest["model"], run.evaluation), thresholds_text(run), run.manifest["seed"], run.path.name]
+        for run in runs
+    ]
+    rows += [[*row, "-", None, "-"] for row in baseline_rows(runs[0].evaluation)]
+    text = table((*SCORE_HEADER, "thresholds", "seed", "run"), rows)
     best = runs[0]
     verdict = f"{best.manifest['model']}: {best.evaluation['verdict']['words']}"
-    return f"horizon {horizon}, part {best.evaluation['part']}\n{text}\n{verdict}"
+    return f"horizon {horizon}, part {best.evaluation['part']}\n{text}\n{verdict}{spread_text(runs, by)}"
+
+
+def spread_text(runs: list[FinishedRun], by: str) -> str:
+    """The table of models that were trained with several seeds; empty without one."""
+    from ohlcv_factory.studies.leaderboard import SPREAD_NOTE, SPREAD_TITLE, seed_spreads, spread_table
+
+    spreads = seed_spreads(runs)
+    return f"\n\n{SPREAD_TITLE}\n{table(*spread_table(spreads, by))}\n{SPREAD_NOTE}" if spreads else ""
 
 
 def thresholds_text(run: FinishedRun) -> str:
