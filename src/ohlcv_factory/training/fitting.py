@@ -21,7 +21,7 @@ from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.models.base import BaseModel, EpochSink, TrainingMetrics
 from ohlcv_factory.splits.inner import InnerRows, inner_rows
 from ohlcv_factory.training.drift import TrainingRange
-from ohlcv_factory.training.machine import machine_notes
+from ohlcv_factory.training.machine import machine_notes, warm_up_notes
 from ohlcv_factory.training.pipeline import FittedPipeline
 from ohlcv_factory.training.settings import TrainerConfig
 
@@ -74,7 +74,13 @@ def fit_pipeline(
     pipeline = FittedPipeline(model, columns, scaler, calibrator)
     if config.refit == "all":
         pipeline = _refit(config, container, rows, pipeline, metrics)
-    notes = (*machine_notes(model), *inner.notes, *notes, *_column_notes(selection, len(inner.fit)))
+    notes = (
+        *machine_notes(model),
+        *warm_up_notes(model),
+        *inner.notes,
+        *notes,
+        *_column_notes(selection, len(inner.fit)),
+    )
     seen = TrainingRange.fit(fit_values, columns)
     return Fit(pipeline, metrics, _row_counts(rows, inner), notes, selection, seen)
 

@@ -13,7 +13,7 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.features.selection import sample_to_feature_note
 from ohlcv_factory.models.base import BaseModel, SilentSink
 from ohlcv_factory.training.fitting import inner_parts, input_columns
-from ohlcv_factory.training.machine import chosen_for_machine
+from ohlcv_factory.training.machine import chosen_for_machine, warm_up_notes
 from ohlcv_factory.training.memory_estimate import estimate_memory_requirements, refuse_too_large
 from ohlcv_factory.training.settings import TrainerConfig
 
@@ -48,7 +48,7 @@ def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[
         **_time(config, container, rows[inner.fit], columns),
         **chosen_for_machine(model),
         **({"parameters": int(memory["parameters"])} if "parameters" in memory else {}),
-        "notes": [*inner.notes, *([advice] if advice else [])],
+        "notes": [*warm_up_notes(model), *inner.notes, *([advice] if advice else [])],
     }
 
 
