@@ -53,7 +53,7 @@ def horizon_values(horizon: int, runs: list[FinishedRun]) -> list[dict[str, Any]
 
 def horizon_text(horizon: int, runs: list[FinishedRun], by: str = "sharpe_ratio") -> str:
     """One horizon's table: runs best first, then the baselines of the best run; below, the spread over seeds."""
-    from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
+    from ohlcv_factory.evaluation.score_table import SCORE_HEADER, SCORE_LEGEND, baseline_rows, score_row
 
     rows = [
         [*score_row(run.manifest["model"], run.evaluation), thresholds_text(run), run.manifest["seed"], run.path.name]
@@ -63,7 +63,8 @@ def horizon_text(horizon: int, runs: list[FinishedRun], by: str = "sharpe_ratio"
     text = table((*SCORE_HEADER, "thresholds", "seed", "run"), rows)
     best = runs[0]
     verdict = f"{best.manifest['model']}: {best.evaluation['verdict']['words']}"
-    return f"horizon {horizon}, part {best.evaluation['part']}\n{text}\n{verdict}{spread_text(runs, by)}"
+    title = f"horizon {horizon}, part {best.evaluation['part']}"
+    return f"{title}\n{text}\n{SCORE_LEGEND}\n\n{verdict}{spread_text(runs, by)}"
 
 
 def spread_text(runs: list[FinishedRun], by: str) -> str:

@@ -17,6 +17,11 @@ SCORE_HEADER = (
     "drawdown",
     "trades",
 )
+SCORE_LEGEND = (
+    "hit rate: decided directions that came true; independent: what the same decisions would hit by chance.\n"
+    "Sharpe, return/year and drawdown: after costs, one unit of notional per trade, nothing compounded."
+)
+"""What the columns mean, for the line below a table."""
 
 
 def score_row(name: str, block: Mapping[str, Any]) -> list[Any]:
