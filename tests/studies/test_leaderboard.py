@@ -50,6 +50,12 @@ def test_a_leaderboard_takes_results_or_folders_and_puts_the_best_first(runs) ->
     assert str(by_result).splitlines()[0].startswith("horizon 20: logistic, macro_f1 0.")
 
 
+@pytest.mark.parametrize("name", ["log_loss", "brier"])
+def test_the_best_loss_is_the_lowest(runs, name):
+    losses = [run.evaluation["classification"][name] for run in leaderboard(*runs, by=name).runs]
+    assert losses[0] < losses[1]
+
+
 def test_a_leaderboard_shows_each_run_once_and_the_baselines_below(runs) -> None:
     html = leaderboard(*runs)._repr_html_()
     assert html.startswith("<table><caption><b>Horizon 20, part val, by sharpe_ratio</b></caption>")

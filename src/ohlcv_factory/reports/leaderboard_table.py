@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ohlcv_factory.evaluation.baselines import CHANCE
+from ohlcv_factory.evaluation.score_table import threshold_heading
 from ohlcv_factory.evaluation.scorecard import THRESHOLDS, threshold_column
 from ohlcv_factory.reports.charts import Span, interval_chart
 from ohlcv_factory.reports.page import Markup, paragraph, table, text
@@ -43,10 +44,8 @@ def leaderboard(group: Sequence[ReportedRun]) -> str:
     return (
         paragraph(_evidence(group[0].evaluation))
         + _interval_pictures(blocks, others, [run.kind for run in group])
-        + _score_table(_money_row, (*MONEY_COLUMNS, _threshold_name("sharpe_ratio")), blocks, others, MONEY_CAPTION)
-        + _score_table(
-            _decision_row, (*DECISION_COLUMNS, _threshold_name("macro_f1")), blocks, others, DECISION_CAPTION
-        )
+        + _score_table(_money_row, (*MONEY_COLUMNS, _heading("sharpe_ratio")), blocks, others, MONEY_CAPTION)
+        + _score_table(_decision_row, (*DECISION_COLUMNS, _heading("macro_f1")), blocks, others, DECISION_CAPTION)
         + paragraph(note, "note")
         + _per_symbol(group)
     )
@@ -106,9 +105,8 @@ def _passed(block: Block, name: str) -> str:
     return PASSED[threshold_column(block)[name]["passed"]]
 
 
-def _threshold_name(name: str) -> str:
-    """Heading of the column that says whether the specification's threshold is passed."""
-    return f"{'F1' if name == 'macro_f1' else 'Sharpe'} > {THRESHOLDS[name]}"
+def _heading(name: str) -> str:
+    return threshold_heading(name, THRESHOLDS[name])
 
 
 def _with_ends(value: float | None, ends: Sequence[float] | None, form: Form) -> Markup | str:

@@ -20,6 +20,7 @@ from ohlcv_factory.training.settings import RUNS_FOLDER
 from ohlcv_factory.training.trainer import RunResult
 
 DEFAULT_RUNS = Path("experiments") / RUNS_FOLDER
+LOWER_IS_BETTER = ("log_loss", "brier", "ece", "total_cost")
 SPREAD_SCORES = {
     "macro_f1": "macro F1",
     "direction_hit_rate": "hit rate",
@@ -162,7 +163,8 @@ def comparable_groups(runs: Sequence[FinishedRun]) -> dict[int, list[FinishedRun
 
 def ranked(runs: Sequence[FinishedRun], by: str = "sharpe_ratio") -> list[FinishedRun]:
     """Runs of one horizon, best first by one score; undefined scores come last. Raises UsageError (2)."""
-    return sorted(runs, key=lambda run: (score(run, by) is None, -(score(run, by) or 0.0), run.path.name))
+    sign = 1.0 if by in LOWER_IS_BETTER else -1.0
+    return sorted(runs, key=lambda run: (score(run, by) is None, sign * (score(run, by) or 0.0), run.path.name))
 
 
 def seed_spreads(group: Sequence[FinishedRun]) -> tuple[SeedSpread, ...]:
