@@ -12,6 +12,7 @@ from ohlcv_factory.reports.charts import Span, interval_chart
 from ohlcv_factory.reports.page import Markup, paragraph, table, text
 from ohlcv_factory.reports.reported_run import ReportedRun
 from ohlcv_factory.reports.words import DASH, Form, count, interval, number, percent, plural, points, score
+from ohlcv_factory.studies.leaderboard import SPREAD_NOTE, SPREAD_TITLE, FinishedRun, seed_spreads, spread_table
 
 MONEY_COLUMNS = (
     "Name", "Sharpe, net", "Return / year", "Drawdown", "Before costs", "Costs", "Trades", "Won", "Turnover", "Exposure",
@@ -47,6 +48,7 @@ def leaderboard(group: Sequence[ReportedRun]) -> str:
         + _score_table(_money_row, (*MONEY_COLUMNS, _heading("sharpe_ratio")), blocks, others, MONEY_CAPTION)
         + _score_table(_decision_row, (*DECISION_COLUMNS, _heading("macro_f1")), blocks, others, DECISION_CAPTION)
         + paragraph(note, "note")
+        + _over_seeds(group)
         + _per_symbol(group)
     )
 
@@ -145,6 +147,15 @@ def _interval_pictures(
 
 def _short(value: float) -> str:
     return number(value, 0 if value == int(value) else 1)
+
+
+def _over_seeds(group: Sequence[ReportedRun]) -> str:
+    """How far the scores of one model move with the seed, where a model was trained with several."""
+    spreads = seed_spreads([FinishedRun(run.path, run.manifest, run.evaluation) for run in group])
+    if not spreads:
+        return ""
+    columns, rows = spread_table(spreads)
+    return table(columns, rows, caption=SPREAD_TITLE) + paragraph(SPREAD_NOTE, "note")
 
 
 def _per_symbol(group: Sequence[ReportedRun]) -> str:

@@ -177,7 +177,7 @@ def seed_spreads(group: Sequence[FinishedRun]) -> tuple[SeedSpread, ...]:
     return tuple(spread for spread in found if len(spread.runs) > 1)
 
 
-def spread_table(spreads: Sequence[SeedSpread], by: str) -> tuple[tuple[str, ...], list[list[Any]]]:
+def spread_table(spreads: Sequence[SeedSpread], by: str = "sharpe_ratio") -> tuple[tuple[str, ...], list[list[Any]]]:
     """Header and rows for people: model, seeds, and `mean ± standard deviation` of each score."""
     names = {**SPREAD_SCORES, **({} if by in SPREAD_SCORES else {by: by})}
     rows = [[spread.model, len(spread.seeds), *(_mean_text(spread.of(name)) for name in names)] for spread in spreads]
