@@ -16,7 +16,7 @@ from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, sc
 from ohlcv_factory.models.base import TrainingMetrics
 from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
 from ohlcv_factory.runtime.display import html_paragraph, html_table
-from ohlcv_factory.runtime.progress import Meter, meter
+from ohlcv_factory.runtime.progress import PER_CENT, Meter, meter
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.checkpoints import CheckpointManager
 from ohlcv_factory.storage.digests import value_digest
@@ -137,7 +137,7 @@ class Trainer:
 
     def _fit(self, folder: Path, container: TimeSeriesDataContainer, log: artifacts.RunLog) -> Fit:
         started = time.perf_counter()
-        with meter(100, self.config.model_name) as bar, log.listening():
+        with meter(100, self.config.model_name, shape=PER_CENT) as bar, log.listening():
             checkpoints, begun = self._checkpoints(folder, log)
             fit = fit_pipeline(self.config, container, RunSink(checkpoints, bar), begun)
         log.write(f"fitted in {time.perf_counter() - started:.2f} s on {fit.row_counts['fit']} rows")
@@ -216,10 +216,12 @@ class RunSink:
     shown: int = 0
 
     def on_epoch(self, epoch: int, total: int, metrics: Mapping[str, float]) -> None:
-        """Move the bar to epoch / total."""
+        """Move the bar to epoch / total, and show the losses."""
         percent = 100 * epoch // max(1, total)
         self.bar.update(percent - self.shown)
         self.shown = percent
+        losses = "".join(f", {name.replace('_', ' ')} {value:.4f}" for name, value in metrics.items())
+        self.bar.set_postfix_str(f"{epoch} of {total}{losses}")
 
     def on_checkpoint(self, epoch: int, metric: float, save: Callable[[Path], None]) -> None:
         """Keep the checkpoint when it is among the best."""
