@@ -28,10 +28,13 @@ def resume(
 
     A network continues from its newest checkpoint to the bytes of an uninterrupted run; other models train again.
     """
+    from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads()
+
     from ohlcv_factory.cli.recipes import read_train_recipe
     from ohlcv_factory.cli.train import result_text, result_values
     from ohlcv_factory.errors import UsageError
-    from ohlcv_factory.runtime.threads import set_threads
     from ohlcv_factory.training.resumption import unfinished_attempt
 
     unfinished_attempt(run)

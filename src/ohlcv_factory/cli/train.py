@@ -39,9 +39,12 @@ def train(
     as_json: options.AsJson = False,
 ) -> None:
     """Train one model, score it on the val part beside the baselines, and leave a run folder."""
+    from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads(threads)
+
     from ohlcv_factory.cli.recipes import read_train_recipe
     from ohlcv_factory.errors import UsageError
-    from ohlcv_factory.runtime.threads import set_threads
 
     flags = {
         "model_name": model,
