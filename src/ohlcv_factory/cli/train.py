@@ -67,10 +67,8 @@ def train(
         )
 
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-    from ohlcv_factory.features.plugins import load_plugins
     from ohlcv_factory.training.trainer import Trainer
 
-    load_plugins(recipe.plugins)
     trainer = Trainer(recipe.trainer_config())
     container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon)
     if dry_run:
