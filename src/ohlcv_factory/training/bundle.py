@@ -25,6 +25,7 @@ from ohlcv_factory.evaluation.calibration import Calibrator
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.runtime.plugin_files import Origin
 from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.training.drift import DriftWarning, TrainingRange
@@ -37,6 +38,7 @@ CALIBRATOR = Path("checkpoints") / "calibrator.json"
 TRAINING_RANGE = Path("checkpoints") / "training_range.json"
 SELECTION = Path("checkpoints") / "selection.json"
 FEATURE_CONFIG = Path("config") / "feature_config.yaml"
+MODEL_CONFIG = Path("config") / "model_config.yaml"
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,14 @@ class ModelBundle:
     def from_run(cls, folder: Path | str) -> Self:
         """Load a finished run, digests first.
 
-        Raises InputMissingError (66) when it is not a finished run, VerificationError (76) for a changed file.
+        Raises InputMissingError (66) when it is not a finished run, VerificationError (76) for a changed file, and what
+        `require_model` raises where the model is one of the user's own.
         """
         folder = Path(folder)
         manifest = read_run_manifest(folder)
         verify_files(folder, manifest)
         features = read_yaml(folder / FEATURE_CONFIG).values
+        require_model(folder)
         model = ModelRegistry.create(manifest["model"])
         model.load(folder / BEST_MODEL)
         pipeline = FittedPipeline(
@@ -188,6 +192,16 @@ def read_run_manifest(folder: Path) -> dict[str, Any]:
         )
     manifest: dict[str, Any] = read_json(folder / MANIFEST)
     return manifest
+
+
+def require_model(run: Path) -> None:
+    """Refuse to go on unless the model of a run, finished or not, is registered by the code that the run recorded.
+
+    Raises UsageError (2) where that code was not named, VerificationError (76) where it has changed since.
+    """
+    facts = read_yaml(run / MODEL_CONFIG).values
+    recorded = facts.get("plugin")
+    ModelRegistry.require(facts["model_name"], Origin(recorded["place"], recorded["sha256"]) if recorded else None)
 
 
 def verify_files(folder: Path, manifest: dict[str, Any]) -> None:

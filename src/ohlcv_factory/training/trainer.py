@@ -23,6 +23,7 @@ from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.training import artifacts, resumption
+from ohlcv_factory.training.bundle import require_model
 from ohlcv_factory.training.explanation import explain_part, write_explanation
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
 from ohlcv_factory.training.importance import importance_frame
@@ -86,12 +87,15 @@ class Trainer:
         """Complete, in its own folder, a run that was cut off; made from the run's own config (`resumption.run_recipe`).
 
         A model that is `resumable` continues from its newest whole checkpoint to the bytes of the uninterrupted run; any
-        other is trained again from the start. Raises LockedError (75) while another process is at work on the run, and
-        UsageError (2) for a finished run, or where data or settings are no longer those that it began with.
+        other is trained again from the start. Raises LockedError (75) while another process is at work on the run,
+        UsageError (2) for a finished run, or where data or settings are no longer those that it began with, or a plugin
+        was not named, and VerificationError (76) for a plugin that has changed.
         """
         with folder_lock(folder, "the training of this run"):
             self.attempt = 1 + resumption.unfinished_attempt(folder)
+            require_model(folder)
             resumption.refuse_other_start(folder, artifacts.repeatable_config(self.config, self.model), container)
+            input_columns(self.config, self.model, container)  # a missing plugin leaves the run as it was
             return self._attempt(folder, container)
 
     def _attempt(self, folder: Path, container: TimeSeriesDataContainer) -> RunResult:
