@@ -484,12 +484,16 @@ class BaseModel(ABC):
             yield block, market and market.take(start + filled), count
 
     def _said(self, values: Any, market: RowMarket | None) -> dict[str, Explanation]:
-        if market is None:
-            return joined([self._explain(block) for block, *_ in self._blocks(values, None)], len(values))
-        known = np.flatnonzero(market.known)
-        blocks = self._blocks(taken(values, known), market.take(known))
-        said = joined([self._explain_with_market(block, rules) for block, rules, _ in blocks if rules], len(known))
-        return {name: each.among(known, len(values)) for name, each in said.items()}
+        """What the model says about each row, NaN where a row's label rule is not known."""
+        if market is not None and not market.known.all():
+            known = np.flatnonzero(market.known)
+            said = self._said(taken(values, known), market.take(known))
+            return {name: each.among(known, len(values)) for name, each in said.items()}
+        blocks = [
+            self._explain(block) if rules is None else self._explain_with_market(block, rules)
+            for block, rules, _ in self._blocks(values, market)
+        ]
+        return joined(blocks, len(values))
 
     def _all_classes(self, probabilities: np.ndarray) -> np.ndarray:
         if self.class_count == CLASS_COUNT:
