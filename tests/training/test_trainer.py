@@ -24,6 +24,7 @@ LAYOUT = {
     "checkpoints/best_model.meta.json",
     "checkpoints/scaler.json",
     "checkpoints/calibrator.json",
+    "checkpoints/decision.json",
     "checkpoints/training_range.json",
     "predictions/val_predictions.parquet",
     "predictions/val_probabilities.npy",

@@ -11,9 +11,9 @@ import numpy as np
 from ohlcv_factory.dataset.market import SymbolMarket
 from ohlcv_factory.errors import DataError
 from ohlcv_factory.evaluation.baselines import CHANCE, Baseline, baselines
-from ohlcv_factory.evaluation.classification import classification_scores
+from ohlcv_factory.evaluation.classification import classification_intervals, classification_scores
 from ohlcv_factory.evaluation.predictions import Predictions
-from ohlcv_factory.evaluation.significance import LEVEL, default_block_length, hit_rate_edge
+from ohlcv_factory.evaluation.significance import TAILS, default_block_length
 from ohlcv_factory.evaluation.trading import TradeRules, simulate_all
 from ohlcv_factory.storage.formats import jsonable
 
@@ -23,7 +23,6 @@ MIN_SESSIONS = 20
 MIN_TRADES = 30
 MIN_DIRECTION_ROWS = 50.0
 """Sum of average uniqueness, as in the rule for calibration rows."""
-EDGE_NAMES = ("direction_edge", "direction_edge_interval", "direction_block_rows")
 ROUNDING = 1e-9
 """An edge below this is rounding: a model that always takes one side has one of 1e-17."""
 OVERLAP_MULTIPLE = 5
@@ -99,11 +98,13 @@ def _classification(
     rows = scored[np.argsort(predictions.index["time_ns"][scored], kind="stable")]
     truth, decision, weight = predictions.truth[rows], predictions.decision[rows], uniqueness[rows]
     probabilities = predictions.probabilities[rows] if has_probabilities else None
-    block = classification_scores(truth, decision, probabilities, weight) | dict.fromkeys(EDGE_NAMES)
+    block: dict[str, Any] = classification_scores(truth, decision, probabilities, weight)
+    block |= dict.fromkeys(("direction_edge_interval", "direction_block_rows", "intervals"))
     if intervals and len(rows):
         block_rows = _block_rows(weight, symbols=len(np.unique(predictions.index["symbol_code"][rows])))
-        found = hit_rate_edge(truth, decision, block_rows=block_rows, seed=seed)
-        block |= dict(zip(EDGE_NAMES, found or (), strict=False))
+        found = classification_intervals(truth, decision, probabilities, block_rows=block_rows, seed=seed)
+        edge = found.pop("direction_edge")
+        block |= {"direction_edge_interval": edge, "direction_block_rows": block_rows, "intervals": found}
     return jsonable(block)  # type: ignore[no-any-return]
 
 
@@ -152,7 +153,7 @@ def _average(values: Sequence[Any]) -> Any:
 def _spread(values: Sequence[float | None]) -> list[float] | None:
     """The central 90 % of the defined values."""
     defined = [value for value in values if value is not None]
-    return [float(end) for end in np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])] if defined else None
+    return [float(end) for end in np.quantile(defined, TAILS)] if defined else None
 
 
 def _check_rows(predictions: Predictions, **arrays: np.ndarray) -> None:

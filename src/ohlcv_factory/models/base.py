@@ -21,7 +21,8 @@ from ohlcv_factory.config import Settings
 from ohlcv_factory.dataset.samples import INDEX_DTYPE, InputSpec, RowMarket, Samples, taken
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, FactoryWarning, UsageError
-from ohlcv_factory.evaluation.classification import class_scores, confusion_matrix, log_loss
+from ohlcv_factory.evaluation.classification import class_scores, log_loss
+from ohlcv_factory.evaluation.confusion import confusion_matrix
 from ohlcv_factory.features.catalogue import role_of
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES, class_codes
 from ohlcv_factory.models.explanation import Explanation, joined

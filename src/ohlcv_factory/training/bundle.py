@@ -23,7 +23,8 @@ from ohlcv_factory.dataset.scaling import Scaler
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, InputMissingError, VerificationError
-from ohlcv_factory.evaluation.calibration import Calibrator
+from ohlcv_factory.evaluation.calibrators import Calibrator
+from ohlcv_factory.evaluation.decisions import ARGMAX, DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.labels.triple_barrier import barrier_atr
@@ -38,6 +39,7 @@ MANIFEST = "manifest.json"
 BEST_MODEL = Path("checkpoints") / "best_model"
 SCALER = Path("checkpoints") / "scaler.json"
 CALIBRATOR = Path("checkpoints") / "calibrator.json"
+DECISION = Path("checkpoints") / "decision.json"
 TRAINING_RANGE = Path("checkpoints") / "training_range.json"
 SELECTION = Path("checkpoints") / "selection.json"
 FEATURE_CONFIG = Path("config") / "feature_config.yaml"
@@ -46,7 +48,7 @@ MODEL_CONFIG = Path("config") / "model_config.yaml"
 
 @dataclass(frozen=True)
 class ModelBundle:
-    """Features, scaler, model and calibrator of one run."""
+    """Features, scaler, model, calibrator and decision rule of one run."""
 
     pipeline: FittedPipeline
     horizon: int
@@ -83,6 +85,7 @@ class ModelBundle:
             columns=tuple(features["columns"]),
             scaler=Scaler.from_plain(read_json(folder / SCALER)),
             calibrator=Calibrator.from_plain(read_json(folder / CALIBRATOR)),
+            rule=_rule_of(folder),
         )
         data = features["data"]
         return cls(
@@ -152,7 +155,8 @@ class ModelBundle:
         index["time_ns"], index["row"] = bars.time_ns[rows], rows
         unknown = np.zeros(count, dtype=bool)
         truth = np.zeros(count, dtype=np.int8)
-        return Predictions(index, (bars.symbol,), raw, calibrated, decision, truth, unknown, unknown, self.horizon)
+        answers = (raw, calibrated, decision, truth, unknown, unknown)
+        return Predictions(index, (bars.symbol,), *answers, self.horizon, self.pipeline.rule.sets(calibrated))
 
     def first_needed(self, row: int) -> int:
         """The first bar that the features of a row's window are needed from."""
@@ -196,6 +200,12 @@ class LiveSession:
         first = self.bundle.first_needed(row)
         features = feature_rows(self.bars, instrument, self.bundle.pipeline.columns, self.bundle.rolls, first)
         return self.bundle.predict_rows(self.bars, features, np.array([row]))
+
+
+def _rule_of(folder: Path) -> DecisionRule:
+    """The run's decision rule; runs from before there were others took the most probable class."""
+    path = folder / DECISION
+    return DecisionRule.from_plain(read_json(path)) if path.is_file() else ARGMAX
 
 
 def _plugins_of(columns: tuple[str, ...], stored: list[dict[str, Any]]) -> tuple[PluginRecord, ...]:

@@ -131,7 +131,8 @@ class Trainer:
         self._enter_ledger(folder, container)
         fit = self._fit(folder, container, log)
         predictions = fit.pipeline.predict(container, container.rows("val"))
-        scores = score_part("val", predictions, container, seed=self.config.random_seed)
+        seed, rule = self.config.random_seed, fit.pipeline.rule
+        scores = score_part("val", predictions, container, seed=seed, rule=rule)
         evaluation = artifacts.evaluation_block(self.config, self.clock(), fit, scores)
         self._save(folder, container, fit, predictions, scores, evaluation)
         log.write(f"finished: {evaluation['verdict']['words']}")
