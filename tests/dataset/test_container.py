@@ -8,6 +8,7 @@ from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.dataset.build import build_dataset
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.dataset.store import write_dataset
 from ohlcv_factory.errors import DataError, UnknownNameError, UsageError
 
 
@@ -166,3 +167,15 @@ def test_a_window_holds_bars_of_one_symbol(two_symbols):
     row = two_symbols.index["row"][first_of_b[0]]
     window = two_symbols.windows(first_of_b, two_symbols.feature_names, longest)[0]
     assert np.array_equal(window, alone.symbols[0].features[row - longest + 1 : row + 1])
+
+
+def test_the_container_of_one_symbol_holds_its_rows_of_the_common_one(two_built, tmp_path):
+    both = TimeSeriesDataContainer.from_built(two_built, 5)
+    folder = write_dataset(two_built, tmp_path / "two", {})
+    one = TimeSeriesDataContainer.from_dataset(folder, 5, symbol="SYNTH_B")
+    own = both.index["symbol_code"] == 1
+    assert (one.symbols, one.symbol) == (("SYNTH_B",), "SYNTH_B")
+    assert np.array_equal(one.index["time_ns"], both.index["time_ns"][own])
+    assert np.array_equal(one.part, both.part[own])
+    assert one.features.tobytes() == both.features[own].tobytes()
+    assert set(one.index["symbol_code"]) == {0}

@@ -20,18 +20,19 @@ def compare(
     by: Annotated[str, typer.Option("--by", help="Score to rank by, for example macro_f1.")] = "sharpe_ratio",
     as_json: options.AsJson = False,
 ) -> None:
-    """Rank runs of one dataset by horizon, baselines and the specification's thresholds beside them."""
-    from ohlcv_factory.studies.leaderboard import comparable_groups, find_runs, ranked
+    """Rank runs of one dataset by symbol and horizon, baselines and the specification's thresholds beside them."""
+    from ohlcv_factory.studies.leaderboard import by_symbols, comparable_groups, find_runs, ranked
 
-    groups = comparable_groups(find_runs(runs or [Path("experiments/runs")], experiment=experiment))
-    ordered = {horizon: ranked(group, by) for horizon, group in groups.items()}
-    emit(leaderboard_values(ordered), "\n\n".join(horizon_text(*item) for item in ordered.items()), as_json)
+    found = by_symbols(find_runs(runs or [Path("experiments/runs")], experiment=experiment))
+    ordered = [{horizon: ranked(group, by) for horizon, group in comparable_groups(same).items()} for same in found]
+    values = [row for groups in ordered for row in leaderboard_values(groups)]
+    emit(values, "\n\n".join(horizon_text(*item) for groups in ordered for item in groups.items()), as_json)
 
 
 def leaderboard_values(groups: dict[int, list[FinishedRun]]) -> list[dict[str, Any]]:
     """JSON rows, one per run."""
     return [
-        {"run": str(run.path), "horizon": horizon, **run.evaluation}
+        {"run": str(run.path), "symbols": run.manifest["symbols"], "horizon": horizon, **run.evaluation}
         for horizon, group in groups.items()
         for run in group
     ]
@@ -46,7 +47,8 @@ def horizon_text(horizon: int, runs: list[FinishedRun]) -> str:
     text = table((*SCORE_HEADER, "thresholds", "run"), rows)
     best = runs[0]
     verdict = f"{best.manifest['model']}: {best.evaluation['verdict']['words']}"
-    return f"horizon {horizon}, part {best.evaluation['part']}\n{text}\n{verdict}"
+    title = f"{', '.join(best.manifest['symbols'])}, horizon {horizon}, part {best.evaluation['part']}"
+    return f"{title}\n{text}\n{verdict}"
 
 
 def thresholds_text(run: FinishedRun) -> str:

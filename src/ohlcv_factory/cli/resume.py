@@ -46,7 +46,7 @@ def resume(
 
     load_plugins(recipe.plugins)
     trainer = Trainer(recipe.trainer_config())
-    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon)
+    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
     if not trainer.model.resumable:
         print(f"{recipe.model_name} cannot continue from a checkpoint: it trains again from the start", file=sys.stderr)
     with told_how_to_resume(trainer):

@@ -101,6 +101,7 @@ def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, contain
     recipe = {
         **repeatable_config(config, model),
         "dataset": container.origin,
+        "symbol": container.symbol,
         "plugins": [record["place"] for record in container.data_spec["plugins"]],
         "threads": model.threads,
     }
