@@ -21,13 +21,14 @@ def compare(
     by: Annotated[str, typer.Option("--by", help="Score to rank by, for example macro_f1.")] = "sharpe_ratio",
     as_json: options.AsJson = False,
 ) -> None:
-    """Rank runs of one dataset by horizon, baselines and the specification's thresholds beside them."""
-    from ohlcv_factory.studies.leaderboard import comparable_groups, find_runs, ranked
+    """Rank runs of one dataset by symbol and horizon, baselines and the specification's thresholds beside them."""
+    from ohlcv_factory.studies.leaderboard import by_symbols, comparable_groups, find_runs, ranked
 
-    groups = comparable_groups(find_runs(runs or [Path("experiments/runs")], experiment=experiment))
-    ordered = {horizon: ranked(group, by) for horizon, group in groups.items()}
-    texts = (horizon_text(horizon, group, by) for horizon, group in ordered.items())
-    emit(leaderboard_values(ordered), "\n\n".join(texts), as_json)
+    found = by_symbols(find_runs(runs or [Path("experiments/runs")], experiment=experiment))
+    ordered = [{horizon: ranked(group, by) for horizon, group in comparable_groups(same).items()} for same in found]
+    values = [row for groups in ordered for row in leaderboard_values(groups)]
+    texts = (horizon_text(horizon, group, by) for groups in ordered for horizon, group in groups.items())
+    emit(values, "\n\n".join(texts), as_json)
 
 
 def leaderboard_values(groups: dict[int, list[FinishedRun]]) -> list[dict[str, Any]]:
@@ -43,6 +44,7 @@ def horizon_values(horizon: int, runs: list[FinishedRun]) -> list[dict[str, Any]
     return [
         {
             "run": str(run.path),
+            "symbols": run.manifest["symbols"],
             "horizon": horizon,
             "seed": run.manifest["seed"],
             "seed_spread": spreads.get(run.path),
@@ -66,7 +68,7 @@ def horizon_text(horizon: int, runs: list[FinishedRun], by: str = "sharpe_ratio"
         for run, more in zip(runs, marks, strict=True)
     ]
     rows += [[*row, *([None] * len(marks[0]))] for row in baseline_rows(best.evaluation)]
-    title = f"horizon {horizon}, part {best.evaluation['part']}, best {by} first"
+    title = f"{', '.join(best.manifest['symbols'])}, horizon {horizon}, part {best.evaluation['part']}, best {by} first"
     title += f"; in brackets the baselines of {best.manifest['model']}"
     text = table((*SCORE_HEADER, *marks[0]), rows)
     return f"{title}\n{text}\n{SCORE_LEGEND}\n\n{verdicts_text(runs)}{spread_text(runs, by)}"

@@ -146,6 +146,14 @@ def find_runs(paths: Sequence[Path], *, experiment: str | None = None) -> list[F
     return sorted(chosen, key=lambda run: run.evaluation["timestamp"])
 
 
+def by_symbols(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
+    """Runs on the same symbols together: those of one symbol each and those of all are never on the same rows."""
+    groups: dict[tuple[str, ...], list[FinishedRun]] = {}
+    for run in runs:
+        groups.setdefault(tuple(run.manifest["symbols"]), []).append(run)
+    return list(groups.values())
+
+
 def comparable_groups(runs: Sequence[FinishedRun]) -> dict[int, list[FinishedRun]]:
     """Runs by horizon. Raises DataError (65) when two runs were scored on different rows."""
     digests = {run.manifest["row_digest"]: run for run in runs}

@@ -105,6 +105,7 @@ def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, contain
     recipe = {
         **repeatable_config(config, model),
         "dataset": container.origin,
+        "symbol": container.symbol,
         "plugins": _plugin_files(model, container),
         "threads": model.threads,
     }

@@ -62,24 +62,29 @@ class RunResult:
 class Trainer:
     """Runs one configuration on one container. The val part chooses among models; the test part is never touched."""
 
-    def __init__(self, config: TrainerConfig, *, clock: Clock = system_clock) -> None:
+    def __init__(self, config: TrainerConfig, *, clock: Clock = system_clock, in_study: bool = False) -> None:
         self.config = config
         self.clock = clock
+        self.in_study = in_study
+        """Whether the trial is entered into the ledger by the study that asked for it: workers may be on other machines."""
         self.model = config.create_model()
         """An unfitted model with the effective hyper-parameters; making it refuses a bad config before any work."""
         self.attempt = 1
         self.folder: Path | None = None
         """The run folder, once there is one."""
 
-    def run(self, container: TimeSeriesDataContainer) -> RunResult:
-        """Train, score and save. Raises what the steps raise; the run folder then says FAILED and why."""
+    def run(self, container: TimeSeriesDataContainer, *, run_id: str | None = None) -> RunResult:
+        """Train, score and save. Raises what the steps raise; the run folder then says FAILED and why.
+
+        `run_id` names the run folder; without it model, horizon, time and a random part do.
+        """
         if container.horizon != self.config.horizon:
             raise UsageError(
                 f"the config asks for horizon {self.config.horizon}, the container holds {container.horizon}.",
                 help="give both the same horizon",
             )
         input_columns(self.config, self.model, container)  # a bad set or a missing plugin leaves no folder behind
-        folder = self._new_folder()
+        folder = self._new_folder(run_id or self._new_run_id())
         with folder_lock(folder, "a training"):
             return self._attempt(folder, container)
 
@@ -181,27 +186,32 @@ class Trainer:
             write_explanation(folder, explanation)
         artifacts.write_plots(folder, fit, evaluation)
 
-    def _new_folder(self) -> Path:
+    def _new_run_id(self) -> str:
         """`<model>_h<horizon>_<UTC stamp>_<short id>`; the random part keeps two runs of one second apart."""
         stamp = self.clock().strftime("%Y%m%dT%H%M%SZ")
-        name = f"{self.config.model_name}_h{self.config.horizon}_{stamp}_{secrets.token_hex(3)}"
-        folder = self.config.output_dir / name
+        return f"{self.config.model_name}_h{self.config.horizon}_{stamp}_{secrets.token_hex(3)}"
+
+    def _new_folder(self, run_id: str) -> Path:
+        folder = self.config.output_dir / run_id
         atomic.create_folder(folder, must_be_new=True)
         return folder
 
     def _enter_ledger(self, folder: Path, container: TimeSeriesDataContainer) -> None:
         """One trial per run: a run that is resumed was counted before."""
         ledger = Ledger.in_folder(self.config.experiments_folder, self.clock)
-        if self.attempt > 1 and any(entry["run_id"] == folder.name for entry in ledger.entries()):
+        if self.in_study or (self.attempt > 1 and ledger.knows_fit(folder.name)):
             return
-        ledger.record(
-            "fit",
-            run_id=folder.name,
-            model=self.config.model_name,
-            horizon=self.config.horizon,
-            config_digest=value_digest(artifacts.repeatable_config(self.config, self.model)),
-            data_digest=container.fingerprint,
-        )
+        ledger.record("fit", **self.trial(folder.name, container))
+
+    def trial(self, run_id: str, container: TimeSeriesDataContainer) -> dict[str, Any]:
+        """What the ledger keeps of this run."""
+        return {
+            "run_id": run_id,
+            "model": self.config.model_name,
+            "horizon": self.config.horizon,
+            "config_digest": value_digest(artifacts.repeatable_config(self.config, self.model)),
+            "data_digest": container.fingerprint,
+        }
 
     def _record_failure(self, folder: Path, error: BaseException, log: artifacts.RunLog) -> None:
         interrupted = isinstance(error, KeyboardInterrupt)
