@@ -238,6 +238,8 @@ def test_the_data_spec_holds_the_label_settings_of_its_horizon():
     instrument = config.instrument("SYNTH")
     assert again.horizons == (10,)
     assert again.rule(instrument, 10) == config.rule(instrument, 10)
+
+
 def test_the_container_of_one_symbol_holds_its_rows_of_the_common_one(two_built, tmp_path):
     both = TimeSeriesDataContainer.from_built(two_built, 5)
     folder = write_dataset(two_built, tmp_path / "two", {})
