@@ -10,6 +10,7 @@ from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.dataset.build import build_dataset
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.dataset.store import write_dataset
 from ohlcv_factory.errors import DataError, UnknownNameError, UsageError
 
 
@@ -237,3 +238,15 @@ def test_the_data_spec_holds_the_label_settings_of_its_horizon():
     instrument = config.instrument("SYNTH")
     assert again.horizons == (10,)
     assert again.rule(instrument, 10) == config.rule(instrument, 10)
+
+
+def test_the_container_of_one_symbol_holds_its_rows_of_the_common_one(two_built, tmp_path):
+    both = TimeSeriesDataContainer.from_built(two_built, 5)
+    folder = write_dataset(two_built, tmp_path / "two", {})
+    one = TimeSeriesDataContainer.from_dataset(folder, 5, symbol="SYNTH_B")
+    own = both.index["symbol_code"] == 1
+    assert (one.symbols, one.symbol) == (("SYNTH_B",), "SYNTH_B")
+    assert np.array_equal(one.index["time_ns"], both.index["time_ns"][own])
+    assert np.array_equal(one.part, both.part[own])
+    assert one.features.tobytes() == both.features[own].tobytes()
+    assert set(one.index["symbol_code"]) == {0}

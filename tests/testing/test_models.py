@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from forecasters import GaussianWalk, Momentum
+from own_models import own_models
 
 from ohlcv_factory.config import setting
 from ohlcv_factory.dataset.samples import InputSpec, RowMarket, Samples
@@ -100,11 +101,10 @@ class Boastful(Centroids):
 
 
 @pytest.fixture(autouse=True)
-def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_registry() -> Iterator[None]:
     """Models registered here are gone afterwards."""
-    monkeypatch.setattr(ModelRegistry, "_entries", dict(ModelRegistry._entries))
-    monkeypatch.setattr(ModelRegistry, "_classes", dict(ModelRegistry._classes))
-    yield
+    with own_models():
+        yield
 
 
 def checked(model_class: type[BaseModel]) -> None:

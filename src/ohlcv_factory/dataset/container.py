@@ -73,6 +73,8 @@ class TimeSeriesDataContainer:
     """Plain facts that a bundle needs to compute the same features from raw bars."""
     origin: str | None = None
     """The dataset folder that it was read from; None when it was built in memory."""
+    symbol: str | None = None
+    """The one symbol that was asked for of that folder."""
 
     @classmethod
     def from_bars(cls, bars: Bars | Sequence[Bars], *, horizon: int, config: DatasetConfig | None = None) -> Self:
@@ -82,11 +84,15 @@ class TimeSeriesDataContainer:
         return cls.from_built(build_dataset([_in_memory(one) for one in series], settings), horizon)
 
     @classmethod
-    def from_dataset(cls, folder: Path | str, horizon: int) -> Self:
-        """Read one horizon of a dataset folder. Raises InputMissingError (66), DataError (65) or UsageError (2)."""
+    def from_dataset(cls, folder: Path | str, horizon: int, *, symbol: str | None = None) -> Self:
+        """Read one horizon of a dataset folder, of all its symbols or of one.
+
+        Raises InputMissingError (66), DataError (65) or UsageError (2).
+        """
         from ohlcv_factory.dataset.store import read_dataset
 
-        return replace(cls.from_built(read_dataset(Path(folder)), horizon), origin=str(folder))
+        dataset = read_dataset(Path(folder), symbol=symbol)
+        return replace(cls.from_built(dataset, horizon), origin=str(folder), symbol=symbol)
 
     @classmethod
     def from_built(cls, dataset: Dataset, horizon: int) -> Self:

@@ -75,7 +75,7 @@ class DatasetConfig(Settings):
     features: tuple[str, ...] | None = setting(
         None, "Only these columns of the catalogue; none takes all that the bars carry."
     )
-    plugins: tuple[str, ...] = setting((), "Python files that declare features of your own; they are run.")
+    plugins: tuple[str, ...] = setting((), "Python files with features or models of your own; they are run.")
     history_bars: int = setting(HISTORY_BARS, "Bars before the first eligible row, beyond the warm-up.", ge=0)
     parts: PartShares = PartShares()
     embargo_days: Annotated[float | Literal["auto"], AfterValidator(_checked_embargo)] = setting(

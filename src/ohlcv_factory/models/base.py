@@ -21,7 +21,8 @@ from ohlcv_factory.config import Settings
 from ohlcv_factory.dataset.samples import INDEX_DTYPE, InputSpec, RowMarket, Samples, taken
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, FactoryWarning, UsageError
-from ohlcv_factory.evaluation.classification import class_scores, confusion_matrix, log_loss
+from ohlcv_factory.evaluation.classification import class_scores, log_loss
+from ohlcv_factory.evaluation.confusion import confusion_matrix
 from ohlcv_factory.features.catalogue import role_of
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES, class_codes
 from ohlcv_factory.models.explanation import Explanation, joined
@@ -499,12 +500,16 @@ class BaseModel(ABC):
             yield block, market and market.take(start + filled), count
 
     def _said(self, values: Any, market: RowMarket | None) -> dict[str, Explanation]:
-        if market is None:
-            return joined([self._explain(block) for block, *_ in self._blocks(values, None)], len(values))
-        known = np.flatnonzero(market.known)
-        blocks = self._blocks(taken(values, known), market.take(known))
-        said = joined([self._explain_with_market(block, rules) for block, rules, _ in blocks if rules], len(known))
-        return {name: each.among(known, len(values)) for name, each in said.items()}
+        """What the model says about each row, NaN where a row's label rule is not known."""
+        if market is not None and not market.known.all():
+            known = np.flatnonzero(market.known)
+            said = self._said(taken(values, known), market.take(known))
+            return {name: each.among(known, len(values)) for name, each in said.items()}
+        blocks = [
+            self._explain(block) if rules is None else self._explain_with_market(block, rules)
+            for block, rules, _ in self._blocks(values, market)
+        ]
+        return joined(blocks, len(values))
 
     def _all_classes(self, probabilities: np.ndarray) -> np.ndarray:
         if self.class_count == CLASS_COUNT:

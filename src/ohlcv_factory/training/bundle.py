@@ -23,11 +23,13 @@ from ohlcv_factory.dataset.scaling import Scaler
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, InputMissingError, VerificationError
-from ohlcv_factory.evaluation.calibration import Calibrator
+from ohlcv_factory.evaluation.calibrators import Calibrator
+from ohlcv_factory.evaluation.decisions import ARGMAX, DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.labels.triple_barrier import barrier_atr
 from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.runtime.plugin_files import Origin
 from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.training.drift import DriftWarning, TrainingRange
@@ -37,14 +39,16 @@ MANIFEST = "manifest.json"
 BEST_MODEL = Path("checkpoints") / "best_model"
 SCALER = Path("checkpoints") / "scaler.json"
 CALIBRATOR = Path("checkpoints") / "calibrator.json"
+DECISION = Path("checkpoints") / "decision.json"
 TRAINING_RANGE = Path("checkpoints") / "training_range.json"
 SELECTION = Path("checkpoints") / "selection.json"
 FEATURE_CONFIG = Path("config") / "feature_config.yaml"
+MODEL_CONFIG = Path("config") / "model_config.yaml"
 
 
 @dataclass(frozen=True)
 class ModelBundle:
-    """Features, scaler, model and calibrator of one run."""
+    """Features, scaler, model, calibrator and decision rule of one run."""
 
     pipeline: FittedPipeline
     horizon: int
@@ -66,12 +70,14 @@ class ModelBundle:
     def from_run(cls, folder: Path | str) -> Self:
         """Load a finished run, digests first.
 
-        Raises InputMissingError (66) when it is not a finished run, VerificationError (76) for a changed file.
+        Raises InputMissingError (66) when it is not a finished run, VerificationError (76) for a changed file, and what
+        `require_model` raises where the model is one of the user's own.
         """
         folder = Path(folder)
         manifest = read_run_manifest(folder)
         verify_files(folder, manifest)
         features = read_yaml(folder / FEATURE_CONFIG).values
+        require_model(folder)
         model = ModelRegistry.create(manifest["model"])
         model.load(folder / BEST_MODEL)
         pipeline = FittedPipeline(
@@ -79,6 +85,7 @@ class ModelBundle:
             columns=tuple(features["columns"]),
             scaler=Scaler.from_plain(read_json(folder / SCALER)),
             calibrator=Calibrator.from_plain(read_json(folder / CALIBRATOR)),
+            rule=_rule_of(folder),
         )
         data = features["data"]
         return cls(
@@ -148,7 +155,8 @@ class ModelBundle:
         index["time_ns"], index["row"] = bars.time_ns[rows], rows
         unknown = np.zeros(count, dtype=bool)
         truth = np.zeros(count, dtype=np.int8)
-        return Predictions(index, (bars.symbol,), raw, calibrated, decision, truth, unknown, unknown, self.horizon)
+        answers = (raw, calibrated, decision, truth, unknown, unknown)
+        return Predictions(index, (bars.symbol,), *answers, self.horizon, self.pipeline.rule.sets(calibrated))
 
     def first_needed(self, row: int) -> int:
         """The first bar that the features of a row's window are needed from."""
@@ -194,6 +202,12 @@ class LiveSession:
         return self.bundle.predict_rows(self.bars, features, np.array([row]))
 
 
+def _rule_of(folder: Path) -> DecisionRule:
+    """The run's decision rule; runs from before there were others took the most probable class."""
+    path = folder / DECISION
+    return DecisionRule.from_plain(read_json(path)) if path.is_file() else ARGMAX
+
+
 def _plugins_of(columns: tuple[str, ...], stored: list[dict[str, Any]]) -> tuple[PluginRecord, ...]:
     """The recorded plugins, each with those of its columns that the model reads."""
     found = [PluginRecord.from_plain(record) for record in stored]
@@ -211,6 +225,16 @@ def read_run_manifest(folder: Path) -> dict[str, Any]:
         )
     manifest: dict[str, Any] = read_json(folder / MANIFEST)
     return manifest
+
+
+def require_model(run: Path) -> None:
+    """Refuse to go on unless the model of a run, finished or not, is registered by the code that the run recorded.
+
+    Raises UsageError (2) where that code was not named, VerificationError (76) where it has changed since.
+    """
+    facts = read_yaml(run / MODEL_CONFIG).values
+    recorded = facts.get("plugin")
+    ModelRegistry.require(facts["model_name"], Origin(recorded["place"], recorded["sha256"]) if recorded else None)
 
 
 def verify_files(folder: Path, manifest: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.samples import Samples, taken
 from ohlcv_factory.dataset.scaling import Scaler
 from ohlcv_factory.errors import DataError, UsageError
-from ohlcv_factory.evaluation.calibration import IDENTITY, Calibrator, fit_calibrator
+from ohlcv_factory.evaluation.calibrators import IDENTITY
 from ohlcv_factory.features.catalogue import category_of
 from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.features.raw import RAW
@@ -21,8 +21,9 @@ from ohlcv_factory.features.sets import feature_set, resolve, select
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.models.base import BaseModel, EpochSink, TrainingMetrics
 from ohlcv_factory.splits.inner import InnerRows, inner_rows
+from ohlcv_factory.training.answers import Answers, fit_answers
 from ohlcv_factory.training.drift import TrainingRange
-from ohlcv_factory.training.machine import machine_notes
+from ohlcv_factory.training.machine import machine_notes, warm_up_notes
 from ohlcv_factory.training.pipeline import FittedPipeline, model_inputs
 from ohlcv_factory.training.settings import TrainerConfig
 
@@ -34,7 +35,7 @@ class Fit:
     pipeline: FittedPipeline
     metrics: TrainingMetrics
     row_counts: dict[str, int]
-    """Scored rows of train, fit, stop and calibrate."""
+    """Scored rows of train, fit, stop and calibrate, and of those the ones that a decision rule was fitted on."""
     notes: tuple[str, ...]
     selection: Selection
     """The columns that were kept of the feature set's; learnt from the fit rows."""
@@ -68,16 +69,21 @@ def fit_pipeline(
         _samples(container, rows[part], taken(inputs, part), columns, config, model) for part in (inner.fit, inner.stop)
     )
     metrics = model.fit(fit_rows, stop_rows, sink=sink, resume=resume)
-    calibrator, notes = _calibrator(
-        config, container, rows[inner.calibrate], FittedPipeline(model, columns, scaler, IDENTITY)
-    )
-    pipeline = FittedPipeline(model, columns, scaler, calibrator)
+    bare = FittedPipeline(model, columns, scaler, IDENTITY)
+    answers = fit_answers(config, container, rows[inner.calibrate], bare)
+    pipeline = replace(bare, calibrator=answers.calibrator, rule=answers.rule)
     if config.refit == "all":
         pipeline = _refit(config, container, rows, pipeline, metrics)
-    notes = (*machine_notes(model), *inner.notes, *notes, *_column_notes(selection, len(inner.fit)))
+    notes = (
+        *machine_notes(model),
+        *warm_up_notes(model),
+        *inner.notes,
+        *answers.notes,
+        *_column_notes(selection, len(inner.fit)),
+    )
     watched = slice(0 if model.input_spec.padded else None)  # raw prices leave their range by themselves
     seen = TrainingRange.fit(fit_values[:, watched], columns[watched])
-    return Fit(pipeline, metrics, _row_counts(rows, inner), notes, selection, seen)
+    return Fit(pipeline, metrics, _row_counts(rows, inner, answers), notes, selection, seen)
 
 
 def _select(
@@ -197,21 +203,6 @@ def _refuse_unseen_symbol(model: BaseModel, container: TimeSeriesDataContainer, 
         )
 
 
-def _calibrator(
-    config: TrainerConfig, container: TimeSeriesDataContainer, rows: np.ndarray, pipeline: FittedPipeline
-) -> tuple[Calibrator, tuple[str, ...]]:
-    """The calibrator fitted on rows that the model never saw, or the identity with the reason."""
-    if not config.calibrate:
-        return IDENTITY, ("calibration is off",)
-    if not len(rows):
-        return IDENTITY, ()
-    raw = pipeline.predict(container, rows).raw
-    calibrator = fit_calibrator(raw, container.labels.label[rows])
-    if calibrator.is_identity:
-        return calibrator, ("no calibrator: a class is missing in the calibrate rows, or none lowers their log-loss",)
-    return calibrator, ()
-
-
 def _refit(
     config: TrainerConfig,
     container: TimeSeriesDataContainer,
@@ -219,14 +210,15 @@ def _refit(
     first: FittedPipeline,
     metrics: TrainingMetrics,
 ) -> FittedPipeline:
-    """A new model on all training rows, stopped at the best round of the first; the calibrator stays from the first."""
+    """A new model on all training rows, stopped at the best round of the first; calibrator and rule stay from the first."""
     schedule = first.model.refit_schedule(metrics)
     model = config.create_model(**schedule)
     scaler = Scaler.fit(model.input_spec.scaling, _values(model, container, rows, first.columns))
     inputs = scaler.apply(model_inputs(model, container, rows, first.columns))
     model.fit(_samples(container, rows, inputs, first.columns, config, model))
-    return FittedPipeline(model, first.columns, scaler, first.calibrator)
+    return replace(first, model=model, scaler=scaler)
 
 
-def _row_counts(rows: np.ndarray, inner: InnerRows) -> dict[str, int]:
-    return {"train": len(rows), "fit": len(inner.fit), "stop": len(inner.stop), "calibrate": len(inner.calibrate)}
+def _row_counts(rows: np.ndarray, inner: InnerRows, answers: Answers) -> dict[str, int]:
+    counts = {"train": len(rows), "fit": len(inner.fit), "stop": len(inner.stop), "calibrate": len(inner.calibrate)}
+    return counts | ({"decide": answers.decision_rows} if answers.decision_rows else {})

@@ -1,4 +1,4 @@
-"""Features to decision: scaler, model, calibrator, argmax. The one path of val, test, `predict` and live sessions."""
+"""Features to decision: scaler, model, calibrator, rule. The one path of val, test, `predict` and live sessions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.samples import RowMarket, Samples, with_codes
 from ohlcv_factory.dataset.scaling import Scaler
 from ohlcv_factory.errors import DataError
-from ohlcv_factory.evaluation.calibration import Calibrator
+from ohlcv_factory.evaluation.calibrators import Calibrator
+from ohlcv_factory.evaluation.decisions import ARGMAX, DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.models.explanation import Explanation
@@ -27,6 +28,7 @@ class FittedPipeline:
     """Feature columns in the order of the fit."""
     scaler: Scaler
     calibrator: Calibrator
+    rule: DecisionRule = ARGMAX
 
     @property
     def lookback(self) -> int | None:
@@ -48,7 +50,7 @@ class FittedPipeline:
         """
         raw = self.model.predict(self._ready(X, symbols, codes, market)).class_probabilities
         calibrated = self.calibrator.apply(raw)
-        return raw, calibrated, calibrated.argmax(axis=1).astype(np.int8)
+        return raw, calibrated, self.rule.decide(calibrated)
 
     def predict(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> Predictions:
         """Predictions of some rows of a container, with their truth where there is one."""
@@ -64,6 +66,7 @@ class FittedPipeline:
             labelled=labels.labelled[rows],
             scored=labels.scored[rows],
             horizon=container.horizon,
+            sets=self.rule.sets(calibrated),
         )
 
     def explain(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> dict[str, Explanation]:

@@ -15,7 +15,7 @@ from ohlcv_factory.features.selection import sample_to_feature_note
 from ohlcv_factory.models.base import BaseModel, SilentSink
 from ohlcv_factory.splits.inner import InnerRows
 from ohlcv_factory.training.fitting import inner_parts, input_columns
-from ohlcv_factory.training.machine import chosen_for_machine
+from ohlcv_factory.training.machine import chosen_for_machine, warm_up_notes
 from ohlcv_factory.training.memory_estimate import estimate_memory_requirements, refuse_too_large
 from ohlcv_factory.training.pipeline import model_inputs
 from ohlcv_factory.training.settings import TrainerConfig
@@ -52,7 +52,7 @@ def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[
         **_time(config, container, rows[inner.fit], columns, _read_rows(model, container, inner)),
         **chosen_for_machine(model),
         **({"parameters": int(memory["parameters"])} if "parameters" in memory else {}),
-        "notes": [*inner.notes, *([advice] if advice else [])],
+        "notes": [*warm_up_notes(model), *inner.notes, *([advice] if advice else [])],
     }
 
 
