@@ -163,7 +163,9 @@ def test_a_run_of_the_first_version_is_still_reported(run, tmp_path):
     copy = tmp_path / run.path.name
     shutil.copytree(run.path, copy)
     recipe = copy / "config" / "training_config.yaml"
-    kept = [line for line in recipe.read_text().splitlines() if not line.startswith(("calibration:", "decision:", "conf"))]
+    kept = [
+        line for line in recipe.read_text().splitlines() if not line.startswith(("calibration:", "decision:", "conf"))
+    ]
     recipe.write_text("\n".join([*kept, "calibrate: true"]) + "\n")
     evaluation = {name: value for name, value in run.evaluation.items() if name not in ("decision", "breakdown")}
     html = write_run_report([replace(run, path=copy, evaluation=evaluation)], tmp_path / "page.html").read_text()
