@@ -182,6 +182,17 @@ def test_several_symbols_are_also_shown_apart(page):
     assert '<th scope="row">logistic, SYNTHB</th>' in page
 
 
+def test_several_seeds_of_one_model_are_shown_with_their_spread(run, page, copied, tmp_path):
+    other = copied(seed=run.manifest["seed"] + 1)
+    classes = {**other.evaluation["classification"], "log_loss": run.evaluation["classification"]["log_loss"] + 0.2}
+    other = replace(other, evaluation={**other.evaluation, "classification": classes})
+    html = write_run_report([run, other], tmp_path / "page.html").read_text(encoding="utf-8")
+    table = html[html.index("Several seeds of the same settings") :]
+    middle = run.evaluation["classification"]["log_loss"] + 0.1
+    assert f"<td>{middle:.3f} ± 0.141</td>" in table[: table.index("</table>")]  # 0.2 / sqrt(2)
+    assert "Several seeds" not in page
+
+
 def test_the_label_is_explained_with_the_datasets_own_barriers(page):
     assert "Horizon 5, SYNTHA: +1.2 / −1.2 ATR, 15 bars." in page
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 def train(
     model: Annotated[str | None, typer.Option("--model", help="Model name, see `models list`.")] = None,
     dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")] = None,
+    symbol: Annotated[
+        str | None, typer.Option("--symbol", help="One symbol of the dataset; default: one model on all of them.")
+    ] = None,
     horizon: Annotated[int | None, typer.Option("--horizon", help="Label horizon in bars.")] = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
@@ -39,13 +42,17 @@ def train(
     as_json: options.AsJson = False,
 ) -> None:
     """Train one model, score it on the val part beside the baselines, and leave a run folder."""
+    from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads(threads)
+
     from ohlcv_factory.cli.recipes import read_train_recipe
     from ohlcv_factory.errors import UsageError
-    from ohlcv_factory.runtime.threads import set_threads
 
     flags = {
         "model_name": model,
         "dataset": dataset,
+        "symbol": symbol,
         "horizon": horizon,
         "feature_set": feature_set,
         "feature_selection": feature_selection,
@@ -64,12 +71,10 @@ def train(
         )
 
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-    from ohlcv_factory.features.plugins import load_plugins
     from ohlcv_factory.training.trainer import Trainer
 
-    load_plugins(recipe.plugins)
     trainer = Trainer(recipe.trainer_config())
-    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon)
+    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
     if dry_run:
         from ohlcv_factory.training.plan import run_plan
 

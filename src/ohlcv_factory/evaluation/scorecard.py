@@ -229,17 +229,23 @@ def _missing_evidence(scores: Mapping[str, Any], baseline_scores: Mapping[str, M
             f"direction hit rate {_number(edge, '+.3f')} against its independent rate, "
             f"90 % interval {_ends(edge_ends, '+.3f')}"
         )
-    to_beat = {name: _to_beat(name, block["trading"]) for name, block in baseline_scores.items()}
-    unbeaten = [name for name, least in to_beat.items() if least is not None and (own is None or own <= least)]
+    to_beat = dict(_to_beat(name, block["trading"]) for name, block in baseline_scores.items())
+    unbeaten = [
+        f"{words} {least:.2f}" for words, least in to_beat.items() if least is not None and not _above(own, least)
+    ]
     if unbeaten:
-        reasons.append(f"net Sharpe not above {', '.join(f'{name} {to_beat[name]:.2f}' for name in unbeaten)}")
+        reasons.append(f"net Sharpe not above {', '.join(unbeaten)}")
     return reasons
 
 
-def _to_beat(name: str, trading: Mapping[str, Any]) -> float | None:
-    """A baseline's Sharpe ratio; of chance the upper end of its spread. None where it never traded."""
+def _to_beat(name: str, trading: Mapping[str, Any]) -> tuple[str, float | None]:
+    """A baseline and its Sharpe ratio; of chance the upper end of its spread. None where it never traded."""
     spread, ratio = trading["sharpe_interval"], trading["sharpe_ratio"]
-    return float(spread[1]) if name == CHANCE and spread else ratio
+    return (f"the upper end of {name}", float(spread[1])) if name == CHANCE and spread else (name, ratio)
+
+
+def _above(value: float | None, least: float) -> bool:
+    return value is not None and value > least
 
 
 def _lies_above_zero(interval: Sequence[float] | None) -> bool:
