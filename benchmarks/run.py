@@ -27,6 +27,7 @@ import indicator_peers
 import mamba_block
 import raw_to_dataset
 import start_up
+import study_workers
 import ten_million_bars
 import trading_simulation
 import training_loop
@@ -48,6 +49,7 @@ ROWS = {
     12: mamba_block,
     13: fit_overhead,
     15: start_up,
+    17: study_workers,
 }
 OVERHEAD_ROWS = (1, 13)
 HERE = Path(__file__).parent

@@ -161,9 +161,13 @@ def test_what_runs_when_the_block_ends_is_cancelled(ray, study) -> None:
 @pytest.mark.parametrize(
     ("refusal", "error", "words"),
     [
-        (RefusedError("no token\nlong advice"), AccessError, "does not take this client in: no token\n"),
-        (ConnectionError("Failed to connect"), AccessError, "does not take this client in: Failed to connect\n"),
-        (RuntimeError("no raylet here"), UsageError, "no Ray cluster can be used here: no raylet here\n"),
+        (
+            RefusedError("no token. Ensure that\nlong advice"),
+            AccessError,
+            r"does not take this client in: no token\.\n",
+        ),
+        (ConnectionError("Failed to connect"), AccessError, r"does not take this client in: Failed to connect\.\n"),
+        (RuntimeError("no raylet here"), UsageError, r"no Ray cluster can be used here: no raylet here\.\n"),
     ],
 )
 def test_a_cluster_that_refuses_is_told_in_words(ray, refusal, error, words) -> None:

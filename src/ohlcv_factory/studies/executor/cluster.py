@@ -95,8 +95,7 @@ class RayExecutor:
         try:
             return JobResult.from_plain(json.loads(self._ray.get(reference)))
         except Exception as error:  # what Ray makes of a worker that died once too often, or of the last OSError
-            first = str(error).strip().partition("\n")[0]
-            what = f"{type(error).__name__} after {MAX_RETRIES + 1} attempts: {first}"
+            what = f"{type(error).__name__} after {MAX_RETRIES + 1} attempts: {_first_sentence(error)}"
             return write_failure(spec, FactoryError(what, where=str(spec.folder / LOG), help="see the log"))
 
     def _connect(self) -> None:
@@ -111,13 +110,13 @@ class RayExecutor:
             self._ray.init(**where, log_to_driver=False, logging_level="ERROR")
         except (self._ray.exceptions.AuthenticationError, ConnectionError) as error:
             raise AccessError(
-                f"the Ray cluster does not take this client in: {_first_line(error)}",
+                f"the Ray cluster does not take this client in: {_first_sentence(error)}",
                 where=str(self.address),
                 help="give every machine the same token, in RAY_AUTH_TOKEN or ~/.ray/auth_token",
             ) from None
         except (RuntimeError, ValueError) as error:
             raise UsageError(
-                f"no Ray cluster can be used here: {_first_line(error)}",
+                f"no Ray cluster can be used here: {_first_sentence(error)}",
                 where=str(self.address),
                 help="a driver runs on one of the cluster's machines: ray start --address HOST:PORT",
             ) from None
@@ -155,5 +154,5 @@ def task_options(spec: JobSpec) -> dict[str, Any]:
     }
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
+def _first_sentence(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".") + "."
