@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import typer
 from command_line import DATASET, Answer, call, succeed, write_bars
@@ -93,7 +94,9 @@ KEYS = {
     "model": key("model", {"C": 0.01}),
     "weighting": key("weighting", "quality"),
     "balanced": key("balanced", True),
-    "calibrate": key("calibrate", False),
+    "calibration": key("calibration", "none"),
+    "decision": key("decision", "threshold", "decisions"),
+    "conformal_coverage": key("conformal_coverage", 0.5, "decisions", base=("--set", "decision=conformal")),
     "refit": key("refit", "all"),
     "allow_missing_class": key("allow_missing_class", True, "code", base=("--dataset", "without_long")),
     "threads": key("threads", 1, "threads"),
@@ -277,6 +280,7 @@ def observed(answer: Answer, run: Path | None) -> dict[str, Any]:
         metrics = read_json(run / "metrics" / "training_metrics.json")
         seen |= {
             PROBABILITIES: (run / "predictions" / "val_probabilities.npy").read_bytes(),
+            "decisions": pl.read_parquet(run / "predictions" / "val_predictions.parquet")["decision"].to_list(),
             "epochs": metrics["epochs_trained"],
             "history": metrics["history"],
             "experiment": manifest["experiment_name"],

@@ -23,6 +23,7 @@ PAGES = (
     "CHANGELOG.md",
     "docs/cluster.md",
     "docs/data.md",
+    "docs/decisions.md",
     "docs/dialects.md",
     "docs/features.md",
     "docs/glossary.md",

@@ -19,7 +19,7 @@ Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override one
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads of every native library.")]
 Plugins = Annotated[
     list[str] | None,
-    typer.Option("--plugin", help="Python file that declares features of your own; it is code, and it is run."),
+    typer.Option("--plugin", help="Python file with features or models of your own; it is code, and it is run."),
 ]
 FeatureSets = Annotated[
     Path | None, typer.Option("--feature-sets", help="YAML file of feature sets of your own: name, include, exclude.")

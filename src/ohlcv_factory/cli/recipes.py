@@ -11,6 +11,7 @@ from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.features.sets import read_sets
 from ohlcv_factory.models.base import ModelConfig
 from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.studies.sweep import SweepConfig
 from ohlcv_factory.training.settings import TrainerConfig, effective_hyper_parameters
 
@@ -33,7 +34,9 @@ class TrainRecipe(TrainerConfig):
 
     dataset: PathSetting | None = setting(None, "Dataset folder, as `data build` made it.")
     symbol: str | None = setting(None, "One symbol of the dataset; none trains one model on all of them.")
-    plugins: tuple[str, ...] = setting((), "Python files that declare features of the dataset's; they are run.")
+    plugins: tuple[str, ...] = setting(
+        (), "Python files with features of the dataset's or models of your own; they are run."
+    )
     threads: int | None = setting(None, "Threads of every native library.", ge=1)
 
     def trainer_config(self) -> TrainerConfig:
@@ -75,9 +78,11 @@ def read_train_recipe(
 ) -> tuple[TrainRecipe, ModelConfig, Layers]:
     """A training recipe with the hyper-parameters that it comes to, each key checked with its line in the file.
 
+    Its plugin files are run: one of them may bring the model.
     Raises UsageError (2), or MissingExtraError (69) when the model's package is absent.
     """
     recipe, layers = read_recipe(TrainRecipe, file, overrides, flags, sets_file)
+    load_plugins(recipe.plugins)
     model_class = ModelRegistry.model_class(recipe.model_name)
     values = effective_hyper_parameters(recipe, model_class)
     return recipe, model_class.Config.parse(values, where=layers.where, lines=layers.lines, section="model"), layers

@@ -51,9 +51,14 @@ def sweep(
 
     A sweep that was cut off is continued by the same command.
     """
+    from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads(1)
+
     from ohlcv_factory.cli.recipes import SweepRecipe, read_recipe
     from ohlcv_factory.errors import UsageError
-    from ohlcv_factory.runtime.threads import set_threads
+    from ohlcv_factory.runtime.plugin_files import load_plugins
+    from ohlcv_factory.studies.sweep import plan_sweep
 
     flags = {
         "models": options.words(models),
@@ -74,11 +79,6 @@ def sweep(
         raise UsageError(
             "sweep needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR"
         )
-    set_threads(1)
-
-    from ohlcv_factory.features.plugins import load_plugins
-    from ohlcv_factory.studies.sweep import plan_sweep
-
     load_plugins(recipe.plugins)
     planned = plan_sweep(
         recipe.sweep_config(), recipe.dataset, recipe.out, plugins=recipe.plugins, threads=recipe.threads

@@ -42,9 +42,12 @@ def train(
     as_json: options.AsJson = False,
 ) -> None:
     """Train one model, score it on the val part beside the baselines, and leave a run folder."""
+    from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads(threads)
+
     from ohlcv_factory.cli.recipes import read_train_recipe
     from ohlcv_factory.errors import UsageError
-    from ohlcv_factory.runtime.threads import set_threads
 
     flags = {
         "model_name": model,
@@ -68,10 +71,8 @@ def train(
         )
 
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-    from ohlcv_factory.features.plugins import load_plugins
     from ohlcv_factory.training.trainer import Trainer
 
-    load_plugins(recipe.plugins)
     trainer = Trainer(recipe.trainer_config())
     container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
     if dry_run:

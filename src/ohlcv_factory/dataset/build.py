@@ -19,8 +19,9 @@ from ohlcv_factory.dataset.rolled import eligible_rows, feature_rows, sized_bars
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import DataError, UsageError, unknown_name
 from ohlcv_factory.features import catalogue
-from ohlcv_factory.features.plugins import PluginRecord, load_plugins, records
+from ohlcv_factory.features.plugins import PluginRecord, records
 from ohlcv_factory.labels.triple_barrier import barrier_atr
+from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.runtime.progress import track
 from ohlcv_factory.splits.chronological import (
     MIN_SCORED_ROWS,

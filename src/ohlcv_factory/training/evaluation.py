@@ -46,7 +46,7 @@ def evaluate_run(run: Path, part: str, dataset: Path | None = None, *, clock: Cl
         )
     looks = _look(run, manifest, container, clock) if part == "test" else 0
     predictions = bundle.pipeline.predict(container, container.rows(part))
-    scores = score_part(part, predictions, container, seed=manifest["seed"])
+    scores = score_part(part, predictions, container, seed=manifest["seed"], rule=bundle.pipeline.rule)
     evaluation = {
         "horizon": manifest["horizon"],
         "model_name": manifest["model"],

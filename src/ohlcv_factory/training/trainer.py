@@ -16,13 +16,14 @@ from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, sc
 from ohlcv_factory.models.base import TrainingMetrics
 from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
 from ohlcv_factory.runtime.display import html_paragraph, html_table
-from ohlcv_factory.runtime.progress import Meter, meter
+from ohlcv_factory.runtime.progress import PER_CENT, Meter, meter
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.checkpoints import CheckpointManager
 from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.training import artifacts, resumption
+from ohlcv_factory.training.bundle import require_model
 from ohlcv_factory.training.explanation import explain_part, write_explanation
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
 from ohlcv_factory.training.importance import importance_frame
@@ -91,12 +92,15 @@ class Trainer:
         """Complete, in its own folder, a run that was cut off; made from the run's own config (`resumption.run_recipe`).
 
         A model that is `resumable` continues from its newest whole checkpoint to the bytes of the uninterrupted run; any
-        other is trained again from the start. Raises LockedError (75) while another process is at work on the run, and
-        UsageError (2) for a finished run, or where data or settings are no longer those that it began with.
+        other is trained again from the start. Raises LockedError (75) while another process is at work on the run,
+        UsageError (2) for a finished run, or where data or settings are no longer those that it began with, or a plugin
+        was not named, and VerificationError (76) for a plugin that has changed.
         """
         with folder_lock(folder, "the training of this run"):
             self.attempt = 1 + resumption.unfinished_attempt(folder)
+            require_model(folder)
             resumption.refuse_other_start(folder, artifacts.repeatable_config(self.config, self.model), container)
+            input_columns(self.config, self.model, container)  # a missing plugin leaves the run as it was
             return self._attempt(folder, container)
 
     def _attempt(self, folder: Path, container: TimeSeriesDataContainer) -> RunResult:
@@ -132,7 +136,8 @@ class Trainer:
         self._enter_ledger(folder, container)
         fit = self._fit(folder, container, log)
         predictions = fit.pipeline.predict(container, container.rows("val"))
-        scores = score_part("val", predictions, container, seed=self.config.random_seed)
+        seed, rule = self.config.random_seed, fit.pipeline.rule
+        scores = score_part("val", predictions, container, seed=seed, rule=rule)
         evaluation = artifacts.evaluation_block(self.config, self.clock(), fit, scores)
         self._save(folder, container, fit, predictions, scores, evaluation)
         log.write(f"finished: {evaluation['verdict']['words']}")
@@ -142,7 +147,7 @@ class Trainer:
 
     def _fit(self, folder: Path, container: TimeSeriesDataContainer, log: artifacts.RunLog) -> Fit:
         started = time.perf_counter()
-        with meter(100, self.config.model_name) as bar, log.listening():
+        with meter(100, self.config.model_name, shape=PER_CENT) as bar, log.listening():
             checkpoints, begun = self._checkpoints(folder, log)
             fit = fit_pipeline(self.config, container, RunSink(checkpoints, bar), begun)
         log.write(f"fitted in {time.perf_counter() - started:.2f} s on {fit.row_counts['fit']} rows")
@@ -226,10 +231,12 @@ class RunSink:
     shown: int = 0
 
     def on_epoch(self, epoch: int, total: int, metrics: Mapping[str, float]) -> None:
-        """Move the bar to epoch / total."""
+        """Move the bar to epoch / total, and show the losses."""
         percent = 100 * epoch // max(1, total)
         self.bar.update(percent - self.shown)
         self.shown = percent
+        losses = "".join(f", {name.replace('_', ' ')} {value:.4f}" for name, value in metrics.items())
+        self.bar.set_postfix_str(f"{epoch} of {total}{losses}")
 
     def on_checkpoint(self, epoch: int, metric: float, save: Callable[[Path], None]) -> None:
         """Keep the checkpoint when it is among the best."""

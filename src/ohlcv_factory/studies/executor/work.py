@@ -30,9 +30,9 @@ from ohlcv_factory.errors import (
     StorageError,
     VerificationError,
 )
-from ohlcv_factory.features.plugins import load_plugins
 from ohlcv_factory.runtime.clock import system_clock, utc_text
 from ohlcv_factory.runtime.memory import forget_peak, peak_bytes
+from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.storage.digests import file_digest, value_digest
 from ohlcv_factory.storage.formats import jsonable, read_json, write_json
 from ohlcv_factory.storage.locks import folder_lock
