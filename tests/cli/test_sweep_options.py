@@ -13,16 +13,15 @@ from typing import Any
 import pytest
 import typer
 from command_line import DATASET, call, succeed, write_bars
-from inline_executor import InlineExecutor
+from inline_executor import InlineExecutor, refuse_seed
 from markets import COLUMNS
 from own_features import OWN_FEATURE, own_features
 
 from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import SweepRecipe
 from ohlcv_factory.config import write_yaml
-from ohlcv_factory.errors import DataError
 from ohlcv_factory.storage.formats import read_json
-from ohlcv_factory.studies import sweep, training_job
+from ohlcv_factory.studies import sweep
 from ohlcv_factory.studies.executor import protocol
 from ohlcv_factory.training import artifacts
 
@@ -202,14 +201,7 @@ def test_what_cannot_be_is_refused(arguments, words, swept) -> None:
 
 
 def test_a_run_that_fails_is_told_with_its_exit_code_and_the_others_are_made(swept, monkeypatch) -> None:
-    whole = training_job.completed_run
-
-    def one_fails(trainer, container, run_id):
-        if trainer.config.random_seed == 2:
-            raise DataError("row 3 is odd.", help="mend it")
-        return whole(trainer, container, run_id)
-
-    monkeypatch.setattr(training_job, "completed_run", one_fails)
+    refuse_seed(monkeypatch, 2)
     seen = swept(recipe(out="odd"), ("--seeds", "2,3"))
     assert seen["code"] == 65
     assert "2 jobs in all, 1 finished, 1 failed\n" in seen["answer"].out

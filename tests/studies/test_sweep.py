@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from inline_executor import InlineExecutor
+from inline_executor import InlineExecutor, refuse_seed
 from markets import COLUMNS, bar_file
 
 from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.dataset.build import build_dataset
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.dataset.store import write_dataset
-from ohlcv_factory.errors import DataError, LockedError, OutputError, UnknownNameError, UsageError
+from ohlcv_factory.errors import LockedError, OutputError, UnknownNameError, UsageError
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
-from ohlcv_factory.studies import training_job
 from ohlcv_factory.studies.leaderboard import find_runs
 from ohlcv_factory.studies.sweep import SweepConfig, plan_sweep, run_sweep
 from ohlcv_factory.training import artifacts
@@ -130,15 +129,8 @@ def test_a_sweep_that_grows_makes_only_the_new_runs(plan) -> None:
 
 
 def test_a_run_that_fails_is_told_and_the_others_are_made(plan, monkeypatch) -> None:
-    whole = training_job.completed_run
-
-    def one_fails(trainer, container, run_id):
-        if trainer.config.random_seed == 2:
-            raise DataError("row 3 is odd.", help="mend it")
-        return whole(trainer, container, run_id)
-
     with monkeypatch.context() as patch:
-        patch.setattr(training_job, "completed_run", one_fails)
+        refuse_seed(patch, 2)
         outcome = swept(plan(seeds=[1, 2, 3]))
     assert (outcome.counts["finished"], outcome.counts["failed"]) == (2, 1)
     ((run, error),) = outcome.failures

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ohlcv_factory.errors import DataError
+from ohlcv_factory.studies import training_job
 from ohlcv_factory.studies.executor.job import JobResult, JobSpec
 from ohlcv_factory.studies.executor.work import run_job
 
@@ -30,3 +32,15 @@ class InlineExecutor:
         """Do the jobs."""
         while self.specs:
             yield run_job(self.specs.pop(-1 if self.newest_first else 0))
+
+
+def refuse_seed(patch: Any, seed: int) -> None:
+    """Let the runs of a seed fail, of jobs in this process."""
+    whole = training_job.completed_run
+
+    def one_fails(trainer: Any, container: Any, run_id: str) -> Any:
+        if trainer.config.random_seed == seed:
+            raise DataError("row 3 is odd.", help="mend it")
+        return whole(trainer, container, run_id)
+
+    patch.setattr(training_job, "completed_run", one_fails)
