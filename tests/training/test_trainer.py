@@ -144,6 +144,7 @@ def test_a_planted_signal_is_seen_through_the_whole_pipeline(finished):
 def test_a_fit_that_cannot_fit_into_memory_is_refused_before_any_work(container, config, monkeypatch):
     settings = config()
     monkeypatch.setattr("ohlcv_factory.runtime.memory.available_bytes", lambda: 1e6)
-    with pytest.raises(ResourceError, match=r"fitting 'logistic' needs about 0\.4 GB, 0\.0 GB are free"):
+    with pytest.raises(ResourceError, match=r"fitting 'logistic' needs about 0\.6 GB, 0\.0 GB are free"):
         Trainer(settings).run(container)
+    assert not settings.output_dir.exists()
     assert not Ledger.in_folder(settings.experiments_folder).entries()

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
 from ohlcv_factory.errors import ResourceError
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.runtime import memory
 
-BASE_GB = 0.35
-"""Interpreter, NumPy, polars, numba and one model library."""
-TORCH_GB = 0.35
+if TYPE_CHECKING:
+    from ohlcv_factory.models._torch.model import TorchModel
+
+BASE_GB = 0.4
+"""What a run of LightGBM takes beside its table: interpreter, NumPy, polars, numba, matplotlib, the scores."""
+LIBRARY_GB = {"classical": 0.2}
+"""What a family's library adds: scikit-learn, of which skops imports all when a model is saved."""
+TORCH_GB = 0.2
 """What torch adds."""
 BYTES_PER_VALUE = {"boosting": 4 + 4 + 1 + 8, "classical": 4 + 4 + 8 + 8}
 """Per feature value: the matrix, the fit's copy, the library's own form (bins, float64) and its working copy."""
@@ -28,7 +36,8 @@ def estimate_memory_requirements(
     if model is not None and model.requires_sequences and hasattr(model, "build"):
         return _network_memory(model, rows, n_features)
     bytes_per_value = BYTES_PER_VALUE.get(model_family, UNKNOWN_FAMILY_BYTES)
-    return {"gpu_memory_gb": 0.0, "cpu_memory_gb": BASE_GB + rows * n_features * bytes_per_value / 1e9}
+    base = BASE_GB + LIBRARY_GB.get(model_family, 0.0)
+    return {"gpu_memory_gb": 0.0, "cpu_memory_gb": base + rows * n_features * bytes_per_value / 1e9}
 
 
 def refuse_too_large(model: BaseModel, rows: int, n_features: int) -> None:
@@ -37,28 +46,36 @@ def refuse_too_large(model: BaseModel, rows: int, n_features: int) -> None:
     needed, available = estimate["cpu_memory_gb"], (memory.available_bytes() or float("inf")) / 1e9
     if needed <= available:
         return
-    knob = "lower the number of bars or features"
-    if "gb_per_window" in estimate:
-        batch_size = model.config.batch_size - int((needed - available) / estimate["gb_per_window"]) - 1
-        knob = f"lower batch_size to {batch_size}" if batch_size >= 1 else f"{knob}: no batch_size fits"
     what = f"fitting {model.name!r} needs about {needed:.1f} GB, {available:.1f} GB are free."
-    raise ResourceError(what, help=knob)
+    raise ResourceError(what, help=_knob(estimate, needed - available))
+
+
+def _knob(estimate: Mapping[str, float], missing_gb: float) -> str:
+    """What to lower: the batch size, down to that of the smallest step, or what the whole fit is made of."""
+    if "gb_per_window" not in estimate:
+        return "lower the number of bars or features"
+    batch_size = int(estimate["windows"] - missing_gb / estimate["gb_per_window"])
+    if batch_size >= estimate["least_windows"]:
+        return f"lower batch_size to {batch_size}"
+    return "lower lookback, the sizes of the network or the number of features: no batch_size fits"
 
 
 def _network_memory(model: BaseModel, rows: int, n_features: int) -> dict[str, float]:
     """The table lies where the training is; the CPU's share is the table alone where that is a GPU."""
-    from ohlcv_factory.models._torch.device import chosen_device
-    from ohlcv_factory.models._torch.footprint import footprint
+    from ohlcv_factory.models._torch.footprint import LEAST_WINDOWS, footprint
 
-    size = footprint(model, n_features)  # type: ignore[arg-type]
+    network = cast("TorchModel", model)
+    size = footprint(network, n_features)
     table = rows * n_features * TABLE_BYTES / 1e9
-    step = size.batch_bytes(model.config.batch_size) / 1e9
+    windows = min(model.config.batch_size, model.config.windows_per_epoch or rows, rows)
+    step = size.batch_bytes(windows) / 1e9
     estimate = {
         "gpu_memory_gb": table + step,
         "cpu_memory_gb": BASE_GB + TORCH_GB + table,
         "parameters": float(size.parameters),
     }
-    if chosen_device(model.config.device) == "cpu":
+    if network.arithmetic().device == "cpu":
         estimate["cpu_memory_gb"] += step
-        estimate |= {"gpu_memory_gb": 0.0, "gb_per_window": size.window_bytes / 1e9}
+        per_window = {"gb_per_window": size.window_bytes / 1e9, "windows": windows, "least_windows": LEAST_WINDOWS}
+        estimate |= {"gpu_memory_gb": 0.0, **per_window}
     return estimate

@@ -78,7 +78,9 @@ class Trainer:
                 f"the config asks for horizon {self.config.horizon}, the container holds {container.horizon}.",
                 help="give both the same horizon",
             )
-        input_columns(self.config, self.model, container)  # a bad set or a missing plugin leaves no folder behind
+        self._refuse_what_cannot_be(
+            container
+        )  # a bad set, a missing plugin, too little memory: no folder is left behind
         folder = self._new_folder()
         with folder_lock(folder, "a training"):
             return self._attempt(folder, container)
@@ -95,8 +97,12 @@ class Trainer:
             self.attempt = 1 + resumption.unfinished_attempt(folder)
             require_model(folder)
             resumption.refuse_other_start(folder, artifacts.repeatable_config(self.config, self.model), container)
-            input_columns(self.config, self.model, container)  # a missing plugin leaves the run as it was
+            self._refuse_what_cannot_be(container)
             return self._attempt(folder, container)
+
+    def _refuse_what_cannot_be(self, container: TimeSeriesDataContainer) -> None:
+        columns = input_columns(self.config, self.model, container)
+        refuse_too_large(self.model, len(container), len(columns))
 
     def _attempt(self, folder: Path, container: TimeSeriesDataContainer) -> RunResult:
         self.folder = folder
@@ -127,7 +133,6 @@ class Trainer:
         log.write(f"{self.config.model_name} at horizon {self.config.horizon} on {', '.join(container.symbols)}")
         if self.attempt == 1:
             artifacts.write_configs(folder, self.config, self.model, container)
-        refuse_too_large(self.model, len(container), len(input_columns(self.config, self.model, container)))
         self._enter_ledger(folder, container)
         fit = self._fit(folder, container, log)
         predictions = fit.pipeline.predict(container, container.rows("val"))
