@@ -32,13 +32,14 @@ class TrainRecipe(TrainerConfig):
     """`train`: a run's settings and the dataset it is trained on."""
 
     dataset: PathSetting | None = setting(None, "Dataset folder, as `data build` made it.")
+    symbol: str | None = setting(None, "One symbol of the dataset; none trains one model on all of them.")
     plugins: tuple[str, ...] = setting(
         (), "Python files with features of the dataset's or models of your own; they are run."
     )
     threads: int | None = setting(None, "Threads of every native library.", ge=1)
 
     def trainer_config(self) -> TrainerConfig:
-        """The settings without dataset, plugins and threads."""
+        """The settings without dataset, symbol, plugins and threads."""
         return TrainerConfig(**{name: getattr(self, name) for name in TrainerConfig.model_fields})
 
 

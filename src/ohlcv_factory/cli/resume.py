@@ -53,7 +53,7 @@ def resume(
     from ohlcv_factory.training.trainer import Trainer
 
     trainer = Trainer(recipe.trainer_config())
-    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon)
+    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
     if not trainer.model.resumable:
         print(f"{recipe.model_name} cannot continue from a checkpoint: it trains again from the start", file=sys.stderr)
     with told_how_to_resume(trainer):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 def train(
     model: Annotated[str | None, typer.Option("--model", help="Model name, see `models list`.")] = None,
     dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")] = None,
+    symbol: Annotated[
+        str | None, typer.Option("--symbol", help="One symbol of the dataset; default: one model on all of them.")
+    ] = None,
     horizon: Annotated[int | None, typer.Option("--horizon", help="Label horizon in bars.")] = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
@@ -49,6 +52,7 @@ def train(
     flags = {
         "model_name": model,
         "dataset": dataset,
+        "symbol": symbol,
         "horizon": horizon,
         "feature_set": feature_set,
         "feature_selection": feature_selection,
@@ -70,7 +74,7 @@ def train(
     from ohlcv_factory.training.trainer import Trainer
 
     trainer = Trainer(recipe.trainer_config())
-    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon)
+    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
     if dry_run:
         from ohlcv_factory.training.plan import run_plan
 

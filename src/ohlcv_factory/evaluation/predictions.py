@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ohlcv_factory.errors import DataError
+from ohlcv_factory.evaluation.decisions import DecisionRule
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES, LONG, SHORT, class_words
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+SET_COLUMNS = tuple(f"set_{name}" for name in CLASS_NAMES)
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Predictions:
     scored: np.ndarray
     """`(n,)` bool."""
     horizon: int
+    sets: np.ndarray | None = None
+    """`(n, 3)` bool, the classes that each row's prediction set holds; None where the decision rule makes no sets."""
 
     def __post_init__(self) -> None:
         shape = (len(self.index), CLASS_COUNT)
@@ -51,9 +57,13 @@ class Predictions:
 
     def take(self, rows: np.ndarray | slice) -> Predictions:
         """The same for some rows."""
-        arrays = ("index", "raw", "probabilities", "decision", "truth", "labelled", "scored")
-        parts = {name: getattr(self, name)[rows] for name in arrays}
+        arrays = ("index", "raw", "probabilities", "decision", "truth", "labelled", "scored", "sets")
+        parts = {name: getattr(self, name)[rows] for name in arrays if getattr(self, name) is not None}
         return Predictions(symbols=self.symbols, horizon=self.horizon, **parts)
+
+    def decided_by(self, rule: DecisionRule) -> Predictions:
+        """The same probabilities with the decisions of another rule."""
+        return replace(self, decision=rule.decide(self.probabilities), sets=rule.sets(self.probabilities))
 
     def side(self) -> np.ndarray:
         """The decision as a wanted position: -1, 0, +1, int8 `(n,)`."""
@@ -62,7 +72,7 @@ class Predictions:
 
     @property
     def frame(self) -> pl.DataFrame:
-        """One row per bar: symbol, time (UTC), row, probabilities, decision in words, truth and flags."""
+        """One row per bar: symbol, time (UTC), row, probabilities, decision in words, truth and flags, and sets."""
         import polars as pl
 
         columns: dict[str, object] = {
@@ -79,6 +89,8 @@ class Predictions:
             pl.Series(self.labelled), pl.Series([None] * len(self), dtype=pl.String)
         )
         columns |= {"labelled": self.labelled, "scored": self.scored}
+        if self.sets is not None:
+            columns |= {name: self.sets[:, code].copy() for code, name in enumerate(SET_COLUMNS)}
         return pl.DataFrame(columns)
 
     @classmethod
@@ -105,4 +117,5 @@ class Predictions:
             labelled=frame["labelled"].to_numpy(),
             scored=frame["scored"].to_numpy(),
             horizon=horizon,
+            sets=frame.select(SET_COLUMNS).to_numpy() if set(SET_COLUMNS) <= set(frame.columns) else None,
         )

@@ -28,6 +28,7 @@ from ohlcv_factory.storage.formats import write_array, write_json, write_setting
 from ohlcv_factory.training.bundle import (
     BEST_MODEL,
     CALIBRATOR,
+    DECISION,
     FEATURE_CONFIG,
     MANIFEST,
     MODEL_CONFIG,
@@ -104,6 +105,7 @@ def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, contain
     recipe = {
         **repeatable_config(config, model),
         "dataset": container.origin,
+        "symbol": container.symbol,
         "plugins": _plugin_files(model, container),
         "threads": model.threads,
     }
@@ -144,13 +146,14 @@ def write_feature_config(
 
 
 def write_model(folder: Path, fit: Fit) -> None:
-    """`checkpoints/best_model.*`, scaler and calibrator; where columns were selected, which ones and why."""
+    """`checkpoints/best_model.*`, scaler, calibrator and decision rule; where columns were selected, which ones and why."""
     pipeline = fit.pipeline
     if fit.selection.method != "none":
         write_json(folder / SELECTION, fit.selection.plain())
     pipeline.model.save(folder / BEST_MODEL)
     write_json(folder / SCALER, pipeline.scaler.plain())
     write_json(folder / CALIBRATOR, pipeline.calibrator.plain())
+    write_json(folder / DECISION, pipeline.rule.plain())
     write_json(folder / TRAINING_RANGE, fit.training_range.plain())
 
 

@@ -10,6 +10,9 @@ import polars as pl
 
 from ohlcv_factory.bars.schema import NANOSECONDS
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.evaluation.breakdown import VolatilityCuts, breakdown
+from ohlcv_factory.evaluation.conformal import adaptive_sets, coverage_scores
+from ohlcv_factory.evaluation.decisions import ARGMAX, Conformal, DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.evaluation.scorecard import scorecard
 from ohlcv_factory.evaluation.trading import Exit, Portfolio, simulate_all
@@ -24,7 +27,7 @@ class Scores:
     rows: dict[str, int]
     """Eligible, labelled and scored rows."""
     block: dict[str, Any]
-    """classification, trading, thresholds, verdict, baselines: JSON-ready."""
+    """classification, trading, thresholds, verdict, baselines, decision, breakdown: JSON-ready."""
     portfolio: Portfolio
 
     @property
@@ -38,16 +41,19 @@ class Scores:
         return pl.concat([_trades_frame(result) for result in self.portfolio.results])
 
 
-def score_part(part: str, predictions: Predictions, container: TimeSeriesDataContainer, *, seed: int) -> Scores:
-    """Score the predictions of a part's rows (in the container's order) beside the baselines."""
+def score_part(
+    part: str, predictions: Predictions, container: TimeSeriesDataContainer, *, seed: int, rule: DecisionRule = ARGMAX
+) -> Scores:
+    """Score the predictions of a part's rows (in the container's order) beside the baselines; `rule` made the decisions."""
     rows, train = container.rows(part), container.rows("train", scored=True)
     bar_ns = container.markets[0].bars.bar_seconds * NANOSECONDS
+    label_end, uniqueness = container.labels.end_ns[rows] + bar_ns, container.labels.uniqueness[rows]
     shares = np.bincount(container.labels.label[train], minlength=CLASS_COUNT) / len(train)
     block = scorecard(
         predictions,
         container.markets,
-        label_end=container.labels.end_ns[rows] + bar_ns,
-        uniqueness=container.labels.uniqueness[rows],
+        label_end=label_end,
+        uniqueness=uniqueness,
         class_shares=shares,
         seed=seed,
     )
@@ -56,7 +62,28 @@ def score_part(part: str, predictions: Predictions, container: TimeSeriesDataCon
         "labelled": int(predictions.labelled.sum()),
         "scored": int(predictions.scored.sum()),
     }
-    return Scores(part, counts, block, simulate_all(predictions, container.markets))
+    portfolio = simulate_all(predictions, container.markets)
+    cuts = VolatilityCuts.fit(container.index[train], container.markets)
+    block["decision"] = decision_block(rule, predictions, predictions.index["time_ns"] + bar_ns, label_end)
+    block["breakdown"] = breakdown(predictions, portfolio, container.markets, cuts, uniqueness)
+    return Scores(part, counts, block, portfolio)
+
+
+def decision_block(
+    rule: DecisionRule, predictions: Predictions, close_ns: np.ndarray, label_end_ns: np.ndarray
+) -> dict[str, Any]:
+    """What the rule is and, where it makes sets, how they kept their coverage; JSON-ready.
+
+    Adaptive sets stand beside them, as if their level had followed the labels of this part as they became known: where
+    the two differ, the market has drifted from the calibration rows. Decisions are always those of the rule itself.
+    """
+    facts: dict[str, Any] = {"kind": rule.kind, "words": rule.words, "sets": None, "adaptive_sets": None}
+    if isinstance(rule, Conformal):
+        scored, truth = predictions.scored, predictions.truth[predictions.scored]
+        adaptive = adaptive_sets(rule, predictions, close_ns, label_end_ns).sets
+        made = {"sets": rule.sets(predictions.probabilities), "adaptive_sets": adaptive}
+        facts |= {name: coverage_scores(sets[scored], truth, rule.coverage) for name, sets in made.items()}
+    return facts
 
 
 def _path_frame(result: Any) -> pl.DataFrame:
