@@ -68,7 +68,7 @@ def test_predictions_cover_every_eligible_val_row_and_come_back_as_written(finis
 
 def test_the_saved_config_repeats_the_run(finished, container, tmp_path):
     recipe = dict(read_yaml(finished.path / "config" / "training_config.yaml").values)
-    del recipe["dataset"], recipe["plugins"], recipe["threads"]
+    del recipe["dataset"], recipe["symbol"], recipe["plugins"], recipe["threads"]
     again = Trainer(TrainerConfig.parse({**recipe, "output_dir": str(tmp_path)})).run(container)
     assert again.predictions.raw.tobytes() == finished.predictions.raw.tobytes()
 
