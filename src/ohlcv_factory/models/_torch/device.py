@@ -11,6 +11,9 @@ import torch
 from ohlcv_factory.errors import DeviceError
 from ohlcv_factory.models._torch.settings import Device, Precision
 
+ROOM = 0.5
+"""Share of a card's free memory that the table may fill; the steps of the training need the rest."""
+
 
 def chosen_device(wanted: Device) -> str:
     """`auto` takes a CUDA card, else Apple's, else the CPU. Raises DeviceError (69) for a device that is not there."""
@@ -20,6 +23,11 @@ def chosen_device(wanted: Device) -> str:
     if not there[wanted]:
         raise DeviceError(f"device {wanted!r} was asked for, this machine has none.", help="device: auto")
     return wanted
+
+
+def has_room(device: str, nbytes: int) -> bool:
+    """Whether a table may lie on a device for a whole fit: on a CUDA card it may fill half of the free memory."""
+    return device != "cuda" or nbytes <= ROOM * torch.cuda.mem_get_info()[0]
 
 
 def has_matrix_bf16() -> bool:

@@ -142,14 +142,18 @@ class TorchModel(BaseModel):
 
 
 def _examples(samples: Samples, device: str) -> Examples:
-    """Samples as tensors on a device."""
+    """Samples as tensors on a device; a table that it has no room for stays in main memory, and batches are sent."""
     import torch
 
+    from ohlcv_factory.models._torch.device import has_room
     from ohlcv_factory.models._torch.loop import Examples
 
     windows = samples.X if isinstance(samples.X, WindowSource) else WindowSource.of_array(samples.X)
     y = torch.from_numpy(samples.y.astype(np.int64)).to(device)
-    return Examples(windows.torch(device), y, torch.from_numpy(samples.weight.astype(np.float32)).to(device))
+    store = device if has_room(device, windows.table.nbytes) else "cpu"
+    return Examples(
+        windows.torch(device, stored_on=store), y, torch.from_numpy(samples.weight.astype(np.float32)).to(device)
+    )
 
 
 def _prepare(network: Classifier, rows: Examples) -> None:
