@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -18,7 +19,7 @@ from ohlcv_factory.training.memory_estimate import (
     refuse_too_large,
 )
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 NETWORKS = [name for name, entry in ModelRegistry.entries().items() if "torch" in entry.requires]
 SMALLEST_STEP = 64
 """Windows of a training step that take as much as scoring 256."""
@@ -79,6 +80,20 @@ def test_a_network_that_cannot_fit_is_refused_with_the_batch_size_that_would(mon
     refuse_too_large(network(batch_size=advised), 100_000, 12)
     with pytest.raises(ResourceError):
         refuse_too_large(network(batch_size=advised + 2), 100_000, 12)
+
+
+def test_a_card_that_is_too_small_for_the_steps_is_refused_too(monkeypatch):
+    from ohlcv_factory.models._torch.device import Arithmetic
+    from ohlcv_factory.models.networks import TorchModel
+
+    monkeypatch.setattr(TorchModel, "arithmetic", lambda self: Arithmetic("cuda", "fp32"))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (500_000_000, 8_000_000_000))
+    estimate = estimate_memory_requirements("neural", 100_000, 12, network(batch_size=64))
+    assert (estimate["gpu_free_gb"], estimate["cpu_memory_gb"]) == (0.5, pytest.approx(0.6 + 12 * 12 * 1e5 / 1e9))
+    refuse_too_large(network(batch_size=64), 100_000, 12)
+    with pytest.raises(ResourceError, match=r"needs about .* GB on the card, 0\.5 GB are free") as refused:
+        refuse_too_large(network(batch_size=100_000), 100_000, 12)
+    assert re.fullmatch(r"lower batch_size to \d+", refused.value.help)
 
 
 def test_where_no_batch_size_fits_the_refusal_says_so(monkeypatch):

@@ -22,7 +22,8 @@ BYTES_PER_VALUE = {"boosting": 4 + 4 + 1 + 8, "classical": 4 + 4 + 8 + 8}
 """Per feature value: the matrix, the fit's copy, the library's own form (bins, float64) and its working copy."""
 UNKNOWN_FAMILY_BYTES = 32
 """For families of plugins: the matrix, the fit's copy and three copies in float64."""
-TABLE_BYTES = 4 + 4 + 4
+TENSOR_BYTES = 4
+TABLE_BYTES = 4 + 4 + TENSOR_BYTES
 """Per value of a network's table: the dataset's, the scaled one, and its tensor."""
 
 
@@ -43,11 +44,17 @@ def estimate_memory_requirements(
 def refuse_too_large(model: BaseModel, rows: int, n_features: int) -> None:
     """Raise ResourceError (70) for a fit that cannot fit into memory; for a network with the batch size that would."""
     estimate = estimate_memory_requirements(model.family, rows, n_features, model)
-    needed, available = estimate["cpu_memory_gb"], (memory.available_bytes() or float("inf")) / 1e9
-    if needed <= available:
-        return
-    what = f"fitting {model.name!r} needs about {needed:.1f} GB, {available:.1f} GB are free."
-    raise ResourceError(what, help=_knob(estimate, needed - available))
+    free = memory.available_bytes()
+    _refuse(model, estimate, "cpu_memory_gb", None if free is None else free / 1e9)
+    _refuse(model, estimate, "gpu_memory_gb", estimate.get("gpu_free_gb"))
+
+
+def _refuse(model: BaseModel, estimate: Mapping[str, float], kind: str, free: float | None) -> None:
+    needed = estimate[kind]
+    if free is not None and needed > free:
+        unit = "GB on the card" if kind == "gpu_memory_gb" else "GB"
+        what = f"fitting {model.name!r} needs about {needed:.1f} {unit}, {free:.1f} GB are free."
+        raise ResourceError(what, help=_knob(estimate, needed - free))
 
 
 def _knob(estimate: Mapping[str, float], missing_gb: float) -> str:
@@ -61,21 +68,28 @@ def _knob(estimate: Mapping[str, float], missing_gb: float) -> str:
 
 
 def _network_memory(model: BaseModel, rows: int, n_features: int) -> dict[str, float]:
-    """The table lies where the training is; the CPU's share is the table alone where that is a GPU."""
+    """The steps happen where the training is; the table lies there too, on a card where it has room for it."""
+    from ohlcv_factory.models._torch.device import free_bytes, has_room
     from ohlcv_factory.models._torch.footprint import LEAST_WINDOWS, footprint
 
     network = cast("TorchModel", model)
-    size = footprint(network, n_features)
-    table = rows * n_features * TABLE_BYTES / 1e9
-    windows = min(model.config.batch_size, model.config.windows_per_epoch or rows, rows)
+    device, size = network.arithmetic().device, footprint(network, n_features)
+    table, windows = rows * n_features * TABLE_BYTES / 1e9, _windows_of_a_step(model, rows)
     step = size.batch_bytes(windows) / 1e9
     estimate = {
-        "gpu_memory_gb": table + step,
+        "gpu_memory_gb": 0.0,
         "cpu_memory_gb": BASE_GB + TORCH_GB + table,
         "parameters": float(size.parameters),
+        "gb_per_window": size.window_bytes / 1e9,
+        "windows": windows,
+        "least_windows": LEAST_WINDOWS,
     }
-    if network.arithmetic().device == "cpu":
-        estimate["cpu_memory_gb"] += step
-        per_window = {"gb_per_window": size.window_bytes / 1e9, "windows": windows, "least_windows": LEAST_WINDOWS}
-        estimate |= {"gpu_memory_gb": 0.0, **per_window}
-    return estimate
+    if device == "cpu":
+        return {**estimate, "cpu_memory_gb": estimate["cpu_memory_gb"] + step}
+    tensor, free = rows * n_features * TENSOR_BYTES, free_bytes(device)
+    on_card = step + (tensor / 1e9 if has_room(device, tensor) else 0.0)
+    return {**estimate, "gpu_memory_gb": on_card, **({} if free is None else {"gpu_free_gb": free / 1e9})}
+
+
+def _windows_of_a_step(model: BaseModel, rows: int) -> int:
+    return min(int(model.config.batch_size), model.config.windows_per_epoch or rows, rows)

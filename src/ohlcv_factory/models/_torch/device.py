@@ -27,7 +27,13 @@ def chosen_device(wanted: Device) -> str:
 
 def has_room(device: str, nbytes: int) -> bool:
     """Whether a table may lie on a device for a whole fit: on a CUDA card it may fill half of the free memory."""
-    return device != "cuda" or nbytes <= ROOM * torch.cuda.mem_get_info()[0]
+    free = free_bytes(device)
+    return free is None or nbytes <= ROOM * free
+
+
+def free_bytes(device: str) -> int | None:
+    """Free memory of a CUDA card; None for a device that shares the main memory."""
+    return torch.cuda.mem_get_info()[0] if device == "cuda" else None
 
 
 def has_matrix_bf16() -> bool:
