@@ -27,6 +27,7 @@ PAGES = (
     "docs/features.md",
     "docs/glossary.md",
     "docs/labels.md",
+    "docs/networks.md",
     "docs/numbers.md",
     "docs/own_features.md",
     "docs/refused_keys.md",
