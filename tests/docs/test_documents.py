@@ -29,6 +29,7 @@ PAGES = (
     "docs/foundation.md",
     "docs/glossary.md",
     "docs/labels.md",
+    "docs/networks.md",
     "docs/numbers.md",
     "docs/own_features.md",
     "docs/refused_keys.md",

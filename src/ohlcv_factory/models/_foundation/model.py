@@ -43,7 +43,7 @@ from ohlcv_factory.models._foundation.first_touch import (
 from ohlcv_factory.models._foundation.settings import FoundationConfig
 from ohlcv_factory.models._torch.classifier import Classifier
 from ohlcv_factory.models._torch.device import chosen_device
-from ohlcv_factory.models._torch.footprint import COPIES, TEMPORARIES, Footprint
+from ohlcv_factory.models._torch.footprint import COPIES, WORKING, Footprint
 from ohlcv_factory.models._torch.layers import Encoder
 from ohlcv_factory.models._torch.loop import Plan
 from ohlcv_factory.models._torch.model import TorchModel
@@ -191,7 +191,7 @@ class FoundationModel(TorchModel):
             return Footprint(parameters, weights, forecast)
         if self.config.mode == "frozen":
             return Footprint(parameters, weights + self.block_rows * forecast, 4 * (self.shape.width + STATES))
-        return Footprint(parameters, COPIES * weights, int(TEMPORARIES * self.shape.training_bytes(self.lookback)))
+        return Footprint(parameters, COPIES * weights, int(WORKING * self.shape.training_bytes(self.lookback)))
 
     def build(self, features: int) -> Encoder:
         """What stands before the head: `features` is the length of a code in frozen, the number of columns else."""
