@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,8 @@ class BackboneShape:
     heads: int
     patch_bars: int
     """Bars per token."""
+    series: int = 1
+    """Series of a window that it reads side by side; each costs as much as one alone."""
 
     def training_bytes(self, lookback: int) -> int:
         """About what one window keeps for the backward pass."""
@@ -50,17 +52,13 @@ class BackboneShape:
     def _layer_bytes(self, lookback: int) -> int:
         tokens = math.ceil(lookback / self.patch_bars) + 1
         numbers = tokens * (WIDE * self.width + NARROW * self.hidden) + ATTENTIONS * self.heads * tokens**2
-        return FLOAT_BYTES * numbers
+        return FLOAT_BYTES * self.series * numbers
 
 
 class Backbone(nn.Module, ABC):
     """A pre-trained network. Bars are `(batch, bars, columns)` as quoted, NaN on the left of a series that is shorter."""
 
     shape: BackboneShape
-
-    @abstractmethod
-    def forecast(self, bars: Tensor, steps: int) -> Tensor:
-        """Quantiles `(batch, steps, levels)` of the log return of the close since the last bar, ascending; no gradient."""
 
     @abstractmethod
     def embed(self, bars: Tensor) -> Tensor:
@@ -71,7 +69,15 @@ class Backbone(nn.Module, ABC):
         """The closes `(batch, bars)` among the columns."""
 
 
-class SeriesBackbone(Backbone):
+class QuantileBackbone(Backbone):
+    """A backbone that forecasts the quantiles of every coming close."""
+
+    @abstractmethod
+    def forecast(self, bars: Tensor, steps: int) -> Tensor:
+        """Quantiles `(batch, steps, levels)` of the log return of the close since the last bar, ascending; no gradient."""
+
+
+class SeriesBackbone(QuantileBackbone):
     """A backbone that reads one series: the log of the close against that of the last bar. Authors write two methods."""
 
     @abstractmethod
@@ -89,7 +95,7 @@ class SeriesBackbone(Backbone):
     @torch.inference_mode()
     def forecast(self, bars: Tensor, steps: int) -> Tensor:
         """Quantiles `(batch, steps, levels)` of the log return of the close since the last bar, ascending; no gradient."""
-        return rolled_out(self, log_closes(self.close(bars)), steps).sort(-1).values
+        return rolled_out(self.quantiles, self.shape, log_closes(self.close(bars)), steps).sort(-1).values
 
     def embed(self, bars: Tensor) -> Tensor:
         """The network's code of the bars, `(batch, width)`, differentiable."""
@@ -101,21 +107,21 @@ def log_closes(close: Tensor) -> Tensor:
     return torch.log(close / close[:, -1:])
 
 
-def rolled_out(backbone: SeriesBackbone, series: Tensor, steps: int) -> Tensor:
+def rolled_out(quantiles: Callable[[Tensor], Tensor], shape: BackboneShape, series: Tensor, steps: int) -> Tensor:
     """Quantiles `(batch, steps, levels)`, beyond the native steps by feeding each quantile's path back in.
 
     As Chronos-Bolt does it: every quantile of a stretch continues the series once, and the quantiles of all these
-    continuations are taken at the backbone's levels.
+    continuations are taken at the backbone's levels. Several series `(batch, columns, bars)` are continued side by side.
     """
-    parts = [backbone.quantiles(series)]
-    levels = torch.tensor(backbone.shape.levels, dtype=series.dtype, device=series.device)
-    known = series[:, None].expand(-1, len(levels), -1)  # (batch, level, bar)
-    while sum(part.shape[1] for part in parts) < steps:
-        known = torch.cat([known, parts[-1].transpose(1, 2)], -1)[..., -backbone.shape.context_bars :]
-        each = [backbone.quantiles(known[:, level]) for level in range(len(levels))]
-        together = torch.cat(each, -1)  # (batch, step, level * level)
+    parts = [quantiles(series)]  # (batch, …, step, level)
+    levels = torch.tensor(shape.levels, dtype=series.dtype, device=series.device)
+    known = series.unsqueeze(1).expand(-1, len(levels), *series.shape[1:])  # (batch, level, …, bar)
+    while sum(part.shape[-2] for part in parts) < steps:
+        known = torch.cat([known, parts[-1].movedim(-1, 1)], -1)[..., -shape.context_bars :]
+        each = [quantiles(known[:, level]) for level in range(len(levels))]
+        together = torch.cat(each, -1)  # (batch, …, step, level * level)
         parts.append(torch.quantile(together, levels, dim=-1).movedim(0, -1))
-    return torch.cat(parts, 1)[:, :steps]
+    return torch.cat(parts, -2)[..., :steps, :]
 
 
 def market_state(series: Tensor) -> Tensor:

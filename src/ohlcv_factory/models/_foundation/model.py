@@ -24,7 +24,7 @@ import torch
 from ohlcv_factory.dataset.samples import RowMarket, Samples
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, FactoryWarning
-from ohlcv_factory.models._foundation.backbone import STATES, Backbone, BackboneShape
+from ohlcv_factory.models._foundation.backbone import STATES, Backbone, BackboneShape, QuantileBackbone
 from ohlcv_factory.models._foundation.checkpoint import Checkpoint, CheckpointKind, open_checkpoint, reopen_checkpoint
 from ohlcv_factory.models._foundation.code_cache import CodeCache, window_digests
 from ohlcv_factory.models._foundation.encoders import BackboneEncoder, CodeEncoder, codes
@@ -96,8 +96,9 @@ class FoundationModel(TorchModel):
 
         Barriers lie around the close of t at the distances of the row's rule, as far ahead as it is scheduled to look.
         """
-        longest, levels = int(market.max_bars.max()), np.array(self.ready_backbone().shape.levels)
-        quantiles = self.ready_backbone().forecast(bars, longest).double().cpu().numpy()
+        backbone, longest = self.ready_backbone(), int(market.max_bars.max())
+        assert isinstance(backbone, QuantileBackbone)
+        levels, quantiles = np.array(backbone.shape.levels), backbone.forecast(bars, longest).double().cpu().numpy()
         if (market.threshold > 0).all():
             at_expiry = quantiles[np.arange(len(quantiles)), market.max_bars - 1]
             return terminal_probabilities(at_expiry, levels, market.threshold)
