@@ -24,6 +24,7 @@ PAGES = (
     "docs/data.md",
     "docs/dialects.md",
     "docs/features.md",
+    "docs/foundation.md",
     "docs/glossary.md",
     "docs/labels.md",
     "docs/numbers.md",

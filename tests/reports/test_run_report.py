@@ -143,6 +143,18 @@ def test_markup_in_names_and_notes_is_inert(copied, tmp_path):
     assert "<li>&lt;script&gt;alert(1)&lt;/script&gt;</li>" in html
 
 
+def test_a_pretrained_models_card_says_where_its_weights_come_from_and_what_was_verified(copied, page, tmp_path):
+    run = copied()
+    stated = {"name": "amazon/<b>", "path": "/models/bolt", "digest": "ab" * 32, "licence": None, "data_until": None}
+    rewritten(run.path / "metrics" / "training_metrics.json", pretraining=[{**stated, "source": "not known here"}])
+    html = write_run_report([run], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert balanced(html)
+    assert "amazon/&lt;b&gt;, sha256 abababababab…, from /models/bolt" in html
+    assert "not known here" in html and "nobody says (not known here)" in html
+    assert "Verified by the factory" in html and "Not verified: what these weights forecast" in html
+    assert "Not verified" not in page
+
+
 def test_a_model_twice_is_told_apart_by_the_runs_short_id(run, copied, tmp_path):
     html = write_run_report([run, copied()], tmp_path / "page.html").read_text(encoding="utf-8")
     assert "best of 2 by net Sharpe" in html

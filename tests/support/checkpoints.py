@@ -21,7 +21,7 @@ TWENTY_ONE = [0.01, *(round(0.05 * level, 2) for level in range(1, 20)), 0.99]
 
 
 def chronos_bolt(folder: Path, *, seed: int = 0, context: int = 128, steps: int = 24, **sizes: Any) -> Path:
-    """A Chronos-Bolt of 42,000 numbers; `sizes` are fields of its T5Config."""
+    """A Chronos-Bolt of 24,000 numbers; `sizes` are fields of its T5Config."""
     pytest.importorskip("chronos", reason="needs the extra foundation")
     import torch
     from chronos.chronos_bolt import ChronosBoltModelForForecasting

@@ -74,7 +74,7 @@ def fit_pipeline(
     pipeline = FittedPipeline(model, columns, scaler, calibrator)
     if config.refit == "all":
         pipeline = _refit(config, container, rows, pipeline, metrics)
-    notes = (*machine_notes(model), *model.notes(), *inner.notes, *notes, *_column_notes(selection, len(inner.fit)))
+    notes = (*machine_notes(model), *inner.notes, *notes, *_column_notes(selection, len(inner.fit)))
     watched = slice(0 if model.input_spec.padded else None)  # raw prices leave their range by themselves
     seen = TrainingRange.fit(fit_values[:, watched], columns[watched])
     return Fit(pipeline, metrics, _row_counts(rows, inner), notes, selection, seen)

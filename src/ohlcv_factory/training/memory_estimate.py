@@ -39,8 +39,9 @@ def refuse_too_large(model: BaseModel, rows: int, n_features: int) -> None:
         return
     knob = "lower the number of bars or features"
     if "gb_per_window" in estimate:
-        batch_size = model.config.batch_size - int((needed - available) / estimate["gb_per_window"]) - 1
-        knob = f"lower batch_size to {batch_size}" if batch_size >= 1 else f"{knob}: no batch_size fits"
+        name, size = _rows_at_once(model)
+        size -= int((needed - available) / estimate["gb_per_window"]) + 1
+        knob = f"lower {name} to {size}" if size >= 1 else f"{knob}: no {name} fits"
     what = f"fitting {model.name!r} needs about {needed:.1f} GB, {available:.1f} GB are free."
     raise ResourceError(what, help=knob)
 
@@ -51,7 +52,7 @@ def _network_memory(model: BaseModel, rows: int, n_features: int) -> dict[str, f
 
     size = model.footprint(n_features)  # type: ignore[attr-defined]
     table = rows * n_features * TABLE_BYTES / 1e9
-    step = size.batch_bytes(model.config.batch_size) / 1e9
+    step = size.batch_bytes(_rows_at_once(model)[1]) / 1e9
     estimate = {
         "gpu_memory_gb": table + step,
         "cpu_memory_gb": BASE_GB + TORCH_GB + table,
@@ -61,3 +62,9 @@ def _network_memory(model: BaseModel, rows: int, n_features: int) -> dict[str, f
         estimate["cpu_memory_gb"] += step
         estimate |= {"gpu_memory_gb": 0.0, "gb_per_window": size.window_bytes / 1e9}
     return estimate
+
+
+def _rows_at_once(model: BaseModel) -> tuple[str, int]:
+    """The setting that says how many windows are in memory at once, and how many those are."""
+    batch_size: int | None = model.config.batch_size
+    return ("block_rows", model.block_rows) if batch_size is None else ("batch_size", batch_size)

@@ -130,7 +130,8 @@ class Trainer:
         fit = self._fit(folder, container, log)
         predictions = fit.pipeline.predict(container, container.rows("val"))
         scores = score_part("val", predictions, container, seed=self.config.random_seed)
-        fit = replace(fit, notes=(*fit.notes, *overlap_notes(fit.pipeline.model, container, "val")))
+        model = fit.pipeline.model
+        fit = replace(fit, notes=(*fit.notes, *model.notes(), *overlap_notes(model, container, "val")))
         evaluation = artifacts.evaluation_block(self.config, self.clock(), fit, scores)
         self._save(folder, container, fit, predictions, scores, evaluation)
         log.write(f"finished: {evaluation['verdict']['words']}")

@@ -156,7 +156,7 @@ class FoundationModel(TorchModel):
         """The network with the checkpoint's weights, on the device that the settings choose; loaded at the first call."""
         if self.backbone is None:
             self.check_ready()
-            self.backbone = self.load_backbone(*self.checkpoints).to(chosen_device(self.config.device))
+            self.backbone = self.load_backbone(*self.checkpoints).eval().to(chosen_device(self.config.device))
         return self.backbone
 
     def notes(self) -> tuple[str, ...]:
@@ -177,11 +177,12 @@ class FoundationModel(TorchModel):
         self.check_ready()
         assert self.shape is not None and self.config.block_rows is not None
         parameters = sum(checkpoint.parameters for checkpoint in self.checkpoints)
-        weights, lookback = 4 * parameters, self.lookback
-        block = self.block_rows * self.shape.forecast_bytes(lookback)
-        if self.config.mode == "finetune":
-            return Footprint(parameters, COPIES * weights, int(TEMPORARIES * self.shape.training_bytes(lookback)))
-        return Footprint(parameters, weights + block, 4 * (self.shape.width + STATES))
+        weights, forecast = 4 * parameters, self.shape.forecast_bytes(self.lookback)
+        if self.config.mode == "zero_shot":
+            return Footprint(parameters, weights, forecast)
+        if self.config.mode == "frozen":
+            return Footprint(parameters, weights + self.block_rows * forecast, 4 * (self.shape.width + STATES))
+        return Footprint(parameters, COPIES * weights, int(TEMPORARIES * self.shape.training_bytes(self.lookback)))
 
     def build(self, features: int) -> Encoder:
         """What stands before the head: `features` is the length of a code in frozen, the number of columns else."""

@@ -134,6 +134,13 @@ class FoundationConfig(NetworkConfig):
             date.fromisoformat(value)
         return value
 
+    @field_validator("paths")
+    @classmethod
+    def _are_pairs(cls, value: int) -> int:
+        if value % 2:
+            raise ValueError(f"paths come in mirrored pairs: an even number, got {value}")
+        return value
+
     @model_validator(mode="after")
     def _refuse_idle(self) -> Self:
         """Raise for a field that was changed and cannot act in this mode."""
