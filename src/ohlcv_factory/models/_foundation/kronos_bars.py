@@ -122,12 +122,15 @@ def stamps(clock: Tensor) -> Tensor:
 
 
 def coming_stamps(clock: Tensor, steps: int) -> Tensor:
-    """The stamps of the coming bars, int64 `(rows, steps, 5)`: one usual bar after the other, as no session were to end."""
-    total = (clock[..., 0] * MINUTES_PER_DAY + clock[..., 1]).double()
+    """The stamps of the coming bars, int64 `(rows, steps, 5)`, as if no session were to end.
+
+    They follow at the smallest distance between two known bars: that of bars without a break between them.
+    """
+    total = clock[..., 0].double() * MINUTES_PER_DAY + clock[..., 1]
     between = total.diff(dim=1).nan_to_num(torch.inf)
-    usual = torch.where(between > 0, between, torch.inf).amin(1, keepdim=True)
-    usual = torch.where(usual.isfinite(), usual, 1.0)
-    ahead = (total[:, -1:] + usual * torch.arange(1, steps + 1, device=clock.device)).long()
+    least = torch.where(between > 0, between, torch.inf).amin(1, keepdim=True)
+    least = torch.where(least.isfinite(), least, 1.0)
+    ahead = (total[:, -1:] + least * torch.arange(1, steps + 1, device=clock.device)).long()
     return _stamps(ahead // MINUTES_PER_DAY, ahead % MINUTES_PER_DAY)
 
 

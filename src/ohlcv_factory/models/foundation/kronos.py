@@ -111,6 +111,7 @@ class Kronos(BarModel):
         CheckpointKind("kronos", {}),
         CheckpointKind("kronos", {"d_in": 6}),
     )
+    config: KronosConfig
     places: ClassVar[tuple[str, ...]] = ("checkpoint", "tokenizer", "data_until")
     extra_columns = CLOCK
 
@@ -136,8 +137,7 @@ class Kronos(BarModel):
         return tuple(open_checkpoint(place, kind, data_until=self.config.data_until) for place, kind in opened)
 
     def _tokenizer_place(self) -> str:
-        named: str | None = self.config.tokenizer
-        place = named or TOKENIZERS.get(str(self.config.checkpoint).rstrip("/").rpartition("/")[2].lower())
+        place = self.config.tokenizer or TOKENIZERS.get(self.config.checkpoint.rstrip("/").rpartition("/")[2].lower())
         if place is None:
             raise UsageError(
                 f"the tokenizer of {self.config.checkpoint!r} is not known.",
@@ -155,8 +155,8 @@ class Kronos(BarModel):
         return self._backbone(*configs)
 
     def _backbone(self, *configs: Mapping[str, Any], checkpoints: tuple[Checkpoint, ...] = ()) -> KronosBackbone:
-        from kronos_finance._vendor.kronos_model import Kronos as Network
-        from kronos_finance._vendor.kronos_model import KronosTokenizer
+        from kronos_finance._vendor.kronos_model.kronos import Kronos as Network
+        from kronos_finance._vendor.kronos_model.kronos import KronosTokenizer
 
         network, tokenizer = (built(*each) for each in zip((Network, KronosTokenizer), configs, strict=True))
         for module, checkpoint in zip((network, tokenizer), checkpoints, strict=False):
@@ -184,7 +184,8 @@ class Kronos(BarModel):
 def _shares(drawn: np.ndarray, market: RowMarket) -> np.ndarray:
     """Shares `(n, 3)` of short, neutral and long among the paths `(n, paths, steps, 4)`."""
     if not (market.threshold > 0).all():
-        return touch_shares(*np.moveaxis(drawn, -1, 0), *barrier_returns(market), market.max_bars)
+        open_, high, low, close = np.moveaxis(drawn, -1, 0)  # each (row, path, step)
+        return touch_shares(open_, high, low, close, *barrier_returns(market), market.max_bars)
     at_expiry = drawn[np.arange(len(drawn)), :, market.max_bars - 1, CLOSE]
     ends = np.expm1(at_expiry)  # (row, path)
     falls, rises = (
