@@ -24,7 +24,7 @@ import torch
 from ohlcv_factory.dataset.samples import RowMarket, Samples
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, FactoryWarning, UsageError
-from ohlcv_factory.models._foundation.backbone import STATES, Backbone, BackboneShape
+from ohlcv_factory.models._foundation.backbone import STATES, Backbone, BackboneShape, QuantileBackbone
 from ohlcv_factory.models._foundation.checkpoint import (
     Checkpoint,
     CheckpointKind,
@@ -104,9 +104,9 @@ class FoundationModel(TorchModel):
 
         Barriers lie around the close of t at the distances of the row's rule, as far ahead as it is scheduled to look.
         """
-        backbone = self.ready_backbone()
-        quantiles = backbone.forecast(bars, int(market.max_bars.max())).double().cpu().numpy()
-        levels = np.array(backbone.shape.levels)
+        backbone, longest = self.ready_backbone(), int(market.max_bars.max())
+        assert isinstance(backbone, QuantileBackbone)
+        levels, quantiles = np.array(backbone.shape.levels), backbone.forecast(bars, longest).double().cpu().numpy()
         if (market.threshold > 0).all():
             at_expiry = quantiles[np.arange(len(quantiles)), market.max_bars - 1]
             return terminal_probabilities(at_expiry, levels, market.threshold)
