@@ -16,7 +16,7 @@ from ohlcv_factory.reports.run_report import write_run_report
 from ohlcv_factory.studies.leaderboard import FinishedRun
 
 ALL_SECTIONS = (
-    "asked", "data", "leaderboard", "curves", "decisions", "reliability", "importance", "training", "meaning", "provenance",
+    "asked", "data", "leaderboard", "curves", "decisions", "reliability", "breakdown", "importance", "training", "meaning", "provenance",
 )  # fmt: skip
 VOID = {"meta", "br"}
 
@@ -171,6 +171,20 @@ def test_a_run_of_the_first_version_is_still_reported(run, tmp_path):
     html = write_run_report([replace(run, path=copy, evaluation=evaluation)], tmp_path / "page.html").read_text()
     assert "<dt>Calibrated</dt><dd>by temperature and bias</dd>" in html
     assert "<dt>Acts on</dt><dd>the most probable class</dd>" in html
+
+
+def test_scores_stand_again_by_year_session_and_volatility(run, page):
+    section = page[page.index('<section id="breakdown">') :].partition("</section>")[0]
+    names = re.findall(r'<th scope="row">([^<]+)</th>', section)
+    assert names == [name for groups in run.evaluation["breakdown"].values() for name in groups]
+    assert {"2024", "asia", "outside"} <= set(names) and {"calm", "usual", "wild"} & set(names)
+
+
+def test_the_break_even_cost_stands_beside_the_cost_that_was_paid(run, tmp_path):
+    trading = {**run.evaluation["trading"], "break_even_cost_bps": -1.236, "cost_bps": 4.5}
+    known = replace(run, evaluation={**run.evaluation, "trading": trading})
+    html = write_run_report([known], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<td>−1.24 bp<small>paid 4.50 bp</small></td>" in html
 
 
 def test_undefined_scores_are_dashes(page):

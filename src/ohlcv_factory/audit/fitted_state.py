@@ -45,15 +45,14 @@ def scaler_and_selection(config: TrainerConfig) -> FitState:
 
 
 def everything_fitted(config: TrainerConfig) -> FitState:
-    """What may only know the train part: columns, scaler, calibrator, and the model by its answers to the train rows."""
+    """What may only know the train part: columns, scaler, and model, calibrator and rule by their answers to its rows."""
 
     def fit(container: TimeSeriesDataContainer) -> FittedState:
         pipeline = fit_pipeline(config, container).pipeline
         answers = pipeline.predict(container, container.rows("train"))
         scaler = {"centre": pipeline.scaler.centre, "scale": pipeline.scaler.scale}
-        return FittedState(
-            pipeline.columns, scaler, {"model": answers.raw.ravel(), "calibrator": answers.probabilities.ravel()}
-        )
+        told = {"model": answers.raw, "calibrator": answers.probabilities, "decision rule": answers.decision}
+        return FittedState(pipeline.columns, scaler, {name: values.ravel() for name, values in told.items()})
 
     return fit
 
