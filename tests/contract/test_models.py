@@ -37,7 +37,7 @@ HEAD: dict[str, Any] = {
     "head_learning_rate": 0.01,
     "batch_size": 32,
 }
-MODES = {"frozen": HEAD, "finetune": {**HEAD, "freeze_epochs": 1}}
+MODES = {"frozen": HEAD, "finetune": {**HEAD, "batch_size": 64, "head_learning_rate": 0.02, "freeze_epochs": 1}}
 """Foundation models by default train nothing; these settings of theirs do."""
 FOUNDATION = [name for name, entry in ModelRegistry.entries().items() if entry.family == "foundation"]
 CASES = [
