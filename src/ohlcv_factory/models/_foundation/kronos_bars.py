@@ -131,7 +131,7 @@ def coming_stamps(clock: Tensor, steps: int) -> Tensor:
     total = clock[..., 0].double() * MINUTES_PER_DAY + clock[..., 1]
     between = total.diff(dim=1).nan_to_num(torch.inf)
     least = torch.where(between > 0, between, torch.inf).amin(1, keepdim=True)
-    least = torch.where(least.isfinite(), least, 1.0)
+    least = torch.where(least.isfinite(), least, 1.0).clamp(max=366 * MINUTES_PER_DAY)
     total = total.clamp(-MOST_DAYS * MINUTES_PER_DAY, MOST_DAYS * MINUTES_PER_DAY)
     ahead = (total[:, -1:] + least * torch.arange(1, steps + 1, device=clock.device)).long()
     return _stamps(ahead // MINUTES_PER_DAY, ahead % MINUTES_PER_DAY)
