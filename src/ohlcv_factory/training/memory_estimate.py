@@ -84,11 +84,12 @@ def _network_memory(model: BaseModel, rows: int, n_features: int) -> dict[str, f
         "windows": windows,
         "least_windows": LEAST_WINDOWS,
     }
-    if device == "cpu":
+    free = free_bytes(device)
+    if free is None:
         return {**estimate, "cpu_memory_gb": estimate["cpu_memory_gb"] + step}
-    tensor, free = rows * n_features * TENSOR_BYTES, free_bytes(device)
+    tensor = rows * n_features * TENSOR_BYTES
     on_card = step + (tensor / 1e9 if has_room(device, tensor) else 0.0)
-    return {**estimate, "gpu_memory_gb": on_card, **({} if free is None else {"gpu_free_gb": free / 1e9})}
+    return {**estimate, "gpu_memory_gb": on_card, "gpu_free_gb": free / 1e9}
 
 
 def _rows_at_once(model: BaseModel, rows: int | None = None) -> tuple[str, int]:
