@@ -101,13 +101,13 @@ def _classification(
     probabilities = predictions.probabilities[rows] if has_probabilities else None
     block = classification_scores(truth, decision, probabilities, weight) | dict.fromkeys(EDGE_NAMES)
     if intervals and len(rows):
-        block_rows = _block_rows(weight, symbols=len(np.unique(predictions.index["symbol_code"][rows])))
+        block_rows = outlasting_block(weight, symbols=len(np.unique(predictions.index["symbol_code"][rows])))
         found = hit_rate_edge(truth, decision, block_rows=block_rows, seed=seed)
         block |= dict(zip(EDGE_NAMES, found or (), strict=False))
     return jsonable(block)  # type: ignore[no-any-return]
 
 
-def _block_rows(uniqueness: np.ndarray, symbols: int) -> int:
+def outlasting_block(uniqueness: np.ndarray, symbols: int) -> int:
     """Mean block for rows in time order: longer than labels overlap, and whole across the symbols of one moment."""
     overlap = OVERLAP_MULTIPLE / max(float(uniqueness.mean()), 1e-3)
     return symbols * max(default_block_length(len(uniqueness) // symbols), round(overlap))

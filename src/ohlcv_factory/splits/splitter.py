@@ -43,6 +43,11 @@ class Splitter(ABC):
     def tested(self) -> tuple[tuple[int, ...], ...]:
         """The blocks that each fold tests, from 0."""
 
+    @property
+    def paths(self) -> np.ndarray:
+        """The number (from 1) of the fold that predicts each block on each path through them, int64 `(paths, blocks)`."""
+        return np.arange(1, len(self.tested) + 1, dtype=np.int64)[None]
+
     @abstractmethod
     def block_borders(self, spans: LabelSpans) -> np.ndarray:
         """The first row of each block, and one past the last row."""

@@ -40,9 +40,21 @@ class Scores:
 
 def score_part(part: str, predictions: Predictions, container: TimeSeriesDataContainer, *, seed: int) -> Scores:
     """Score the predictions of a part's rows (in the container's order) beside the baselines."""
-    rows, train = container.rows(part), container.rows("train", scored=True)
+    shares = class_shares(container, container.rows("train"))
+    return score_rows(part, predictions, container, container.rows(part), shares, seed=seed)
+
+
+def score_rows(
+    name: str,
+    predictions: Predictions,
+    container: TimeSeriesDataContainer,
+    rows: np.ndarray,
+    shares: np.ndarray,
+    *,
+    seed: int,
+) -> Scores:
+    """Score the predictions of some rows beside the baselines; `shares` `(3,)` are those of the training rows' classes."""
     bar_ns = container.markets[0].bars.bar_seconds * NANOSECONDS
-    shares = np.bincount(container.labels.label[train], minlength=CLASS_COUNT) / len(train)
     block = scorecard(
         predictions,
         container.markets,
@@ -56,7 +68,14 @@ def score_part(part: str, predictions: Predictions, container: TimeSeriesDataCon
         "labelled": int(predictions.labelled.sum()),
         "scored": int(predictions.scored.sum()),
     }
-    return Scores(part, counts, block, simulate_all(predictions, container.markets))
+    return Scores(name, counts, block, simulate_all(predictions, container.markets))
+
+
+def class_shares(container: TimeSeriesDataContainer, rows: np.ndarray) -> np.ndarray:
+    """Shares of short, neutral and long among the scored ones of some rows, `(3,)`."""
+    labels = container.labels.label[rows][container.labels.scored[rows]]
+    shares: np.ndarray = np.bincount(labels, minlength=CLASS_COUNT) / len(labels)
+    return shares
 
 
 def _path_frame(result: Any) -> pl.DataFrame:
