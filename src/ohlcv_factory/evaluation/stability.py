@@ -31,7 +31,9 @@ class Stability:
     grade: str | None
     """A: no more than chance would do; D: at least three quarters of the spread is drift."""
     beyond_chance: float | None
-    """I², 0 to 1. Of a handful of blocks it is itself uncertain."""
+    """I², 0 to 1. Of a handful of blocks it is itself uncertain, hence the p-value beside it."""
+    p_value: float | None
+    """How often chance alone makes at least this spread: the tail of chi² with k - 1 degrees of freedom beyond Q."""
     spread: float | None
     """Standard deviation over the blocks."""
     chance: float | None
@@ -52,13 +54,16 @@ def stability(values: Sequence[float | None], intervals: Sequence[Sequence[float
         if value is not None and ends is not None and ends[1] > ends[0]
     ]
     if len(known) < MIN_BLOCKS:
-        return Stability(None, None, _spread([value for value, _ in known]), None, len(known))
+        return Stability(None, None, None, _spread([value for value, _ in known]), None, len(known))
+    from scipy.special import chdtrc
+
     found, errors = np.array(known).T
     weight = 1 / errors**2
     distance = float((weight * (found - np.average(found, weights=weight)) ** 2).sum())
     share = max(0.0, 1 - (len(known) - 1) / distance) if distance > 0 else 0.0
     chance = float(np.sqrt(np.mean(errors**2)))
-    return Stability(_grade(share), share, _spread(found), chance, len(known))
+    by_chance = float(chdtrc(len(known) - 1, distance))
+    return Stability(_grade(share), share, by_chance, _spread(found), chance, len(known))
 
 
 def log_loss_skill(

@@ -19,10 +19,9 @@ from ohlcv_factory.storage.formats import read_json, write_json
 from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import MANIFEST
-from ohlcv_factory.training.settings import RUNS_FOLDER, TrainerConfig
+from ohlcv_factory.training.settings import RUNS_FOLDER, STUDIES_FOLDER, TrainerConfig
 
 STUDY_SCHEMA_VERSION = 1
-STUDIES_FOLDER = "studies"
 CROSS_VALIDATION = "cv"
 """A kind of study: the first part of its folder's name."""
 RECIPE = Path("config") / "study.yaml"
