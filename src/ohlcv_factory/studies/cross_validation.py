@@ -172,6 +172,7 @@ class CrossValidation:
             self._fit(specs, folds.container, log)
             result = self._complete(folder, folds, specs)
             log.write(f"finished: {result.metrics['out_of_fold'][0]['verdict']['words']}")
+            self._write_manifest(folder, folds)
         return result
 
     def _specs(self, folder: Path, folds: TrainFolds) -> list[FoldSpec]:
@@ -249,7 +250,7 @@ class CrossValidation:
         )
 
     def _complete(self, folder: Path, folds: TrainFolds, specs: Sequence[FoldSpec]) -> CrossValidationResult:
-        """Put together what the folds left, in their order, score it and write it down, the manifest last."""
+        """Put together what the folds left, in their order, score it and write it down."""
         results = tuple(
             FoldResult.read(fold_folder(spec), fold.number, folds.container, folds.tested(fold))
             for spec, fold in zip(specs, folds.folds, strict=True)
@@ -267,9 +268,11 @@ class CrossValidation:
         plot_drift(folder / DRIFT, entries, drift_curve(paths[0].predictions, shares))
         if self.write_page is not None:
             self.write_page(folder)
-        model, container = self.model, folds.container
-        write_study_manifest(folder, CROSS_VALIDATION, self.config, model, container, self.clock, scheme=self.cv.scheme)
         return CrossValidationResult(folder.name, folder, results, paths, metrics)
+
+    def _write_manifest(self, folder: Path, folds: TrainFolds) -> None:
+        more = {"scheme": self.cv.scheme}
+        write_study_manifest(folder, CROSS_VALIDATION, self.config, self.model, folds.container, self.clock, more)
 
     def _metrics(self, results: Sequence[FoldResult], scores: Sequence[Scores], folds: TrainFolds) -> dict[str, Any]:
         """`metrics.json`: the same bytes wherever the folds were done."""
