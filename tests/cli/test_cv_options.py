@@ -45,8 +45,8 @@ def key(value: Any, name: str, differs: str = "folds", base: tuple[str, ...] = (
 BOOSTED = ("lightgbm", "--set", "model.n_estimators=20", "--set", "model.learning_rate=0.2")
 WALK = ("--scheme", "walk_forward")
 COMBINED = ("--scheme", "combinatorial", "--folds", "4")
-SHORT_EMBARGO = ("--embargo", "0", "--set", "sequence_length=100")
-GRU = ("gru", *(f"--set=model.{each}" for each in ("hidden_size=4", "num_layers=1", "max_epochs=1", "lookback=100")))
+TINY = ("hidden_size=4", "num_layers=1", "max_epochs=1", "lookback=40", "windows_per_epoch=256")
+GRU = ("gru", *(f"--set=model.{each}" for each in TINY))
 OWN_SET = {"mine": {"include": ["rsi_14", "return_*"]}}
 
 FLAGS = {

@@ -71,7 +71,12 @@ class CrossValidationResult:
     paths: tuple[OutOfFold, ...]
     """One for kfold and walk-forward, several for combinatorial."""
     metrics: dict[str, Any]
-    """`metrics.json`: scores of each tested block, summary, block_stability, and of each path."""
+    """`metrics.json`: scores of each tested block, summary, stability, and of each path."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Where embargoes were lowered, and what the fits had to say, each once."""
+        return tuple(self.metrics["notes"])
 
     @property
     def predictions(self) -> Predictions:
@@ -290,6 +295,7 @@ class CrossValidation:
             "stability": block_stability(entries),
             "out_of_fold": paths,
             "path_summary": summary(paths) if len(paths) > 1 else None,
+            "notes": _each_once([fold.notes for fold in folds.folds], [result.fit["notes"] for result in results]),
         }
 
 
@@ -311,3 +317,7 @@ def stability_words(metrics: Mapping[str, Any]) -> str:
         f"Stability {found['grade']}: log-loss skill {mean:+.4f} nats on average over {skill['blocks']} blocks, spread "
         f"{skill['spread']:.4f}, by chance alone {skill['chance']:.4f}; {skill['beyond_chance']:.0%} of the spread is drift."
     )
+
+
+def _each_once(*notes: Sequence[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(note for kind in notes for said in kind for note in said))
