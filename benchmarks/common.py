@@ -47,7 +47,7 @@ class Timing:
 class Line:
     """One line of the table: a case of ours, and a peer where there is one."""
 
-    row: int
+    row: int | str
     work: str
     ours: Timing
     target: str
@@ -149,7 +149,7 @@ def _medians(runs: Sequence[Mapping[str, Any]]) -> Timing:
     return Timing(wall, cpu, peak, len(runs), runs[-1]["facts"])
 
 
-def against(row: int, work: str, ours: Timing | str, target: str, peer: str, theirs: Timing | str) -> Line:
+def against(row: int | str, work: str, ours: Timing | str, target: str, peer: str, theirs: Timing | str) -> Line:
     """A line against a peer; a peer without figures is reported as missing. Raises when ours has none."""
     own = required(ours, work)
     if isinstance(theirs, str):

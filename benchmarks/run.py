@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import causal_wavelets
+import first_touch_mapping
 import fit_overhead
 import full_catalogue
 import indicator_columns
@@ -35,7 +36,7 @@ import triple_barrier_labels
 import window_gathering
 from common import Bench, Line, Timing
 
-ROWS = {
+ROWS: dict[int | str, Any] = {
     1: indicator_columns,
     2: indicator_peers,
     3: full_catalogue,
@@ -50,7 +51,9 @@ ROWS = {
     12: mamba_block,
     13: fit_overhead,
     15: start_up,
+    "first_touch": first_touch_mapping,
 }
+"""The rows of the specification by number, others by name."""
 OVERHEAD_ROWS = (1, 13)
 HERE = Path(__file__).parent
 OURS = (
@@ -82,14 +85,19 @@ def main() -> None:
     load_before = os.getloadavg()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), given.peer_python)
-        lines = [line for row in given.rows.split(",") for line in measured(int(row), bench)]
+        lines = [line for row in given.rows.split(",") for line in measured(row_of(row), bench)]
     print(table(lines))
     results = {"machine": machine(), "load": {"before": load_before, "after": os.getloadavg()}}
     results |= {"versions": versions(given.peer_python), "lines": [line_facts(line) for line in lines]}
     given.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
-def measured(row: int, bench: Bench) -> list[Line]:
+def row_of(text: str) -> int | str:
+    """The key of a row as it is typed."""
+    return int(text) if text.isdigit() else text
+
+
+def measured(row: int | str, bench: Bench) -> list[Line]:
     """The lines of one row."""
     print(f"row {row}: {ROWS[row].__name__} …", file=sys.stderr)
     return ROWS[row].lines(bench)
@@ -113,7 +121,7 @@ def cells(line: Line) -> tuple[str, ...]:
     return (str(line.row), line.work, *ours, *theirs, line.target)
 
 
-def ratios(row: int, own: Timing, peer: Timing) -> tuple[float, float]:
+def ratios(row: int | str, own: Timing, peer: Timing) -> tuple[float, float]:
     """Wall and CPU ratio, in the direction in which the row's target is stated."""
     wall, cpu = peer.wall_seconds / own.wall_seconds, peer.cpu_seconds / own.cpu_seconds
     return (1 / wall, 1 / cpu) if row in OVERHEAD_ROWS else (wall, cpu)

@@ -8,7 +8,7 @@ from own_features import own_features
 
 from ohlcv_factory.bars.sessions import CALENDARS
 from ohlcv_factory.bars.synthetic import random_walk
-from ohlcv_factory.features.plugins import load_plugins
+from ohlcv_factory.runtime.plugin_files import load_plugins
 
 SUPPORT = Path(__file__).parent.parent / "support"
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from forecasters import forecasters
 from markets import COLUMNS, bar_file
 
 from ohlcv_factory.audit.fitted_state import FittedState, audit_fit, fitted_state, rows_not_fitted
@@ -13,6 +14,8 @@ from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.features.selection import fit_selection
 from ohlcv_factory.features.sets import SetRules
 from ohlcv_factory.training.settings import TrainerConfig
+
+__all__ = ["forecasters"]
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +66,17 @@ def test_the_rows_that_are_not_fitted_are_all_but_the_first_of_the_train_part(co
     assert (container.part[fit] == 0).all()
     assert len(fit) > 3000
     assert (container.part[rows] == 0).sum() >= 1000  # stop and calibrate
+
+
+def test_a_fit_on_bars_and_label_rules_knows_its_own_rows_only(forecasters, container):
+    config = TrainerConfig(model_name="momentum", horizon=5, model={"lookback": 300})
+    assert list(audit_fit(config, container)) == []
+
+
+def test_a_scaler_of_all_bars_is_caught(container):
+    def leaky(given):
+        windows = given.padded_windows(np.arange(len(given)), ("close",), 1)
+        return FittedState(("close",), {"centre": windows.table.mean(axis=0)})
+
+    (violation,) = fitted_state(leaky, container, rows_not_fitted(container))
+    assert violation.feature == "close"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from command_line import DATASET, call, succeed, write_bars
+from markets import COLUMNS
 
 from ohlcv_factory.config import read_yaml
 from ohlcv_factory.models.registry import ModelRegistry
@@ -14,13 +15,17 @@ from ohlcv_factory.storage.formats import read_json
 pytest.importorskip("torch")
 FOLDER = Path(__file__).parents[2] / "configs" / "models"
 NETWORKS = {name for name, entry in ModelRegistry.entries().items() if "torch" in entry.requires}
+OF_RAW_BARS = ("log_open_change", "log_high_change", "log_low_change", "log_return_1", "log_volume_change")
+"""The columns of the models that read raw bars."""
 RECIPES = sorted(path for path in FOLDER.glob("*.yaml") if read_yaml(path).values["model_name"] in NETWORKS)
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("settings")
-    succeed("data", "build", write_bars(folder / "SYNTH_few.csv", 3000), "--out", folder / "dataset", *DATASET)
+    columns = ", ".join([*COLUMNS, *OF_RAW_BARS])
+    bars = write_bars(folder / "SYNTH_few.csv", 3000)
+    succeed("data", "build", bars, "--out", folder / "dataset", *DATASET, "--set", f"features=[{columns}]")
     return folder / "dataset"
 
 

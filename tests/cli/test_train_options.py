@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import typer
 from command_line import DATASET, Answer, call, succeed, write_bars
@@ -53,10 +54,12 @@ LIGHTGBM = ("--model", "lightgbm", "--set", "model.n_estimators=40", "--set", "m
 SMALL = ("--dataset", "small")
 OWN_SET = {"mine": {"include": ["rsi_14", "return_*"]}}
 WITH_PLUGIN = ("--dataset", "with_plugin")
+TWO = ("--dataset", "two")
 
 FLAGS = {
     "model": Case(("--model", "random_forest")),
     "dataset": Case(("--dataset", "small")),
+    "symbol": Case(("--symbol", "SYNTHB"), "symbols", base=TWO),
     "horizon": Case(("--horizon", "10")),
     "config": Case({"model": {"C": 0.01}}),
     "overrides": Case(("--set", "model.C=0.01")),
@@ -75,6 +78,7 @@ FLAGS = {
 KEYS = {
     "model_name": key("model_name", "random_forest"),
     "dataset": key("dataset", "small"),
+    "symbol": key("symbol", "SYNTHB", "symbols", base=TWO),
     "horizon": key("horizon", 10),
     "feature_set": key("feature_set", "neural_optimal"),
     "feature_sets": key("feature_sets", OWN_SET, "code", base=("--feature-set", "mine")),
@@ -90,7 +94,9 @@ KEYS = {
     "model": key("model", {"C": 0.01}),
     "weighting": key("weighting", "quality"),
     "balanced": key("balanced", True),
-    "calibrate": key("calibrate", False),
+    "calibration": key("calibration", "none"),
+    "decision": key("decision", "threshold", "decisions"),
+    "conformal_coverage": key("conformal_coverage", 0.5, "decisions", base=("--set", "decision=conformal")),
     "refit": key("refit", "all"),
     "allow_missing_class": key("allow_missing_class", True, "code", base=("--dataset", "without_long")),
     "threads": key("threads", 1, "threads"),
@@ -233,6 +239,8 @@ def trained(folder, dataset, bar_csv):
     (place / "large").symlink_to(dataset)
     few = write_bars(place / "SYNTH_few.csv", 3000)
     succeed("data", "build", few, "--out", place / "small", *DATASET)
+    two = [write_bars(place / f"SYNTH{name}.csv", 2600, seed=seed) for seed, name in enumerate("AB")]
+    succeed("data", "build", *two, "--out", place / "two", *DATASET)
     unreachable = ("--set", "barriers.5={k_up: 50, k_down: 2, max_bars: 8}")
     succeed("data", "build", few, "--out", place / "without_long", *DATASET, *unreachable)
 
@@ -272,9 +280,11 @@ def observed(answer: Answer, run: Path | None) -> dict[str, Any]:
         metrics = read_json(run / "metrics" / "training_metrics.json")
         seen |= {
             PROBABILITIES: (run / "predictions" / "val_probabilities.npy").read_bytes(),
+            "decisions": pl.read_parquet(run / "predictions" / "val_predictions.parquet")["decision"].to_list(),
             "epochs": metrics["epochs_trained"],
             "history": metrics["history"],
             "experiment": manifest["experiment_name"],
+            "symbols": manifest["symbols"],
             "threads": (recipe["threads"], manifest["threads"], answer.environment["OMP_NUM_THREADS"]),
         }
     return seen

@@ -29,3 +29,11 @@ def two_symbols():
     config = DatasetConfig(horizons=(5,), features=COLUMNS, embargo_days="auto")
     files = [bar_file(random_walk(3000, 1, symbol="SYNTH_A")), bar_file(random_walk(2500, 2, symbol="SYNTH_B"))]
     return TimeSeriesDataContainer.from_built(build_dataset(files, config), 5)
+
+
+@pytest.fixture(scope="session")
+def two_built():
+    """Two symbols with rows in every part."""
+    config = DatasetConfig(horizons=(5,), features=COLUMNS, embargo_days="auto")
+    files = [bar_file(random_walk(3000, 1, symbol="SYNTH_A")), bar_file(random_walk(2900, 2, symbol="SYNTH_B"))]
+    return build_dataset(files, config)

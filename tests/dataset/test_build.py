@@ -132,3 +132,21 @@ def test_a_full_barrier_override_opens_a_new_horizon():
     )
     rule = build_dataset([bar_file(random_walk(4000, 1))], config).symbols[0].labels[7].rule
     assert (rule.k_up, rule.k_down, rule.max_bars) == (1.0, 2.0, 14)
+
+
+def test_one_symbol_of_two_keeps_the_dates_and_has_a_fingerprint_of_its_own(two_built):
+    one = two_built.only("SYNTH_B")
+    assert [symbol.bars.symbol for symbol in one.symbols] == ["SYNTH_B"]
+    assert one.borders_ns == two_built.borders_ns
+    assert len({one.fingerprint, two_built.fingerprint, two_built.only("SYNTH_A").fingerprint}) == 3
+
+
+def test_the_only_symbol_of_a_dataset_is_the_dataset(dataset):
+    assert dataset.only("SYNTH") is dataset
+
+
+def test_a_symbol_with_too_few_rows_in_a_part_is_refused_with_the_arithmetic(two_built):
+    short = two_built.symbols[1]
+    thin = replace(short, part=np.where(np.arange(len(short.part)) % 9, -1, short.part).astype(np.int8))
+    with pytest.raises(DataError, match=r"part '\w+' has \d+ scored rows at horizon 5, at least 200 are needed"):
+        replace(two_built, symbols=(two_built.symbols[0], thin)).only("SYNTH_B")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from markets import COLUMNS, bar_file
@@ -8,6 +10,7 @@ from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.dataset.build import build_dataset
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.dataset.store import write_dataset
 from ohlcv_factory.errors import DataError, UnknownNameError, UsageError
 
 
@@ -184,3 +187,84 @@ def test_label_spans_of_one_symbol_keep_its_order(container):
     spans = container.label_spans(container.rows("train"))
     assert spans.order is None
     assert spans.reads_from.tolist() == spans.moment.tolist()
+
+
+def test_padded_windows_have_the_bits_of_the_raw_feature_columns_and_reach_back_to_the_first_bar():
+    bars = random_walk(3000, 1)
+    names = ("open", "high", "low", "close", "volume")
+    settings = {"horizons": (5,), "embargo_days": "auto"}
+    with_raw, without = (
+        TimeSeriesDataContainer.from_bars(bars, horizon=5, config=DatasetConfig(features=columns, **settings))
+        for columns in ((*COLUMNS, *names), COLUMNS)
+    )
+    rows, lookback = np.array([900, 0, 1]), 1000
+    windows = without.padded_windows(rows, names, lookback)
+    whole = with_raw.windows(rows[:1], names, 257)
+    assert windows[0][-257:].tobytes() == whole[0].tobytes()
+    first = without.index["row"][0]
+    assert np.isnan(windows[1]).all(axis=1).tolist() == [True] * (lookback - first - 1) + [False] * (first + 1)
+    assert np.array_equal(windows[1][-first - 1 :, 3], bars.close[: first + 1].astype(np.float32))
+    assert without.raw_names == names
+    assert without.inputs(rows, ("close",), 3, padded=True).starts is None
+
+
+def test_a_padded_window_holds_bars_of_one_symbol(two_symbols):
+    rows = np.array([len(two_symbols) - 1, 5, np.flatnonzero(two_symbols.index["symbol_code"] == 1)[0]])
+    windows = two_symbols.padded_windows(rows, ("close", "volume"), 5000)
+    for row, window in zip(rows, windows[:], strict=True):
+        bars = two_symbols.markets[two_symbols.index["symbol_code"][row]].bars
+        count = two_symbols.index["row"][row] + 1
+        assert np.isnan(window[:-count]).all()
+        assert np.array_equal(window[-count:, 0], bars.close[:count].astype(np.float32))
+    assert len(two_symbols.padded_windows(rows[:0], ("close",), 7)) == 0
+
+
+def test_a_computed_column_is_refused_in_a_padded_window(container):
+    with pytest.raises(UsageError, match="a padded window cannot hold 'rsi_14'") as caught:
+        container.padded_windows(np.array([0]), ("close", "rsi_14"), 10)
+    assert caught.value.help == "raw columns of these bars: open, high, low, close, volume"
+
+
+def test_bars_without_volume_have_no_raw_column_of_it():
+    bars = random_walk(3000, 1)
+    silent = replace(bars, volume=np.zeros(len(bars)))
+    config = DatasetConfig(horizons=(5,), features=("return_1", "rsi_14"), embargo_days="auto")
+    assert TimeSeriesDataContainer.from_bars(silent, horizon=5, config=config).raw_names == (
+        "open",
+        "high",
+        "low",
+        "close",
+    )
+
+
+def test_the_market_of_rows_in_any_order_is_that_of_each(two_symbols):
+    rows = np.array([len(two_symbols) - 1, 5, len(two_symbols) - 900, 0])
+    together = two_symbols.row_market(rows)
+    for place, row in enumerate(rows):
+        alone = two_symbols.row_market(np.array([row]))
+        assert together.close[place] == two_symbols.close(np.array([row]))[0]
+        assert (together.atr[place], together.close[place]) == (alone.atr[0], alone.close[0])
+
+
+def test_the_data_spec_holds_the_label_settings_of_its_horizon():
+    barriers = {5: {"k_up": 2.0}, 10: {"k_down": 3.0}}
+    config = DatasetConfig.parse(
+        {"horizons": [5, 10], "features": COLUMNS, "embargo_days": "auto", "barriers": barriers}
+    )
+    labels = TimeSeriesDataContainer.from_bars(random_walk(4000, 3), horizon=10, config=config).data_spec["labels"]
+    again = DatasetConfig.parse(labels)
+    instrument = config.instrument("SYNTH")
+    assert again.horizons == (10,)
+    assert again.rule(instrument, 10) == config.rule(instrument, 10)
+
+
+def test_the_container_of_one_symbol_holds_its_rows_of_the_common_one(two_built, tmp_path):
+    both = TimeSeriesDataContainer.from_built(two_built, 5)
+    folder = write_dataset(two_built, tmp_path / "two", {})
+    one = TimeSeriesDataContainer.from_dataset(folder, 5, symbol="SYNTH_B")
+    own = both.index["symbol_code"] == 1
+    assert (one.symbols, one.symbol) == (("SYNTH_B",), "SYNTH_B")
+    assert np.array_equal(one.index["time_ns"], both.index["time_ns"][own])
+    assert np.array_equal(one.part, both.part[own])
+    assert one.features.tobytes() == both.features[own].tobytes()
+    assert set(one.index["symbol_code"]) == {0}

@@ -13,7 +13,7 @@ from ohlcv_factory.bars.rolls import Rolls
 from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.dataset.build import build_dataset
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.dataset.rolled import eligible_rows, feature_rows
+from ohlcv_factory.dataset.rolled import eligible_rows, feature_rows, first_rows, padded_windows
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import UsageError
 
@@ -101,3 +101,19 @@ def test_times_of_rolls_belong_to_one_series():
     )
     with pytest.raises(UsageError, match="2 symbols were given"):
         build_dataset(files, config)
+
+
+def test_the_past_of_a_row_begins_with_the_series_or_with_a_roll_that_is_cut():
+    rows = np.array([0, ROLL - 1, ROLL, 4999])
+    assert first_rows(rolled(), rows, Rolls()).tolist() == [0, 0, 0, 0]
+    assert first_rows(rolled(), rows, CUT).tolist() == [0, 0, ROLL, ROLL]
+
+
+@pytest.mark.parametrize("first", [0, ROLL - 20])
+def test_padded_windows_are_the_same_from_all_the_features_and_from_the_last_ones(first):
+    bars, rows = rolled(), np.array([ROLL + 3, ROLL + 40])
+    features = feature_rows(bars, INSTRUMENT, ("close",), CUT, first)
+    windows = padded_windows(bars, features, rows, 10, CUT)
+    assert np.isnan(windows[0][:6]).all()
+    np.testing.assert_array_equal(windows[0][6:, 0], bars.close[ROLL : ROLL + 4].astype(np.float32))
+    np.testing.assert_array_equal(windows[1][:, 0], bars.close[ROLL + 31 : ROLL + 41].astype(np.float32))

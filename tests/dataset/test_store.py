@@ -14,7 +14,7 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import BarrierOverride, DatasetConfig
 from ohlcv_factory.dataset.store import read_dataset, read_manifest, write_dataset
 from ohlcv_factory.dataset.summary import summarise
-from ohlcv_factory.errors import DataError, InputMissingError, OutputError
+from ohlcv_factory.errors import DataError, InputMissingError, OutputError, UnknownNameError
 from ohlcv_factory.labels.fixed_horizon import FixedHorizonRule
 
 
@@ -146,3 +146,31 @@ def test_raw_columns_come_back_from_the_bars_which_keep_their_precision(tmp_path
     assert read.feature_names == ("return_1", "close", "volume")
     assert read.symbols[0].features.tobytes() == built.symbols[0].features.tobytes()
     assert np.array_equal(read.symbols[0].bars.close, bars.close)
+
+
+@pytest.fixture
+def folder_of_two(two_built, tmp_path):
+    return write_dataset(two_built, tmp_path / "two", summarise(two_built))
+
+
+def test_one_symbol_is_read_with_the_dates_of_all_and_without_the_files_of_the_other(two_built, folder_of_two):
+    for name in ("SYNTH_A.parquet", "SYNTH_A.features.npy"):
+        (folder_of_two / name).unlink()
+    read = read_dataset(folder_of_two, symbol="SYNTH_B")
+    assert [symbol.bars.symbol for symbol in read.symbols] == ["SYNTH_B"]
+    assert read.borders_ns == two_built.borders_ns
+    assert [account["symbol"] for account in read.accounts] == ["SYNTH_B"]
+    assert read.fingerprint == two_built.only("SYNTH_B").fingerprint
+    assert np.array_equal(read.symbols[0].part, two_built.symbols[1].part)
+
+
+def test_a_symbol_that_is_not_there_is_refused_with_the_nearest(folder_of_two):
+    with pytest.raises(UnknownNameError, match=r"Unknown symbol 'SYNTH_C'\. Did you mean 'SYNTH_"):
+        read_dataset(folder_of_two, symbol="SYNTH_C")
+
+
+def test_a_damaged_file_of_the_one_symbol_is_refused(folder_of_two):
+    path = folder_of_two / "SYNTH_B.features.npy"
+    path.write_bytes(path.read_bytes()[:-4] + b"1234")
+    with pytest.raises(DataError, match=r"SYNTH_B\.features\.npy is not the file that was written"):
+        read_dataset(folder_of_two, symbol="SYNTH_B")

@@ -51,3 +51,52 @@ def test_tensors_hold_the_same_windows():
     assert len(windows) == 3
     assert windows[1].tolist() == source[1].tolist()
     assert windows.batch(torch.tensor([2, 0])).tolist() == source[np.array([2, 0])].tolist()
+
+
+PADDED = WindowSource(TABLE, np.array([2, 9, 5]), 4, np.array([1, 0, 5]))
+
+
+def test_a_padded_window_holds_nan_for_the_bars_before_its_start():
+    nan = [np.nan, np.nan]
+    assert PADDED.shape == (3, 4, 2)
+    np.testing.assert_array_equal(PADDED[0], [nan, nan, [2, 3], [4, 5]])
+    np.testing.assert_array_equal(PADDED[np.array([2, 1])][1], TABLE[6:10])
+    np.testing.assert_array_equal(PADDED[2], [nan, nan, nan, [10, 11]])
+    np.testing.assert_array_equal(np.asarray(PADDED), [PADDED[row] for row in range(3)])
+    np.testing.assert_array_equal(PADDED.take(np.array([2, 0]))[1], PADDED[0])
+    np.testing.assert_array_equal(PADDED.with_table(2 * TABLE)[0], 2 * PADDED[0])
+
+
+def test_rows_before_a_start_are_not_used():
+    assert np.flatnonzero(PADDED.used_rows()).tolist() == [1, 2, 5, 6, 7, 8, 9]
+    assert PADDED.firsts.tolist() == [1, 6, 5]
+
+
+def test_padding_that_no_window_needs_leaves_a_plain_source():
+    whole = WindowSource.padded(TABLE, np.array([3, 9]), 4, np.array([0, 6]))
+    assert whole.starts is None
+    assert WindowSource.padded(TABLE, np.array([3, 9]), 4, np.array([1, 6])).starts is not None
+
+
+def test_an_array_says_by_nan_on_the_left_which_bars_do_not_exist():
+    again = WindowSource.of_array(PADDED[:], padded=True)
+    np.testing.assert_array_equal(again[:], PADDED[:])
+    assert np.isfinite(again.table[again.used_rows()]).all()
+    inside = PADDED[:]
+    inside[1, 2] = np.nan
+    assert np.isnan(WindowSource.of_array(inside, padded=True).table[6]).all()
+    assert WindowSource.of_array(inside, padded=True).used_rows()[6]
+    assert WindowSource.of_array(PADDED[:]).starts is None
+
+
+@pytest.mark.parametrize("start", [-1, 3])
+def test_a_start_outside_its_window_is_refused(start):
+    with pytest.raises(DataError, match="a window must lie inside it"):
+        WindowSource(TABLE, np.array([2]), 4, np.array([start]))
+
+
+def test_tensors_hold_the_same_padded_windows():
+    torch = pytest.importorskip("torch", reason="networks need torch")
+    windows = PADDED.torch()
+    np.testing.assert_array_equal(windows[0].numpy(), PADDED[0])
+    np.testing.assert_array_equal(windows.batch(torch.tensor([2, 0])).numpy(), PADDED[np.array([2, 0])])

@@ -22,6 +22,7 @@ PAGES = (
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/data.md",
+    "docs/decisions.md",
     "docs/dialects.md",
     "docs/features.md",
     "docs/glossary.md",

@@ -10,6 +10,9 @@ from own_features import own_features
 
 from ohlcv_factory.errors import MissingExtraError, UsageError
 from ohlcv_factory.models.registry import BrokenPluginWarning, ModelRegistry
+from ohlcv_factory.reports.run_report import write_run_report
+from ohlcv_factory.runtime.plugin_files import load_plugins
+from ohlcv_factory.studies.leaderboard import find_runs
 from ohlcv_factory.testing.models import check_model
 
 PLUGIN = "examples/third_party_model"
@@ -46,6 +49,21 @@ def test_a_custom_model_keeps_the_contract_and_trains(run_script, capsys, tmp_pa
     assert capsys.readouterr().out.startswith("naive_bayes keeps the contract\n")
     (run,) = (tmp_path / "experiments" / "runs").iterdir()
     assert (run / "checkpoints" / "best_model.npz").is_file()
+
+
+def test_a_custom_network_trains_and_the_report_shows_where_it_looked(run_script, tmp_path) -> None:
+    pytest.importorskip("torch")
+    run_script("examples/custom_network.py")
+    (run,) = find_runs([tmp_path / "experiments" / "runs"])
+    page = write_run_report([run], tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Attention over bars" in page
+
+
+@pytest.mark.slow
+def test_a_custom_network_keeps_the_contract(pytestconfig, own_registry) -> None:
+    pytest.importorskip("torch")
+    load_plugins([pytestconfig.rootpath / "examples" / "custom_network.py"])
+    check_model("bar_attention")
 
 
 def test_features_of_ones_own_keep_the_contract(run_script, capsys) -> None:

@@ -8,13 +8,16 @@ from ohlcv_factory.evaluation.classification import (
     brier_score,
     calibration_error,
     class_scores,
+    classification_intervals,
     classification_scores,
-    confusion_matrix,
     direction_scores,
     log_loss,
     reliability,
 )
+from ohlcv_factory.evaluation.confusion import confusion_matrix
+from ohlcv_factory.evaluation.significance import RESAMPLES, TAILS, draw_blocks
 from ohlcv_factory.labels.classes import LONG, NEUTRAL, SHORT
+from ohlcv_factory.runtime.seeding import component_generator
 
 TRUTH = np.array([SHORT, SHORT, NEUTRAL, NEUTRAL, LONG, LONG, LONG, LONG], np.int8)
 DECISION = np.array([SHORT, LONG, NEUTRAL, SHORT, LONG, LONG, NEUTRAL, LONG], np.int8)
@@ -113,3 +116,58 @@ def test_no_rows_give_none_and_no_warning():
     assert scores["rows"] == 0
     assert scores["classes_present"] == []
     assert all(scores[name] is None for name in ("accuracy", "macro_f1", "mcc", "log_loss", "brier", "ece"))
+
+
+SCORE_NAMES = {
+    "accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "mcc", "direction_hit_rate", "direction_edge",
+    "log_loss", "brier",
+}  # fmt: skip
+
+
+def test_every_score_lies_in_its_interval():
+    truth, decision, probabilities = random_case(count=2000)
+    scores = classification_scores(truth, decision, probabilities, np.ones(2000))
+    intervals = classification_intervals(truth, decision, probabilities, block_rows=10)
+    assert set(intervals) == SCORE_NAMES
+    for name, (low, high) in intervals.items():
+        assert low < scores[name] < high
+
+
+def test_the_interval_of_macro_f1_is_that_of_gathered_rows():
+    truth, decision, probabilities = random_case(count=400)
+    found = classification_intervals(truth, decision, probabilities, block_rows=8, seed=5)["macro_f1"]
+    starts, stops = draw_blocks(400, 8, RESAMPLES, component_generator(5, "stationary_bootstrap"))
+    gathered = []
+    for firsts, pasts in zip(starts, stops, strict=True):
+        rows = np.concatenate([np.arange(*ends) % 400 for ends in zip(firsts, pasts, strict=True)])
+        gathered.append(class_scores(confusion_matrix(truth[rows], decision[rows]))["macro_f1"])
+    own = class_scores(confusion_matrix(truth, decision))["macro_f1"]
+    widening = 1 / np.sqrt(1 - 15 / 400)
+    assert found == pytest.approx(own + (np.quantile(gathered, TAILS) - own) * widening, abs=1e-9)
+
+
+def test_intervals_stay_where_a_score_can_lie():
+    truth = np.tile([SHORT, NEUTRAL, LONG, LONG], 30)
+    decision = truth.copy()
+    decision[0] = LONG
+    intervals = classification_intervals(truth, decision, None, block_rows=5)
+    assert intervals["accuracy"].high == 1.0 and intervals["macro_f1"].high == 1.0
+    assert (intervals["log_loss"], intervals["brier"]) == (None, None)
+
+
+def test_always_short_has_an_edge_of_zero_width_and_no_correlation():
+    truth = np.where(np.random.default_rng(0).random(500) < 0.41, LONG, SHORT)
+    intervals = classification_intervals(truth, np.full(500, SHORT), None, block_rows=10)
+    assert intervals["direction_edge"] == pytest.approx((0.0, 0.0), abs=1e-12)
+    assert intervals["mcc"] is None
+
+
+def test_intervals_of_overlapping_labels_cover_about_ninety_per_cent():
+    # truth in runs of 8 rows, decisions that know nothing of it in runs of 8 rows: the true correlation is 0
+    covered = 0
+    for seed in range(150):
+        generator = np.random.default_rng(seed)
+        truth, decision = (np.repeat(generator.integers(0, 3, 200), 8) for _ in range(2))
+        low, high = classification_intervals(truth, decision, None, block_rows=40, seed=seed)["mcc"]
+        covered += low <= 0.0 <= high
+    assert 0.83 <= covered / 150 <= 0.95

@@ -158,6 +158,11 @@ def test_the_verdict_says_its_numbers():
     )
 
 
+def test_the_verdict_says_that_chance_is_beaten_above_its_spread_only():
+    words = verdict(scores(), {"random_same_turnover": rival(-0.5, (-2.0, 1.1))}).words
+    assert words == "No edge found: net Sharpe not above the upper end of random_same_turnover 1.10."
+
+
 def test_thresholds_are_passed_only_from_above():
     assert threshold_column(scores(sharpe=0.31)) == {
         "macro_f1": {"threshold": 0.35, "value": 0.35, "passed": False},

@@ -3,16 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ohlcv_factory.errors import UsageError
+from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.evaluation.significance import (
     bootstrap_interval,
+    bootstrap_intervals,
     bootstrap_means,
     default_block_length,
     draw_blocks,
-    hit_rate_edge,
+    paired_difference,
     wilson_interval,
 )
-from ohlcv_factory.labels.classes import LONG, NEUTRAL, SHORT
 
 
 def first_column(means):
@@ -100,20 +100,28 @@ def test_undefined_resamples_do_not_count_and_too_many_make_the_interval_undefin
         bootstrap_means(np.zeros((0, 1)))
 
 
-def test_hit_rate_edge_by_hand():
-    truth = np.array([LONG, LONG, SHORT, LONG, NEUTRAL, SHORT])
-    decision = np.array([LONG, LONG, SHORT, SHORT, LONG, NEUTRAL])
-    # four directional rows: 3 hits; truth long 3/4, decision long 2/4: independent 3/8 + 1/8 = 1/2
-    assert hit_rate_edge(truth, decision).edge == pytest.approx(0.75 - 0.5)
+def test_several_statistics_of_the_same_columns_come_from_the_same_resamples():
+    columns = np.random.default_rng(4).normal(size=(80, 2))
+    both = bootstrap_intervals(columns, {"first": first_column, "second": lambda means: means[:, 1]}, seed=6)
+    assert both["first"] == bootstrap_interval(columns, first_column, seed=6)
+    assert both["second"] == pytest.approx(bootstrap_interval(columns[:, 1:], first_column, seed=6))
 
 
-def test_always_short_has_no_edge_however_often_it_hits():
-    truth = np.where(np.random.default_rng(0).random(500) < 0.41, LONG, SHORT)
-    found = hit_rate_edge(truth, np.full(500, SHORT))
-    assert found.edge == pytest.approx(0.0, abs=1e-12)
-    assert found.interval == pytest.approx((0.0, 0.0), abs=1e-12)
+def test_what_moves_both_cancels_in_a_paired_difference():
+    generator = np.random.default_rng(8)
+    market, own = generator.normal(0, 5, (400, 1)), generator.normal(0, 0.1, (400, 1))
+    found = paired_difference(market + own + 0.5, market, first_column)
+    assert found.value == pytest.approx(0.5 + own.mean())
+    assert 0.48 < found.interval.low < found.value < found.interval.high < 0.52
+    alone = bootstrap_interval(market + own + 0.5, first_column)
+    assert alone.high - alone.low > 30 * (found.interval.high - found.interval.low)
 
 
-def test_no_directional_row_has_no_edge_to_speak_of():
-    assert hit_rate_edge(np.full(9, NEUTRAL), np.full(9, LONG)) is None
-    assert hit_rate_edge(np.zeros(0, np.int8), np.zeros(0, np.int8)) is None
+def test_a_series_does_not_differ_from_itself():
+    values = np.random.default_rng(9).normal(size=(50, 1))
+    assert paired_difference(values, values, first_column) == (0.0, (0.0, 0.0))
+
+
+def test_rows_that_do_not_pair_are_refused():
+    with pytest.raises(DataError, match=r"the same rows twice, got shapes \(3, 1\) and \(4, 1\)"):
+        paired_difference(np.zeros((3, 1)), np.zeros((4, 1)), first_column)

@@ -18,10 +18,6 @@ from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.evaluation.trading import (
     Exit,
     TradeRules,
-    max_drawdown,
-    profit_factor,
-    sharpe_interval,
-    sharpe_ratio,
     simulate,
     simulate_all,
     simulate_sides,
@@ -370,29 +366,3 @@ def test_later_bars_and_signals_change_no_earlier_pnl(path, cut):
     other = np.where(np.arange(len(wanted)) < cut, wanted, -wanted)
     before, after = simulate_sides(wanted, where, 0), simulate_sides(other, corrupted, 0)
     np.testing.assert_array_equal(before.net[:cut], after.net[:cut])
-
-
-def test_sharpe_ratio_is_the_textbook_formula():
-    # mean 0.01, deviations -0.02, 0, +0.02: std (ddof 1) = 0.02
-    assert sharpe_ratio(np.array([-0.01, 0.01, 0.03]), 256.0) == pytest.approx(0.5 * 16)
-    assert sharpe_ratio(np.array([0.01]), 256.0) is None
-    assert sharpe_ratio(np.zeros(10), 256.0) is None
-
-
-def test_sharpe_interval_holds_the_estimate_and_repeats_with_its_seed():
-    daily = np.random.default_rng(0).normal(0.1, 1.0, 120)
-    interval = sharpe_interval(daily, 252.0, seed=3)
-    assert interval.low < sharpe_ratio(daily, 252.0) < interval.high
-    assert interval == sharpe_interval(daily, 252.0, seed=3)
-    assert interval != sharpe_interval(daily, 252.0, seed=4)
-
-
-def test_drawdown_counts_from_zero_and_from_peaks():
-    assert max_drawdown(np.array([1.0, -3.0, 1.0, -0.5])) == -3.0
-    assert max_drawdown(np.array([-1.0, 0.5])) == -1.0
-    assert max_drawdown(np.zeros(0)) == 0.0
-
-
-def test_profit_factor_is_undefined_without_a_loss():
-    assert profit_factor(np.array([2.0, 1.0, -1.5])) == 2.0
-    assert profit_factor(np.array([2.0])) is None

@@ -10,11 +10,13 @@ import pytest
 from own_features import OWN_FEATURE, own_features
 
 from ohlcv_factory import feature
-from ohlcv_factory.errors import DataError, InputMissingError, UnknownNameError, UsageError, VerificationError
+from ohlcv_factory.errors import UnknownNameError, UsageError, VerificationError
 from ohlcv_factory.features import plugins
 from ohlcv_factory.features.catalogue import builtin_features, catalogue, category_of, compute, find
-from ohlcv_factory.features.plugins import BrokenPluginWarning, PluginRecord, load_plugins, records, require
+from ohlcv_factory.features.plugins import BrokenPluginWarning, PluginRecord, records, require
 from ohlcv_factory.features.sets import SetRules, resolve
+from ohlcv_factory.runtime import plugin_files
+from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.testing.features import check_feature
 
 DIGEST = hashlib.sha256(OWN_FEATURE.encode()).hexdigest()
@@ -96,17 +98,6 @@ def test_a_plugin_file_is_recorded_by_path_digest_and_columns(own_file):
     assert records(["return_1"]) == ()
 
 
-def test_a_file_is_run_once_and_again_when_it_has_changed(own_file):
-    own_file.write_text(OWN_FEATURE + f"with open({str(own_file.parent / 'ran')!r}, 'a') as f: f.write('x')\n")
-    load_plugins([own_file, str(own_file)])
-    load_plugins([own_file])
-    assert (own_file.parent / "ran").read_text() == "x"
-    own_file.write_text(OWN_FEATURE.replace("(1, 5)", "(2,)"))
-    load_plugins([own_file])
-    assert names()[-1] == "gap_2"
-    assert "gap_1" not in names()
-
-
 def test_a_recorded_plugin_must_be_named_again(own_file):
     record = PluginRecord("own.py", DIGEST, ("gap_1",))
     with pytest.raises(UsageError, match=r"gap_1: a column of own\.py, which was not named") as caught:
@@ -121,32 +112,6 @@ def test_a_plugin_that_has_changed_is_refused_with_both_digests(own_file):
     with pytest.raises(VerificationError, match=rf"sha256 {DIGEST[:12]}, recorded 0{{12}}") as caught:
         require([PluginRecord("own.py", "0" * 64, ("gap_1",))])
     assert caught.value.exit_code == 76
-
-
-def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(InputMissingError, match="does not exist"):
-        load_plugins([tmp_path / "none.py"])
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("import none_such_module", "fails: ModuleNotFoundError: No module named 'none_such_module'"),
-        ("def (", "fails: SyntaxError"),
-        ("x = 1", "declares no feature"),
-    ],
-)
-def test_a_file_that_fails_or_declares_nothing_is_refused(own_file, text, complaint):
-    own_file.write_text(text)
-    with pytest.raises(DataError, match=complaint):
-        load_plugins([own_file])
-
-
-def test_a_file_that_fails_half_way_leaves_nothing_behind(own_file):
-    own_file.write_text(OWN_FEATURE + "1 / 0\n")
-    with pytest.raises(DataError, match="ZeroDivisionError"):
-        load_plugins([own_file])
-    assert "gap_1" not in names()
 
 
 def test_a_name_that_is_built_in_is_refused_naming_both(own_file):
@@ -181,7 +146,7 @@ def test_a_notebooks_cell_may_declare_its_feature_again():
 
 def test_a_function_without_a_file_is_known_by_its_own_text(monkeypatch):
     texts = iter(["one", "two", "two"])
-    monkeypatch.setattr(plugins.inspect, "getsource", lambda column: next(texts))
+    monkeypatch.setattr(plugin_files.inspect, "getsource", lambda column: next(texts))
     digests = []
     for _ in range(3):
         cell = eval("lambda inputs: inputs.close", {"__name__": "__main__x"})

@@ -59,6 +59,23 @@ def test_predict_on_the_raw_file_gives_the_runs_own_bytes(model, dataset, bar_cs
     assert np.isfinite(predicted["p_long"].to_numpy()).all()
 
 
+def test_threads_wait_passively_before_train_imports_a_native_library(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "from importlib.abc import MetaPathFinder\n"
+        "os.environ.pop('OMP_WAIT_POLICY', None)\n"
+        "class Spy(MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name in {HEAVY!r}:\n"
+        "            print('IMPORT', name, os.environ.get('OMP_WAIT_POLICY'), file=sys.stderr)\n"
+        "sys.meta_path.insert(0, Spy())\n"
+    )
+    said = fresh("train", "--model", "lightgbm", "--dataset", tmp_path / "none", path=tmp_path, check=False).stderr
+    seen = {line.split()[1]: line.split()[2] for line in said.splitlines() if line.startswith("IMPORT")}
+    assert {"numpy", "numba", "polars"} <= set(seen)
+    assert set(seen.values()) == {"PASSIVE"}
+
+
 @pytest.mark.parametrize("arguments", [("--help",), ("models", "list"), ("--version",)])
 def test_quick_commands_import_nothing_heavy(arguments, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(

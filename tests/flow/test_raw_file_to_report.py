@@ -85,7 +85,8 @@ def test_compare_ranks_runs_by_a_score_beside_the_baselines(runs, folder):
     assert set(rows[0]["baselines"]) == BASELINES
     text = succeed("compare", *runs.values()).out
     assert all(f"({name})" in text for name in BASELINES)
-    assert "macro_f1 " in text and "sharpe_ratio " in text  # the specification's thresholds
+    assert "  seed  F1 > 0.35  Sharpe > 0.3  run\n" in text  # the specification's thresholds
+    assert f"verdicts of 2 runs: {rows[0]['verdict']['code']} in " in text
 
 
 def test_compare_refuses_runs_on_different_rows(runs, bar_csv, tmp_path):

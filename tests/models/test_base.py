@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ohlcv_factory.config import setting
-from ohlcv_factory.dataset.samples import Samples
+from ohlcv_factory.dataset.samples import InputSpec, RowMarket, Samples
+from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.models.base import (
     BLOCK_ROWS,
@@ -43,7 +44,7 @@ class Shares(BaseModel):
         return FitReport(epochs_trained=5, best_epoch=4)
 
     def _predict_proba(self, X: np.ndarray) -> np.ndarray:
-        self.block_rows = len(X)
+        self.rows_given = len(X)
         return np.tile(self.shares, (len(X), 1))
 
     def _save(self, path: Path) -> None:
@@ -92,7 +93,7 @@ def test_every_block_has_the_same_number_of_rows() -> None:
     model.fit(X, Y)
     for rows in (1, BLOCK_ROWS, BLOCK_ROWS + 1):
         assert len(model.predict(np.zeros((rows, 2))).confidence) == rows
-        assert model.block_rows == BLOCK_ROWS
+        assert model.rows_given == BLOCK_ROWS
 
 
 def test_ties_go_to_the_lower_class() -> None:
@@ -213,3 +214,144 @@ def test_a_symbol_that_the_fit_did_not_have_is_refused() -> None:
     assert "0 AAA, 1 BBB" in refused.value.help
     with pytest.raises(DataError, match=r"the rows count symbols as \['AAA', 'CCC'\]"):
         model.predict(array_samples(X, Y).with_symbol(("AAA", "CCC"), codes))
+
+
+class Barriers(Shares):
+    """Predicts by the nearness of each row's upper barrier, in blocks of three rows."""
+
+    input_spec = InputSpec(needs_market=True)
+    block_rows = 3
+
+    def _fit(self, train: Samples, val: Samples | None, sink: EpochSink) -> FitReport:
+        self.blocks: list[RowMarket] = []
+        return super()._fit(train, val, sink)
+
+    def _predict_with_market(self, X: np.ndarray, market: RowMarket) -> np.ndarray:
+        self.blocks.append(market)
+        long = market.atr / (1 + market.atr)
+        return np.column_stack([0 * long, 1 - long, long])
+
+    def _explain_with_market(self, X: np.ndarray, market: RowMarket) -> dict[str, Explanation]:
+        return {"atr": Explanation("series", market.atr[:, None].astype(np.float32), {"bar": (0,)})}
+
+
+def market_of(atr: list[float]) -> RowMarket:
+    values, one = np.array(atr), np.ones(len(atr))
+    return RowMarket(100 * one, values, one, one, np.nan * one, np.full(len(atr), 8))
+
+
+def with_market(atr: list[float]) -> Samples:
+    rows = np.arange(2 * len(atr), dtype=np.float32).reshape(-1, 2)
+    return replace(array_samples(rows, np.arange(len(atr)) % 3), market=market_of(atr))
+
+
+def test_the_market_comes_in_blocks_that_are_filled_up_with_the_last_row() -> None:
+    model = Barriers()
+    model.fit(with_market([1.0, 1.0, 1.0]))
+    model.blocks.clear()
+    output = model.predict(with_market([1.0, 3.0, 1.0, 4.0]))
+    assert [block.atr.tolist() for block in model.blocks] == [[1, 3, 1], [4, 4, 4]]
+    assert output.class_probabilities[:, 2].tolist() == [0.5, 0.75, 0.5, 0.8]
+
+
+def test_a_row_without_a_known_rule_gets_the_class_shares_of_the_fit(tmp_path: Path) -> None:
+    model, loaded = Barriers(), Barriers()
+    model.fit(with_market([1.0] * 4))
+    model.save(tmp_path / "model")
+    loaded.load(tmp_path / "model")
+    loaded.blocks = []
+    output = loaded.predict(with_market([3.0, np.nan, 1.0]), explain=True)
+    assert output.class_probabilities.tolist() == [[0, 0.25, 0.75], [0.5, 0.25, 0.25], [0, 0.5, 0.5]]
+    np.testing.assert_array_equal(output.metadata["atr"].values.ravel(), [3, np.nan, 1])
+    unknown = loaded.predict(with_market([np.nan]), explain=True)
+    assert unknown.class_probabilities.tolist() == [[0.5, 0.25, 0.25]]
+    assert unknown.metadata == {}
+
+
+def test_metrics_of_a_fit_read_the_market_too() -> None:
+    metrics = Barriers().fit(with_market([1.0, 2.0, 3.0]), with_market([1.0, 0.5, 3.0]))
+    assert (metrics.train_accuracy, metrics.val_accuracy) == pytest.approx((1 / 3, 2 / 3))
+
+
+@pytest.mark.parametrize("rows", [X, array_samples(X, Y)])
+def test_rows_without_a_market_are_refused_by_name(rows: Any) -> None:
+    model = Barriers()
+    labels = None if isinstance(rows, Samples) else Y
+    with pytest.raises(UsageError, match="model 'shares' needs market data"):
+        model.fit(rows, labels)
+    model.fit(with_market([1.0, 1.0, 1.0]))
+    with pytest.raises(UsageError, match="model 'shares' needs market data"):
+        model.predict(rows)
+
+
+class Untrained(Barriers):
+    trains = False
+
+
+def test_a_model_that_does_not_train_needs_no_class_and_reports_nothing_of_the_fit_rows() -> None:
+    model = Untrained()
+    rows = with_market([1.0, 1.0, 1.0])
+    metrics = model.fit(replace(rows, y=np.ones(3, np.int8)), rows)
+    assert model.classes == (0, 1, 2)
+    assert np.isnan(metrics.train_loss)
+    assert np.isfinite(metrics.val_loss)
+
+
+def test_a_model_without_an_answer_says_what_to_write() -> None:
+    class Mute(Shares):
+        _predict_proba = BaseModel._predict_proba
+
+    model = Mute()
+    with pytest.raises(NotImplementedError, match="Mute must write _predict_proba, or _predict_with_market"):
+        model.fit(X, Y)
+
+
+class Whole(Shares):
+    input_spec = InputSpec("sequence", lookback=3)
+
+
+class Padded(Shares):
+    """Predicts as `Shares`, and remembers the windows of its last block."""
+
+    input_spec = InputSpec("sequence", lookback=3, padded=True)
+    block_rows = 2
+
+    def _predict_proba(self, X: np.ndarray) -> np.ndarray:
+        self.seen = X
+        return super()._predict_proba(X)
+
+
+TABLE = np.arange(1, 7, dtype=np.float32)[:, None]
+SHORT = WindowSource(TABLE, np.array([1, 3, 5]), 3, np.array([0, 3, 3]))
+
+
+def test_a_padded_model_gets_nan_where_bars_do_not_exist_and_a_filled_block_repeats_its_last_row() -> None:
+    model = Padded()
+    model.fit(array_samples(SHORT, np.array([0, 1, 2])))
+    for rows in (SHORT, SHORT[:]):
+        assert len(model.predict(rows).confidence) == 3
+        np.testing.assert_array_equal(model.seen[:, :, 0], [[4, 5, 6]] * 2)
+        model.predict(rows[:1])
+        np.testing.assert_array_equal(model.seen[:, :, 0], [[np.nan, 1, 2]] * 2)
+    model.fit(SHORT[:], np.array([0, 1, 2]))
+
+
+@pytest.mark.parametrize("place", [(0, 1), (0, 2), (2, 0)])
+def test_nan_anywhere_else_is_refused(place: tuple[int, int]) -> None:
+    model, broken = Padded(), SHORT[:]
+    model.fit(array_samples(SHORT, np.array([0, 1, 2])))
+    broken[2, 1] = np.nan if place == (2, 0) else broken[2, 1]  # a gap, not the left of the window
+    broken[0, 1:] = np.nan if place[0] == 0 else broken[0, 1:]
+    with pytest.raises(DataError, match="is nan"):
+        model.predict(broken)
+    table = TABLE.copy()
+    table[1] = np.inf
+    with pytest.raises(DataError, match="row 1, is inf"):
+        model.predict(SHORT.with_table(table))
+
+
+def test_a_model_of_whole_windows_refuses_padded_ones() -> None:
+    model = Whole()
+    for rows, message in ((SHORT, "reaches back before the first bar"), (SHORT[:], "is nan")):
+        with pytest.raises(DataError, match=message):
+            model.fit(array_samples(rows, np.array([0, 1, 2])))

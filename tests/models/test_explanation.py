@@ -28,3 +28,9 @@ def test_joined_blocks_end_with_the_last_row_that_was_asked_for() -> None:
     blocks = [{"w": Explanation("weights", np.full((2, 1), i, np.float32), {"head": (1,)})} for i in (1, 2)]
     assert joined(blocks, 3)["w"].values.ravel().tolist() == [1.0, 1.0, 2.0]
     assert joined([], 0) == {}
+
+
+def test_nothing_is_said_about_the_other_rows() -> None:
+    said = Explanation("series", np.array([[1.0], [2.0]], np.float32), {"head": (1,)}).among(np.array([3, 1]), 4)
+    np.testing.assert_array_equal(said.values.ravel(), [np.nan, 2.0, np.nan, 1.0])
+    assert said.values.dtype == np.float32

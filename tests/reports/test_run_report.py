@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
+from ohlcv_factory.reports import model_cards
 from ohlcv_factory.reports.dataset_report import write_dataset_report
 from ohlcv_factory.reports.run_report import write_run_report
 from ohlcv_factory.studies.leaderboard import FinishedRun
@@ -117,6 +118,61 @@ def test_baselines_stand_under_the_model_in_the_same_columns(page):
     assert len({row.count("<td>") for row in re.findall(r"<tr><th scope=\"row\">.*?</tr>", table)}) == 1
 
 
+def test_a_rule_that_makes_sets_shows_how_they_kept_their_coverage(run, tmp_path):
+    shares = {"short": 0.8, "neutral": 0.95, "long": None}
+    sets = {"nominal": 0.9, "rows": 500, "coverage": 0.8412, "coverage_by_class": shares, "mean_size": 1.87}
+    sets |= {"empty_share": 0.0, "acted_share": 0.0625}
+    decision = {"kind": "conformal", "words": "where it is sure", "sets": sets}
+    decision["adaptive_sets"] = {**sets, "coverage": 0.8977}
+    judged = replace(run, evaluation={**run.evaluation, "decision": decision})
+    html = write_run_report([judged], tmp_path / "page.html").read_text(encoding="utf-8").replace("\u202f", " ")
+    cells = "<td>80.0 %</td><td>95.0 %</td><td>–</td><td>1.87</td><td>6.2 %</td>"
+    assert f'<th scope="row">logistic, fixed</th><td>90.0 %</td><td>84.1 %</td>{cells}' in html
+    assert f'<th scope="row">logistic, adaptive</th><td>90.0 %</td><td>89.8 %</td>{cells}' in html
+    assert "<dt>Acts on</dt><dd>where it is sure</dd>" in html
+
+
+def test_without_sets_there_is_no_table_of_them(page):
+    assert "Coverage of the prediction sets" not in page
+    assert "<dt>Acts on</dt><dd>the most probable class</dd>" in page
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"kind": "temperature_bias", "temperature": 1.0, "bias": [0.0, 0.0, 0.0]}, "identity"),
+        (
+            {"kind": "temperature_bias", "temperature": 1.25, "bias": [0.5, -0.5, 0.0]},
+            "temperature 1.25; bias short 0.50, neutral −0.50, long 0.00",
+        ),
+        (
+            {"kind": "sigmoid", "slope": [1.0, 2.0, 0.5], "intercept": [0.0, 0.1, -0.2]},
+            "sigmoid, slope short 1.00, neutral 2.00, long 0.50; intercept short 0.00, neutral 0.10, long −0.20",
+        ),
+        (
+            {"kind": "isotonic", "curves": [{"x": [0.1] * 3}, {"x": [0.1] * 4}, {"x": [0.1] * 5}]},
+            "isotonic, 3, 4 and 5 knots",
+        ),
+    ],
+)
+def test_every_kind_of_calibrator_has_its_words(state, words):
+    assert model_cards._calibrator(state) == words
+
+
+def test_a_run_of_the_first_version_is_still_reported(run, tmp_path):
+    copy = tmp_path / run.path.name
+    shutil.copytree(run.path, copy)
+    recipe = copy / "config" / "training_config.yaml"
+    kept = [
+        line for line in recipe.read_text().splitlines() if not line.startswith(("calibration:", "decision:", "conf"))
+    ]
+    recipe.write_text("\n".join([*kept, "calibrate: true"]) + "\n")
+    evaluation = {name: value for name, value in run.evaluation.items() if name not in ("decision", "breakdown")}
+    html = write_run_report([replace(run, path=copy, evaluation=evaluation)], tmp_path / "page.html").read_text()
+    assert "<dt>Calibrated</dt><dd>by temperature and bias</dd>" in html
+    assert "<dt>Acts on</dt><dd>the most probable class</dd>" in html
+
+
 def test_undefined_scores_are_dashes(page):
     flat = re.search(r'<tr><th scope="row">always flat</th>.*?</tr>', page)[0]
     assert "<td>–</td>" in flat
@@ -124,6 +180,17 @@ def test_undefined_scores_are_dashes(page):
 
 def test_several_symbols_are_also_shown_apart(page):
     assert '<th scope="row">logistic, SYNTHB</th>' in page
+
+
+def test_several_seeds_of_one_model_are_shown_with_their_spread(run, page, copied, tmp_path):
+    other = copied(seed=run.manifest["seed"] + 1)
+    classes = {**other.evaluation["classification"], "log_loss": run.evaluation["classification"]["log_loss"] + 0.2}
+    other = replace(other, evaluation={**other.evaluation, "classification": classes})
+    html = write_run_report([run, other], tmp_path / "page.html").read_text(encoding="utf-8")
+    table = html[html.index("Several seeds of the same settings") :]
+    middle = run.evaluation["classification"]["log_loss"] + 0.1
+    assert f"<td>{middle:.3f} ± 0.141</td>" in table[: table.index("</table>")]  # 0.2 / sqrt(2)
+    assert "Several seeds" not in page
 
 
 def test_the_label_is_explained_with_the_datasets_own_barriers(page):

@@ -9,7 +9,7 @@ import pytest
 
 from ohlcv_factory.errors import ResourceError
 from ohlcv_factory.runtime import memory
-from ohlcv_factory.runtime.memory import available_bytes, peak_bytes, require
+from ohlcv_factory.runtime.memory import available_bytes, forget_peak, peak_bytes, require
 
 
 def test_work_beyond_what_is_free_is_refused_with_both_figures_and_the_knob(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,3 +53,12 @@ def test_the_peak_never_falls_and_sees_what_was_taken() -> None:
     assert peak_bytes() >= block.nbytes
     del block
     assert peak_bytes() >= before > 1_000_000
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system keeps one peak per process")
+def test_a_peak_that_is_forgotten_is_counted_anew() -> None:
+    block = np.ones(40_000_000)
+    high = peak_bytes()
+    del block
+    forget_peak()
+    assert peak_bytes() < high - 200_000_000

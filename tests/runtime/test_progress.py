@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ohlcv_factory.runtime.progress import SilentMeter, meter, track
+from ohlcv_factory.runtime.progress import PER_CENT, SilentMeter, meter, track
 
 
 class Terminal(io.StringIO):
@@ -23,6 +23,7 @@ def test_elsewhere_than_on_a_terminal_nothing_is_shown(monkeypatch: pytest.Monke
     with meter(3, "fit") as bar:
         assert isinstance(bar, SilentMeter)
         bar.update(2)
+        bar.set_postfix_str("1 of 3")
     assert list(track(range(3), "fit")) == [0, 1, 2]
     assert stream.getvalue() == ""
 
@@ -46,3 +47,14 @@ def test_work_that_breaks_off_breaks_through(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sys, "stderr", Terminal())
     with pytest.raises(ValueError, match="bad bar"), meter(2, "fit"):
         raise ValueError("bad bar")
+
+
+def test_a_bar_in_per_cent_shows_words_and_counts_no_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with meter(100, "gru", shape=PER_CENT) as bar:
+        bar.update(50)
+        bar.set_postfix_str("4 of 8, val loss 0.8512")
+    assert "gru:  50%|" in stream.getvalue()
+    assert "to go, 4 of 8, val loss 0.8512" in stream.getvalue()
+    assert "50/100" not in stream.getvalue() and "it/s" not in stream.getvalue()

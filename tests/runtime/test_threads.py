@@ -8,7 +8,13 @@ import pytest
 
 from ohlcv_factory.errors import UsageError
 from ohlcv_factory.runtime import threads
-from ohlcv_factory.runtime.threads import COUNT_VARIABLES, available_cores, set_threads, thread_count
+from ohlcv_factory.runtime.threads import (
+    COUNT_VARIABLES,
+    available_cores,
+    set_threads,
+    thread_count,
+    thread_environment,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +80,14 @@ def test_an_environment_that_says_no_number_is_refused(text: str, monkeypatch: p
 
 def test_this_process_may_use_some_core() -> None:
     assert 1 <= available_cores() <= (os.cpu_count() or 1)
+
+
+def test_a_process_gets_its_threads_from_its_environment() -> None:
+    assert thread_environment(3) == {
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "OMP_NUM_THREADS": "3",
+        "NUMBA_NUM_THREADS": "3",
+        "POLARS_MAX_THREADS": "3",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from label_spans import overlap, spans
 
 from ohlcv_factory.splits import inner as module
-from ohlcv_factory.splits.inner import inner_rows
+from ohlcv_factory.splits.inner import halves, inner_rows
 
 
 def test_stop_and_calibrate_take_the_latest_rows_in_order():
@@ -92,3 +92,22 @@ def test_inner_blocks_in_literal_rows():
     assert inner.calibrate.tolist() == [36, 37, 38, 39]
     assert inner.stop.tolist() == [31, 32, 33, 34]  # row 35 ends in the calibrate block
     assert inner.fit.tolist() == [row for row in range(31) if row not in (3, 30)]  # these end in the two blocks
+
+
+def test_halves_are_apart_by_the_labels_of_the_earlier():
+    time = np.arange(1000)
+    earlier, later = halves(time, time + 5)
+    assert later.tolist() == list(range(500, 1000))
+    assert earlier.tolist() == list(range(495))  # rows 495 to 499 end in the later half
+
+
+def test_rows_of_one_moment_stay_in_one_half_in_any_order():
+    time = np.repeat(np.arange(7), 2)
+    shuffled = np.random.default_rng(0).permutation(14)
+    earlier, later = halves(time[shuffled], time[shuffled])
+    assert sorted(time[shuffled][earlier].tolist()) == [0, 0, 1, 1, 2, 2]
+    assert sorted(time[shuffled][later].tolist()) == [3, 3, 4, 4, 5, 5, 6, 6]
+
+
+def test_no_rows_have_empty_halves():
+    assert [len(half) for half in halves(np.zeros(0, np.int64), np.zeros(0, np.int64))] == [0, 0]

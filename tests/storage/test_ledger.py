@@ -116,3 +116,11 @@ def test_a_folder_that_cannot_be_made_is_our_error(ledger: Ledger, monkeypatch: 
     with pytest.raises(AccessError) as caught:
         record(ledger)
     assert caught.value.exit_code == 77
+
+
+def test_a_fit_is_known_by_its_run_and_a_look_is_no_fit(ledger: Ledger) -> None:
+    record(ledger, "test_look")
+    assert not ledger.knows_fit("r1")
+    record(ledger)
+    assert ledger.knows_fit("r1")
+    assert not ledger.knows_fit("r2")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
 from html import escape
 
+import numpy as np
 import pytest
+from command_line import succeed
 
 from ohlcv_factory import leaderboard
 from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import InputMissingError, UsageError
+from ohlcv_factory.studies.leaderboard import SeedSpread, seed_spreads
 from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
 
@@ -45,11 +50,80 @@ def test_a_leaderboard_takes_results_or_folders_and_puts_the_best_first(runs) ->
     assert str(by_result).splitlines()[0].startswith("horizon 20: logistic, macro_f1 0.")
 
 
+@pytest.mark.parametrize("name", ["log_loss", "brier"])
+def test_the_best_loss_is_the_lowest(runs, name):
+    losses = [run.evaluation["classification"][name] for run in leaderboard(*runs, by=name).runs]
+    assert losses[0] < losses[1]
+
+
 def test_a_leaderboard_shows_each_run_once_and_the_baselines_below(runs) -> None:
     html = leaderboard(*runs)._repr_html_()
     assert html.startswith("<table><caption><b>Horizon 20, part val, by sharpe_ratio</b></caption>")
     assert [html.count(f"<td>{run.path.name}</td>") for run in runs] == [1, 1]
     assert html.index('<th scope="row">(class_prior)</th>') > html.rindex('<th scope="row">logistic</th>')
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory):
+    """A small forest with seeds 1, 2 and 5, the last one twice, and one of other settings."""
+    config = DatasetConfig(horizons=(20,), features=("return_1", "rsi_14"), embargo_days="auto")
+    container = TimeSeriesDataContainer.from_bars(random_walk(2500, 7, bar_seconds=3600), horizon=20, config=config)
+    folder = tmp_path_factory.mktemp("seeded") / "runs"
+    trees = [(1, 3), (2, 3), (5, 3), (5, 3), (1, 4)]
+    settings = [
+        TrainerConfig(
+            model_name="random_forest", horizon=20, random_seed=seed, model={"n_estimators": count}, output_dir=folder
+        )
+        for seed, count in trees
+    ]
+    return [Trainer(each).run(container) for each in settings]
+
+
+def test_the_spread_over_seeds_is_that_of_the_newest_run_of_each_seed(seeded):
+    (spread,) = seed_spreads(leaderboard(*seeded).runs)
+    assert (spread.model, spread.seeds) == ("random_forest", (1, 2, 5))
+    assert [run.path for run in spread.runs] == [seeded[i].path for i in (0, 1, 3)]
+    losses = [seeded[i].evaluation["classification"]["log_loss"] for i in (0, 1, 3)]
+    found = spread.of("log_loss")
+    assert found["smallest"] == min(losses) < found["mean"] < max(losses) == found["largest"]
+    assert found["mean"] == pytest.approx(np.mean(losses), rel=1e-12)
+    assert found["standard_deviation"] == pytest.approx(np.std(losses, ddof=1), rel=1e-9)
+
+
+def test_the_spread_of_a_score_that_a_run_has_not_is_undefined(seeded):
+    (spread,) = seed_spreads(leaderboard(*seeded).runs)
+    without = replace(spread.runs[0], evaluation=deepcopy(spread.runs[0].evaluation))
+    without.evaluation["trading"]["sharpe_ratio"] = None
+    assert SeedSpread(spread.model, (without, *spread.runs[1:])).of("sharpe_ratio") is None
+
+
+def test_one_seed_or_other_settings_have_no_spread(runs, seeded):
+    assert seed_spreads(leaderboard(*runs).runs) == ()
+    assert seed_spreads(leaderboard(seeded[0], seeded[4]).runs) == ()
+
+
+def test_compare_and_notebooks_show_the_spread_below_the_scores(runs, seeded):
+    (spread,) = seed_spreads(leaderboard(*seeded).runs)
+    found = spread.of("mcc")
+    shown = f"{found['mean']:.3f} ± {found['standard_deviation']:.3f}"
+    text = succeed("compare", seeded[0].path.parent, "--by", "mcc").out
+    heading = text.index(
+        "Several seeds of the same settings: mean ± standard deviation\nname           seeds  macro F1"
+    )
+    assert text.index(shown) > heading
+    assert text.splitlines()[-2].startswith("random_forest      3  ")
+    html = leaderboard(*seeded, by="mcc")._repr_html_()
+    assert '<th scope="row">random_forest</th><td>3</td>' in html and f"<td>{shown}</td>" in html
+    assert "Several seeds" not in leaderboard(*runs)._repr_html_() + succeed("compare", runs[0].path.parent).out
+
+
+def test_compare_gives_the_spread_to_programs_beside_each_seed(seeded):
+    rows = {row["run"]: row for row in succeed("compare", seeded[0].path.parent, "--json").json}
+    spreads = [rows[str(run.path)]["seed_spread"] for run in seeded]
+    assert [rows[str(run.path)]["seed"] for run in seeded] == [1, 2, 5, 5, 1]
+    assert spreads[0] == spreads[1] == spreads[3] and spreads[0]["seeds"] == [1, 2, 5]
+    assert spreads[2] is None and spreads[4] is None  # trained again later; alone with its settings
+    assert set(spreads[0]["macro_f1"]) == {"mean", "standard_deviation", "smallest", "largest"}
 
 
 def test_a_score_or_a_folder_that_is_not_there_is_refused(runs, tmp_path) -> None:

@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forecasters import GaussianWalk, Momentum
+from own_models import own_models
 
-from ohlcv_factory.dataset.samples import InputSpec, Samples
-from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport
+from ohlcv_factory.config import setting
+from ohlcv_factory.dataset.samples import InputSpec, RowMarket, Samples
+from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, ModelConfig
 from ohlcv_factory.models.registry import ModelRegistry
-from ohlcv_factory.testing.models import check_model, small_settings
+from ohlcv_factory.testing.models import OF_TRAINING, Subject, check_drift, check_model, checks_for, small_settings
 
 
 class Centroids(BaseModel):
@@ -98,11 +101,10 @@ class Boastful(Centroids):
 
 
 @pytest.fixture(autouse=True)
-def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_registry() -> Iterator[None]:
     """Models registered here are gone afterwards."""
-    monkeypatch.setattr(ModelRegistry, "_entries", dict(ModelRegistry._entries))
-    monkeypatch.setattr(ModelRegistry, "_classes", dict(ModelRegistry._classes))
-    yield
+    with own_models():
+        yield
 
 
 def checked(model_class: type[BaseModel]) -> None:
@@ -201,3 +203,81 @@ def test_a_network_without_figures_is_checked_small() -> None:
     assert (settings["lookback"], settings["hidden_size"], settings["num_layers"]) == (16, 16, 1)
     assert "d_model" not in settings
     assert small_settings("logistic") == {}
+
+
+class Deaf(GaussianWalk):
+    """Looks at the barriers, not at the close."""
+
+    def _predict_with_market(self, X: np.ndarray, market: RowMarket) -> np.ndarray:
+        return super()._predict_with_market(np.where(np.isnan(X), X, 100.0).astype(np.float32), market)
+
+
+class Blind(GaussianWalk):
+    """Looks at the close, not at the barriers."""
+
+    def _predict_with_market(self, X: np.ndarray, market: RowMarket) -> np.ndarray:
+        one = np.ones_like(market.atr)
+        return super()._predict_with_market(X, replace(market, k_up=one, k_down=one))
+
+
+class Turned(GaussianWalk):
+    """Calls long what is short."""
+
+    def _predict_with_market(self, X: np.ndarray, market: RowMarket) -> np.ndarray:
+        return super()._predict_with_market(X, market)[:, ::-1]
+
+
+class OfItsBlock(GaussianWalk):
+    """Takes the deviation of the whole block."""
+
+    def _predict_with_market(self, X: np.ndarray, market: RowMarket) -> np.ndarray:
+        return super()._predict_with_market(X, replace(market, atr=market.atr.mean() * np.ones(len(X))))
+
+
+@pytest.mark.parametrize("sound", [GaussianWalk, Momentum])
+def test_a_sound_forecaster_of_bars_passes(sound: Any) -> None:
+    checked(sound)
+
+
+@pytest.mark.parametrize(
+    ("faulty", "message"),
+    [
+        (Deaf, r"a rising and a falling close move P\(long\) - P\(short\) by 0\.0000 only"),
+        (Blind, "with the upper and with the lower barrier near"),
+        (Turned, "with the upper and with the lower barrier near"),
+        (OfItsBlock, "a row alone and in a batch differ"),
+    ],
+)
+def test_a_fault_of_a_forecaster_is_found(faulty: Any, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        checked(faulty)
+
+
+class ModeConfig(ModelConfig):
+    zero_shot: bool = setting(True, "forecast without training")
+    lookback: int = setting(128, "bars", ge=2)
+
+
+class EitherMode(Momentum):
+    Config = ModeConfig
+
+    @property
+    def trains(self) -> bool:
+        return not self.config.zero_shot
+
+
+def test_the_instance_says_whether_it_trains_and_so_which_checks_apply() -> None:
+    ModelRegistry.register("subject", "plugin")(EitherMode)
+    zero_shot, trained = (checks_for(Subject("subject", {"zero_shot": mode})) for mode in (True, False))
+    assert check_drift in zero_shot and not set(OF_TRAINING) & set(zero_shot)
+    assert check_drift not in trained and set(OF_TRAINING) <= set(trained)
+
+
+class MarketCentroids(Centroids):
+    """A model of plain columns that asks for the market too."""
+
+    input_spec = InputSpec(needs_market=True)
+
+
+def test_a_model_of_plain_columns_gets_a_market_to_be_checked_with() -> None:
+    checked(MarketCentroids)

@@ -32,3 +32,7 @@ def test_it_is_written_and_read_back_whole():
     again = TrainingRange.from_plain(RANGE.plain())
     assert again.columns == RANGE.columns
     assert again.low.tobytes() == RANGE.low.tobytes() and again.high.tobytes() == RANGE.high.tobytes()
+
+
+def test_a_range_of_no_columns_watches_nothing():
+    assert TrainingRange.fit(TRAINING[:, :0], ()).note(TRAINING, "ES") is None

@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from forecasters import forecasters
 
-from ohlcv_factory.errors import DataError
+from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.features.sets import SetRules
 from ohlcv_factory.training.fitting import fit_pipeline
+
+__all__ = ["forecasters"]
 
 MODELS = {"logistic": {}, "lightgbm": {"n_estimators": 30}}
 
@@ -129,3 +132,20 @@ def test_too_few_fit_rows_for_the_columns_are_noted(container, config):
     assert count < 10 * len(fit.pipeline.columns)
     expected = f"{count} training rows for {len(fit.pipeline.columns)} features: fewer than 10 rows per feature"
     assert any(note.startswith(expected) for note in fit.notes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "where"),
+    [
+        ({"feature_set": "ohlcv_returns"}, "'momentum' reads the bars themselves, 'log_", "feature_set"),
+        (
+            {"feature_set": None, "feature_selection": "correlation"},
+            "a selection would take apart",
+            "feature_selection",
+        ),
+    ],
+)
+def test_a_model_of_padded_windows_reads_whole_bars_only(forecasters, container, config, change, message, where):
+    with pytest.raises(UsageError, match=message) as caught:
+        fit_pipeline(config(**{"model_name": "momentum", **change}), container)
+    assert caught.value.where == where

@@ -48,3 +48,14 @@ def test_a_network_s_plan_tells_batches_seconds_per_epoch_and_what_was_chosen(co
     assert plan["seconds_at_most"] == pytest.approx(7 * plan["seconds_per_epoch"], abs=0.2)
     chosen = {name: plan[name] for name in ("preset", "lookback", "windows_per_epoch", "device")}
     assert chosen == {"preset": "small", "lookback": 8, "windows_per_epoch": 1000, "device": "cpu"}
+
+
+def test_a_fit_that_ends_while_its_learning_rate_warms_up_is_told_so(container, config):
+    pytest.importorskip("torch")
+    model = {"hidden_size": 4, "num_layers": 1, "lookback": 8, "warmup_epochs": 3, "learning_rate": 0.004}
+    noted = run_plan(config(model_name="gru", max_epochs=2, model=model), container)["notes"]
+    assert noted[0].startswith(
+        "max_epochs=2 ends inside the warm-up of 3 epochs: the learning rate reaches 0.002 of 0.004"
+    )
+    longer = run_plan(config(model_name="gru", max_epochs=4, model=model), container)["notes"]
+    assert not any("warm-up" in note for note in longer)

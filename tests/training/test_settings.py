@@ -31,3 +31,25 @@ def test_an_unknown_model_is_refused_with_the_nearest(config):
 def test_the_ledger_lies_above_runs_or_in_the_output_folder(tmp_path):
     assert TrainerConfig(model_name="svm").experiments_folder.name == "experiments"
     assert TrainerConfig(model_name="svm", output_dir=tmp_path).experiments_folder == tmp_path
+
+
+def test_the_earlier_name_of_calibration_still_works():
+    assert TrainerConfig(model_name="svm", calibrate=True).calibration == "auto"
+    assert TrainerConfig(model_name="svm", calibrate=False).calibration == "none"
+    assert TrainerConfig.parse({"model_name": "svm", "calibrate": False}).calibration == "none"
+    with pytest.raises(UsageError, match=r"calibrate is an earlier name of calibration.*beside calibration"):
+        TrainerConfig.parse({"model_name": "svm", "calibrate": True, "calibration": "none"})
+    with pytest.raises(UsageError, match="is true or false, got calibrate='maybe'"):
+        TrainerConfig.parse({"model_name": "svm", "calibrate": "maybe"})
+
+
+def test_a_coverage_needs_sets():
+    assert TrainerConfig(model_name="svm", decision="conformal", conformal_coverage=0.8).conformal_coverage == 0.8
+    with pytest.raises(UsageError, match="conformal_coverage applies to decision: conformal, got decision: argmax"):
+        TrainerConfig.parse({"model_name": "svm", "conformal_coverage": 0.8})
+
+
+@pytest.mark.parametrize("coverage", [0.0, 1.0, -0.5])
+def test_a_coverage_lies_between_zero_and_one(coverage):
+    with pytest.raises(UsageError, match="conformal_coverage"):
+        TrainerConfig.parse({"model_name": "svm", "decision": "conformal", "conformal_coverage": coverage})

@@ -13,7 +13,7 @@ from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.training.settings import TrainerConfig
-from ohlcv_factory.training.trainer import Trainer
+from ohlcv_factory.training.trainer import RunSink, Trainer
 
 LAYOUT = {
     "config/training_config.yaml",
@@ -24,6 +24,7 @@ LAYOUT = {
     "checkpoints/best_model.meta.json",
     "checkpoints/scaler.json",
     "checkpoints/calibrator.json",
+    "checkpoints/decision.json",
     "checkpoints/training_range.json",
     "predictions/val_predictions.parquet",
     "predictions/val_probabilities.npy",
@@ -147,3 +148,19 @@ def test_a_fit_that_cannot_fit_into_memory_is_refused_before_any_work(container,
     with pytest.raises(ResourceError, match=r"fitting 'logistic' needs about 0\.4 GB, 0\.0 GB are free"):
         Trainer(settings).run(container)
     assert not Ledger.in_folder(settings.experiments_folder).entries()
+
+
+def test_the_bar_of_a_fit_moves_by_epochs_and_shows_the_losses():
+    class Bar:
+        percent, words = 0, ""
+
+        def update(self, steps=1):
+            self.percent += steps
+
+        def set_postfix_str(self, words):
+            self.words = words
+
+    sink = RunSink(checkpoints=None, bar=Bar())
+    sink.on_epoch(1, 8, {"train_loss": 1.01, "val_loss": 0.99})
+    sink.on_epoch(3, 8, {"train_loss": 0.95, "val_loss": 0.98})
+    assert (sink.bar.percent, sink.bar.words) == (37, "3 of 8, train loss 0.9500, val loss 0.9800")

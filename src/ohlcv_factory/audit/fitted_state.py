@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ohlcv_factory.audit.violation import Violation, overall, worst_difference
+from ohlcv_factory.bars.schema import COLUMNS
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.dataset.market import SymbolMarket
 from ohlcv_factory.labels.classes import CLASS_COUNT
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.runtime.clock import time_text
@@ -106,11 +108,23 @@ def fitted_state(fit: FitState, container: TimeSeriesDataContainer, rows: np.nda
 
 
 def with_garbage(container: TimeSeriesDataContainer, rows: np.ndarray) -> TimeSeriesDataContainer:
-    """The container with other features and labels in some rows."""
+    """The container with other features, bars and labels in some rows."""
     table, labels = container.table.copy(), container.labels.label.copy()
     table[container.table_row[rows]] = GARBAGE
     labels[rows] = (labels[rows] + 1) % CLASS_COUNT
-    return replace(container, table=table, labels=replace(container.labels, label=labels))
+    markets = tuple(
+        _market_with_garbage(market, container.index["row"][rows[container.index["symbol_code"][rows] == code]])
+        for code, market in enumerate(container.markets)
+    )
+    return replace(container, table=table, labels=replace(container.labels, label=labels), markets=markets)
+
+
+def _market_with_garbage(market: SymbolMarket, places: np.ndarray) -> SymbolMarket:
+    """Other prices, volumes and ATR at some bars: what padded windows and label rules are read from."""
+    factor = np.ones(len(market.bars))
+    factor[places] = GARBAGE
+    bars = replace(market.bars, **{name: getattr(market.bars, name) * factor for name in COLUMNS})
+    return replace(market, bars=bars, atr=market.atr * factor)
 
 
 def _losses(fit: Fit) -> np.ndarray:

@@ -49,7 +49,7 @@ def features(
     from ohlcv_factory.bars.resample import resample
     from ohlcv_factory.bars.sizes import bar_seconds
     from ohlcv_factory.config import Layers
-    from ohlcv_factory.features.plugins import load_plugins
+    from ohlcv_factory.runtime.plugin_files import load_plugins
     from ohlcv_factory.runtime.progress import track
 
     load_plugins(plugins or ())

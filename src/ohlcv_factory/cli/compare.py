@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,36 +21,78 @@ def compare(
     by: Annotated[str, typer.Option("--by", help="Score to rank by, for example macro_f1.")] = "sharpe_ratio",
     as_json: options.AsJson = False,
 ) -> None:
-    """Rank runs of one dataset by horizon, baselines and the specification's thresholds beside them."""
-    from ohlcv_factory.studies.leaderboard import comparable_groups, find_runs, ranked
+    """Rank runs of one dataset by symbol and horizon, baselines and the specification's thresholds beside them."""
+    from ohlcv_factory.studies.leaderboard import by_symbols, comparable_groups, find_runs, ranked
 
-    groups = comparable_groups(find_runs(runs or [Path("experiments/runs")], experiment=experiment))
-    ordered = {horizon: ranked(group, by) for horizon, group in groups.items()}
-    emit(leaderboard_values(ordered), "\n\n".join(horizon_text(*item) for item in ordered.items()), as_json)
+    found = by_symbols(find_runs(runs or [Path("experiments/runs")], experiment=experiment))
+    ordered = [{horizon: ranked(group, by) for horizon, group in comparable_groups(same).items()} for same in found]
+    values = [row for groups in ordered for row in leaderboard_values(groups)]
+    texts = (horizon_text(horizon, group, by) for groups in ordered for horizon, group in groups.items())
+    emit(values, "\n\n".join(texts), as_json)
 
 
 def leaderboard_values(groups: dict[int, list[FinishedRun]]) -> list[dict[str, Any]]:
-    """JSON rows, one per run."""
+    """JSON rows, one per run; `seed_spread` where the same settings were trained with several seeds."""
+    return [row for horizon, group in groups.items() for row in horizon_values(horizon, group)]
+
+
+def horizon_values(horizon: int, runs: list[FinishedRun]) -> list[dict[str, Any]]:
+    """The JSON rows of one horizon, best first."""
+    from ohlcv_factory.studies.leaderboard import seed_spreads
+
+    spreads = {run.path: spread.facts() for spread in seed_spreads(runs) for run in spread.runs}
     return [
-        {"run": str(run.path), "horizon": horizon, **run.evaluation}
-        for horizon, group in groups.items()
-        for run in group
+        {
+            "run": str(run.path),
+            "symbols": run.manifest["symbols"],
+            "horizon": horizon,
+            "seed": run.manifest["seed"],
+            "seed_spread": spreads.get(run.path),
+            **run.evaluation,
+        }
+        for run in runs
     ]
 
 
-def horizon_text(horizon: int, runs: list[FinishedRun]) -> str:
-    """One horizon's table: runs best first, then the baselines of the best run."""
-    from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
+def horizon_text(horizon: int, runs: list[FinishedRun], by: str = "sharpe_ratio") -> str:
+    """One horizon's table: runs best first, then the baselines of the best run; below, verdicts and spread over seeds."""
+    from ohlcv_factory.evaluation.score_table import SCORE_HEADER, SCORE_LEGEND, baseline_rows, score_row
 
-    rows = [[*score_row(run.manifest["model"], run.evaluation), thresholds_text(run), run.path.name] for run in runs]
-    rows += [[*row, "-", "-"] for row in baseline_rows(runs[0].evaluation)]
-    text = table((*SCORE_HEADER, "thresholds", "run"), rows)
     best = runs[0]
-    verdict = f"{best.manifest['model']}: {best.evaluation['verdict']['words']}"
-    return f"horizon {horizon}, part {best.evaluation['part']}\n{text}\n{verdict}"
+    marks = [
+        {"seed": run.manifest["seed"], **threshold_marks(run.evaluation["thresholds"]), "run": run.path.name}
+        for run in runs
+    ]
+    rows = [
+        [*score_row(run.manifest["model"], run.evaluation), *more.values()]
+        for run, more in zip(runs, marks, strict=True)
+    ]
+    rows += [[*row, *([None] * len(marks[0]))] for row in baseline_rows(best.evaluation)]
+    title = f"{', '.join(best.manifest['symbols'])}, horizon {horizon}, part {best.evaluation['part']}, best {by} first"
+    title += f"; in brackets the baselines of {best.manifest['model']}"
+    text = table((*SCORE_HEADER, *marks[0]), rows)
+    return f"{title}\n{text}\n{SCORE_LEGEND}\n\n{verdicts_text(runs)}{spread_text(runs, by)}"
 
 
-def thresholds_text(run: FinishedRun) -> str:
-    """Which of the specification's thresholds a run reached: `F1 yes, Sharpe no`."""
-    facts = run.evaluation["thresholds"]
-    return ", ".join(f"{name} {'yes' if fact['passed'] else 'no'}" for name, fact in facts.items())
+def threshold_marks(thresholds: dict[str, Any]) -> dict[str, bool | None]:
+    """Which of the specification's thresholds a run passed, by heading; None where the score is undefined."""
+    from ohlcv_factory.evaluation.score_table import threshold_heading
+
+    return {threshold_heading(name, fact["threshold"]): fact["passed"] for name, fact in thresholds.items()}
+
+
+def verdicts_text(runs: list[FinishedRun]) -> str:
+    """How many runs have which verdict, and the words of every edge, else of the best run."""
+    counts = Counter(run.evaluation["verdict"]["code"] for run in runs)
+    edges = [run for run in runs if run.evaluation["verdict"]["code"] == "edge"]
+    counted = ", ".join(f"{code} in {count}" for code, count in counts.most_common())
+    words = [f"{run.manifest['model']}: {run.evaluation['verdict']['words']}" for run in edges or runs[:1]]
+    return "\n".join([f"verdicts of {len(runs)} runs: {counted}", *words] if len(runs) > 1 else words)
+
+
+def spread_text(runs: list[FinishedRun], by: str) -> str:
+    """The table of models that were trained with several seeds; empty without one."""
+    from ohlcv_factory.studies.leaderboard import SPREAD_NOTE, SPREAD_TITLE, seed_spreads, spread_table
+
+    spreads = seed_spreads(runs)
+    return f"\n\n{SPREAD_TITLE}\n{table(*spread_table(spreads, by))}\n{SPREAD_NOTE}" if spreads else ""

@@ -19,12 +19,16 @@ def _root() -> None:
 
 @application.command("show")
 def show(
-    model: str, config: options.ConfigFile = None, overrides: options.Overrides = None, as_json: options.AsJson = False
+    model: str,
+    config: options.ConfigFile = None,
+    overrides: options.Overrides = None,
+    plugins: options.Plugins = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Print every setting of `train` for one model: key, value, source of the value, meaning."""
     from ohlcv_factory.cli.recipes import TrainRecipe, read_train_recipe
 
-    recipe, effective, layers = read_train_recipe(config, overrides, {"model_name": model})
+    recipe, effective, layers = read_train_recipe(config, overrides, {"model_name": model, "plugins": plugins or None})
     rows = [
         *(_row(name, value, TrainRecipe, layers.sources) for name, value in recipe.plain().items() if name != "model"),
         *(_row(name, value, type(effective), layers.sources, "model.") for name, value in effective.plain().items()),

@@ -22,6 +22,7 @@ SUMMARY_NAMES = ("log_loss_skill", "log_loss", "macro_f1", "direction_edge", "sh
 def cv(
     model: Annotated[str | None, typer.Argument(help="Model name, see `models list`; or in the recipe.")] = None,
     dataset: options.Dataset = None,
+    symbol: options.OneSymbol = None,
     horizon: options.Horizon = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
@@ -66,12 +67,16 @@ def cv(
 
     Rows of val and test are in no fold. The study folder holds the predictions, scores with spread and drift, and a page.
     """
-    from ohlcv_factory.cli.recipes import CrossValidationRecipe, read_fit_recipe
     from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads(threads)
+
+    from ohlcv_factory.cli.recipes import CrossValidationRecipe, read_fit_recipe
 
     flags = {
         "model_name": model,
         "dataset": dataset,
+        "symbol": symbol,
         "horizon": horizon,
         "cv.scheme": scheme,
         "cv.folds": folds,
@@ -104,7 +109,7 @@ def cv(
     emit(result_values(result), result_text(result), as_json)
 
 
-def resume_cv(folder: Path, dataset: Path | None, as_json: bool) -> None:
+def resume_cv(folder: Path, dataset: Path | None, plugins: list[str] | None, as_json: bool) -> None:
     """Complete a cross-validation that was cut off: finished folds stay, the others are fitted."""
     from ohlcv_factory.cli.recipes import CrossValidationRecipe, read_fit_recipe
     from ohlcv_factory.runtime.threads import set_threads
@@ -112,7 +117,8 @@ def resume_cv(folder: Path, dataset: Path | None, as_json: bool) -> None:
     from ohlcv_factory.training.resumption import unfinished_attempt
 
     unfinished_attempt(folder)
-    recipe, _, _ = read_fit_recipe(CrossValidationRecipe, folder / RECIPE, None, {"dataset": dataset})
+    named = {"dataset": dataset, "plugins": plugins or []}  # never those of the study's file: they are code
+    recipe, _, _ = read_fit_recipe(CrossValidationRecipe, folder / RECIPE, None, named)
     set_threads(recipe.threads)
     study, container = _opened(recipe)
     with told_how_to_resume(study):
@@ -151,13 +157,11 @@ def _opened(recipe: CrossValidationRecipe) -> tuple[CrossValidation, Any]:
         raise UsageError("cv needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR")
 
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-    from ohlcv_factory.features.plugins import load_plugins
     from ohlcv_factory.reports.study_report import write_study_page
     from ohlcv_factory.studies.cross_validation import CrossValidation
 
-    load_plugins(recipe.plugins)
     study = CrossValidation(recipe.trainer_config(), recipe.cv, write_page=write_study_page)
-    return study, TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon)
+    return study, TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
 
 
 def _block_row(entry: dict[str, Any]) -> tuple[Any, ...]:

@@ -207,7 +207,7 @@ def update_and_write(
     from ohlcv_factory.dataset.store import read_dataset, read_manifest
     from ohlcv_factory.dataset.update import update_dataset
     from ohlcv_factory.errors import UsageError
-    from ohlcv_factory.features.plugins import load_plugins
+    from ohlcv_factory.runtime.plugin_files import load_plugins
     from ohlcv_factory.storage.atomic import replace_folder
 
     if not sources:
@@ -257,7 +257,7 @@ def build_plan(recipe: BuildRecipe) -> dict[str, Any]:
     """What a build would do: bars, columns, memory and a time estimated from the bars at hand."""
     from ohlcv_factory.bars.sizes import bar_seconds
     from ohlcv_factory.features.catalogue import catalogue
-    from ohlcv_factory.features.plugins import load_plugins
+    from ohlcv_factory.runtime.plugin_files import load_plugins
 
     load_plugins(recipe.plugins)
     files = read_sources(recipe)

@@ -17,6 +17,7 @@ def evaluate(
         str, typer.Option("--part", help="val or test; each look at test is counted in the ledger.")
     ] = "val",
     dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder, where it has moved.")] = None,
+    plugins: options.Plugins = None,
     threads: options.Threads = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -26,8 +27,10 @@ def evaluate(
     set_threads(threads)
 
     from ohlcv_factory.cli.scores import score_table
+    from ohlcv_factory.runtime.plugin_files import load_plugins
     from ohlcv_factory.training.evaluation import evaluate_run
 
+    load_plugins(plugins or ())
     result = evaluate_run(run, part, dataset)
     looks = f"look {result.looks} at this test part\n" if part == "test" else ""
     text = (

@@ -29,8 +29,8 @@ def list_features(
     """List features with category, look-back in bars, unit and formula."""
     from ohlcv_factory.errors import unknown_name
     from ohlcv_factory.features.catalogue import catalogue
-    from ohlcv_factory.features.plugins import load_plugins
     from ohlcv_factory.features.sets import resolve, sets_of
+    from ohlcv_factory.runtime.plugin_files import load_plugins
 
     load_plugins(plugins or ())
     features = catalogue()
@@ -53,7 +53,8 @@ def list_features(
 def describe(name: str, plugins: options.Plugins = None, as_json: options.AsJson = False) -> None:
     """Everything the catalogue says of one feature; of one's own also the file and its digest."""
     from ohlcv_factory.features.catalogue import find
-    from ohlcv_factory.features.plugins import load_plugins, records
+    from ohlcv_factory.features.plugins import records
+    from ohlcv_factory.runtime.plugin_files import load_plugins
 
     load_plugins(plugins or ())
     values = feature_facts(find(name))
@@ -67,8 +68,8 @@ def sets(
     feature_sets: options.FeatureSets = None, plugins: options.Plugins = None, as_json: options.AsJson = False
 ) -> None:
     """List the feature sets with their number of columns; `features list --set-name SET` shows the columns."""
-    from ohlcv_factory.features.plugins import load_plugins
     from ohlcv_factory.features.sets import all_sets, select, sets_of
+    from ohlcv_factory.runtime.plugin_files import load_plugins
 
     load_plugins(plugins or ())
     rows: list[dict[str, Any]] = [

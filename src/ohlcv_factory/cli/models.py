@@ -11,10 +11,12 @@ application = typer.Typer(help="The models that can be trained.", no_args_is_hel
 
 
 @application.command("list")
-def list_models(as_json: options.AsJson = False) -> None:
+def list_models(plugins: options.Plugins = None, as_json: options.AsJson = False) -> None:
     """List models by family, with the extra that each needs and whether it is installed."""
     from ohlcv_factory.models.registry import ModelRegistry
+    from ohlcv_factory.runtime.plugin_files import load_plugins
 
+    load_plugins(plugins or ())
     entries = ModelRegistry.entries().values()
     header = ("name", "family", "extra", "installed", "description")
     rows = [[entry.name, entry.family, entry.extra or "-", entry.installed, entry.description] for entry in entries]
@@ -22,11 +24,13 @@ def list_models(as_json: options.AsJson = False) -> None:
 
 
 @application.command("info")
-def info(name: str, as_json: options.AsJson = False) -> None:
-    """Family, input and default configuration of one model."""
+def info(name: str, plugins: options.Plugins = None, as_json: options.AsJson = False) -> None:
+    """Family, input and default configuration of one model, and where a model of your own comes from."""
     from ohlcv_factory.config import write_yaml
     from ohlcv_factory.models.registry import ModelRegistry
+    from ohlcv_factory.runtime.plugin_files import load_plugins
     from ohlcv_factory.storage.formats import jsonable
 
+    load_plugins(plugins or ())
     values = jsonable(ModelRegistry.get_model_info(name))
     emit(values, write_yaml(values).rstrip(), as_json)

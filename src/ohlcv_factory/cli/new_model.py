@@ -124,8 +124,8 @@ class Sketch:
         if self.in_package:
             train = f"train it: ohlcv-factory train --dataset DATASET --horizon 20 --model {self.name}"
             return [check, train, "then its recipe configs/models, and: python docs/generate.py (see CONTRIBUTING.md)"]
-        train = f'train it: import {self.path.stem} where TrainerConfig(model_name="{self.name}") is made'
-        return [f"register it: import {self.path.stem}", check, train]
+        train = f"train it: ohlcv-factory train --plugin {self.path} --dataset DATASET --horizon 20 --model {self.name}"
+        return [f"register it in Python: import {self.path.stem}", check, train]
 
     def _filled(self, template: str) -> str:
         text = files("ohlcv_factory.cli").joinpath("templates", f"{template}.py.txt").read_text(encoding="utf-8")

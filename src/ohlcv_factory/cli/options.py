@@ -19,12 +19,15 @@ Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override one
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads of every native library.")]
 Plugins = Annotated[
     list[str] | None,
-    typer.Option("--plugin", help="Python file that declares features of your own; it is code, and it is run."),
+    typer.Option("--plugin", help="Python file with features or models of your own; it is code, and it is run."),
 ]
 FeatureSets = Annotated[
     Path | None, typer.Option("--feature-sets", help="YAML file of feature sets of your own: name, include, exclude.")
 ]
 Dataset = Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")]
+OneSymbol = Annotated[
+    str | None, typer.Option("--symbol", help="One symbol of the dataset; default: one model on all of them.")
+]
 Horizon = Annotated[int | None, typer.Option("--horizon", help="Label horizon in bars.")]
 FeatureSet = Annotated[str | None, typer.Option("--feature-set", help="Named feature set.")]
 FeatureSelection = Annotated[

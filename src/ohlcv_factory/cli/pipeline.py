@@ -14,6 +14,7 @@ from ohlcv_factory.cli.recipes import BuildRecipe
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.reports.run_report import write_run_report
+from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.storage.atomic import create_folder
 from ohlcv_factory.studies.leaderboard import FinishedRun, comparable_groups, ranked
 from ohlcv_factory.training.bundle import ModelBundle
@@ -59,6 +60,7 @@ def run_everything(plan: Plan, *, say: bool) -> Outcome:
 
 def _configs(plan: Plan) -> list[TrainerConfig]:
     """One config per model and horizon; a bad name is refused before any work."""
+    load_plugins(plan.recipe.plugins)
     for name in plan.models:
         ModelRegistry.model_class(name)
     seed: dict[str, Any] = {} if plan.seed is None else {"random_seed": plan.seed}

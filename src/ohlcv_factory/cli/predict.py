@@ -35,7 +35,7 @@ def predict(
 
     from ohlcv_factory.bars.load import ReadOptions, read_sources
     from ohlcv_factory.config import Layers
-    from ohlcv_factory.features.plugins import load_plugins
+    from ohlcv_factory.runtime.plugin_files import load_plugins
     from ohlcv_factory.training.bundle import ModelBundle
 
     load_plugins(plugins or ())

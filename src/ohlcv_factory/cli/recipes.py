@@ -11,6 +11,7 @@ from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.features.sets import read_sets
 from ohlcv_factory.models.base import ModelConfig
 from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.training.settings import TrainerConfig, effective_hyper_parameters
 
@@ -32,11 +33,14 @@ class TrainRecipe(TrainerConfig):
     """`train`: a run's settings and the dataset it is trained on."""
 
     dataset: PathSetting | None = setting(None, "Dataset folder, as `data build` made it.")
-    plugins: tuple[str, ...] = setting((), "Python files that declare features of the dataset's; they are run.")
+    symbol: str | None = setting(None, "One symbol of the dataset; none trains one model on all of them.")
+    plugins: tuple[str, ...] = setting(
+        (), "Python files with features of the dataset's or models of your own; they are run."
+    )
     threads: int | None = setting(None, "Threads of every native library.", ge=1)
 
     def trainer_config(self) -> TrainerConfig:
-        """The settings without dataset, plugins and threads."""
+        """The settings without dataset, symbol, plugins and threads."""
         return TrainerConfig(**{name: getattr(self, name) for name in TrainerConfig.model_fields})
 
 
@@ -78,9 +82,11 @@ def read_fit_recipe(
 ) -> tuple[FitRecipe, ModelConfig, Layers]:
     """A recipe of one model with the hyper-parameters that it comes to, each key checked with its line in the file.
 
+    Its plugin files are run: one of them may bring the model.
     Raises UsageError (2), or MissingExtraError (69) when the model's package is absent.
     """
     recipe, layers = read_recipe(kind, file, overrides, flags, sets_file)
+    load_plugins(recipe.plugins)
     model_class = ModelRegistry.model_class(recipe.model_name)
     values = effective_hyper_parameters(recipe, model_class)
     return recipe, model_class.Config.parse(values, where=layers.where, lines=layers.lines, section="model"), layers

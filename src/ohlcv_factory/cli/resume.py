@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def resume(
     run: Annotated[Path, typer.Argument(help="Run or study folder.")],
     dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder, where it has moved.")] = None,
+    plugins: options.Plugins = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Complete a run or study that was killed, interrupted or has failed, in its own folder and from its own settings.
@@ -30,29 +31,35 @@ def resume(
     A network continues from its newest checkpoint to the bytes of an uninterrupted run; other models train again. Of a
     cross-validation the finished folds stay and the others are fitted.
     """
+    from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads()
     if (run / "config" / "study.yaml").is_file():
         from ohlcv_factory.cli.cv import resume_cv
 
-        return resume_cv(run, dataset, as_json)
+        return resume_cv(run, dataset, plugins, as_json)
+
     from ohlcv_factory.cli.recipes import read_train_recipe
     from ohlcv_factory.cli.train import result_text, result_values
     from ohlcv_factory.errors import UsageError
-    from ohlcv_factory.runtime.threads import set_threads
+    from ohlcv_factory.runtime.plugin_files import load_plugins
+    from ohlcv_factory.training.bundle import require_model
     from ohlcv_factory.training.resumption import unfinished_attempt
 
     unfinished_attempt(run)
-    recipe, _, _ = read_train_recipe(run / "config" / "training_config.yaml", None, {"dataset": dataset})
+    load_plugins(plugins or ())
+    require_model(run)
+    named = {"dataset": dataset, "plugins": plugins or []}  # never those of the run's file: they are code
+    recipe, _, _ = read_train_recipe(run / "config" / "training_config.yaml", None, named)
     set_threads(recipe.threads)
     if recipe.dataset is None:
         raise UsageError("the run was trained in memory.", where=str(run), help="give --dataset DIR")
 
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-    from ohlcv_factory.features.plugins import load_plugins
     from ohlcv_factory.training.trainer import Trainer
 
-    load_plugins(recipe.plugins)
     trainer = Trainer(recipe.trainer_config())
-    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon)
+    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
     if not trainer.model.resumable:
         print(f"{recipe.model_name} cannot continue from a checkpoint: it trains again from the start", file=sys.stderr)
     with told_how_to_resume(trainer):

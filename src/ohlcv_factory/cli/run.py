@@ -27,6 +27,7 @@ def run(
     bar_size: options.BarSize = None,
     embargo: options.Embargo = None,
     instruments: options.Instruments = None,
+    plugins: options.Plugins = None,
     reading: dict[str, Any],
     seed: options.Seed = None,
     threads: options.Threads = None,
@@ -50,6 +51,7 @@ def run(
         "horizons": options.integers(horizons, "--horizons"),
         "embargo_days": options.embargo_days(embargo),
         "instruments": instruments,
+        "plugins": plugins or None,
         **reading,
     }
     recipe, _ = read_recipe(BuildRecipe, config, overrides, flags)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from ohlcv_factory.cli.console import table
-from ohlcv_factory.evaluation.score_table import SCORE_HEADER, score_row
+from ohlcv_factory.evaluation.score_table import SCORE_HEADER, SCORE_LEGEND, baseline_rows, score_row
 from ohlcv_factory.labels.classes import CLASS_NAMES
 
 
 def score_table(evaluation: dict[str, Any]) -> str:
     """Scores of a model and its baselines on the same rows, and the specification's thresholds below."""
-    rows = [score_row(evaluation["model_name"], evaluation)]
-    rows += [score_row(name, block) for name, block in evaluation["baselines"].items()]
+    rows = [score_row(evaluation["model_name"], evaluation), *baseline_rows(evaluation)]
     verdicts = [
         f"{name} > {facts['threshold']}: {'reached' if facts['passed'] else 'not reached'}"
         for name, facts in evaluation["thresholds"].items()
     ]
-    text = table(SCORE_HEADER, rows) + "\n\nspecification's thresholds: " + "; ".join(verdicts)
+    marks = "specification's thresholds: " + "; ".join(verdicts)
+    text = f"{table(SCORE_HEADER, rows)}\n{SCORE_LEGEND}\n\n{marks}"
     return text + _absent_classes(evaluation["classification"]["classes_present"])
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def train(
     model: Annotated[str | None, typer.Option("--model", help="Model name, see `models list`.")] = None,
     dataset: options.Dataset = None,
+    symbol: options.OneSymbol = None,
     horizon: options.Horizon = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
@@ -36,13 +37,17 @@ def train(
     as_json: options.AsJson = False,
 ) -> None:
     """Train one model, score it on the val part beside the baselines, and leave a run folder."""
+    from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads(threads)
+
     from ohlcv_factory.cli.recipes import read_train_recipe
     from ohlcv_factory.errors import UsageError
-    from ohlcv_factory.runtime.threads import set_threads
 
     flags = {
         "model_name": model,
         "dataset": dataset,
+        "symbol": symbol,
         "horizon": horizon,
         "feature_set": feature_set,
         "feature_selection": feature_selection,
@@ -61,12 +66,10 @@ def train(
         )
 
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-    from ohlcv_factory.features.plugins import load_plugins
     from ohlcv_factory.training.trainer import Trainer
 
-    load_plugins(recipe.plugins)
     trainer = Trainer(recipe.trainer_config())
-    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon)
+    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
     if dry_run:
         from ohlcv_factory.training.plan import run_plan
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from ohlcv_factory.dataset.rolled import eligible_rows, feature_rows, sized_bars
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import DataError, UsageError, unknown_name
 from ohlcv_factory.features import catalogue
-from ohlcv_factory.features.plugins import PluginRecord, load_plugins, records
+from ohlcv_factory.features.plugins import PluginRecord, records
 from ohlcv_factory.labels.triple_barrier import barrier_atr
+from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.runtime.progress import track
 from ohlcv_factory.splits.chronological import (
     MIN_SCORED_ROWS,
@@ -101,6 +102,16 @@ class Dataset:
             tuple(symbol.instrument for symbol in self.symbols),
         )
 
+    def only(self, symbol: str) -> Dataset:
+        """The same of one symbol: the dates of its parts stay those of all; it has a fingerprint of its own.
+
+        Raises UnknownNameError (2), or DataError (65) with the arithmetic where a part of it is too small.
+        """
+        names = [one.bars.symbol for one in self.symbols]
+        if symbol not in names:
+            raise unknown_name("symbol", symbol, names)
+        return self if len(names) == 1 else narrowed(self, self.symbols[names.index(symbol)])
+
     @property
     def first_eligible(self) -> int:
         """Bars that lie before the first row that models may use: since the start, or since a roll that is cut."""
@@ -163,6 +174,20 @@ def build_dataset(
         accounts=tuple({"symbol": file.bars.symbol, **file.account.plain()} for file in files),
         fingerprint=_fingerprint((series, sources), instruments, config, names, parts),
         plugins=records(names),
+    )
+
+
+def narrowed(dataset: Dataset, chosen: SymbolData) -> Dataset:
+    """A dataset of several symbols with one of them alone. Raises DataError (65) where a part of it is too small."""
+    symbol, rows = chosen.bars.symbol, dataset.eligible(chosen)
+    parts = Parts(chosen.part[rows], dataset.borders_ns, dataset.embargo_ns, ())
+    for horizon, labels in chosen.labels.items():
+        refuse_small_parts(parts, (labels.path.labelled & ~labels.path.ambiguous)[rows], horizon)
+    return replace(
+        dataset,
+        symbols=(chosen,),
+        accounts=tuple(account for account in dataset.accounts if account["symbol"] == symbol),
+        fingerprint=value_digest({"dataset": dataset.fingerprint, "symbol": symbol}),
     )
 
 

@@ -12,13 +12,14 @@ import numpy as np
 from ohlcv_factory.bars.load import BarFile, ReadAccount
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.dataset.build import Dataset, SymbolData, build_dataset, scheduled_end_ns
-from ohlcv_factory.dataset.market import SymbolMarket
+from ohlcv_factory.dataset.market import SymbolMarket, row_market
+from ohlcv_factory.dataset.rolled import feature_rows, first_rows, padded_windows
 from ohlcv_factory.dataset.samples import INDEX_DTYPE, RowMarket, Samples
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, UsageError, unknown_name
+from ohlcv_factory.features.raw import RAW
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
-from ohlcv_factory.labels.fixed_horizon import FixedHorizonRule, bar_sigma
 from ohlcv_factory.labels.weights import Weighting, training_weights
 from ohlcv_factory.runtime.clock import time_text
 from ohlcv_factory.splits.chronological import NO_PART, PART_NAMES
@@ -73,6 +74,8 @@ class TimeSeriesDataContainer:
     """Plain facts that a bundle needs to compute the same features from raw bars."""
     origin: str | None = None
     """The dataset folder that it was read from; None when it was built in memory."""
+    symbol: str | None = None
+    """The one symbol that was asked for of that folder."""
 
     @classmethod
     def from_bars(cls, bars: Bars | Sequence[Bars], *, horizon: int, config: DatasetConfig | None = None) -> Self:
@@ -82,11 +85,15 @@ class TimeSeriesDataContainer:
         return cls.from_built(build_dataset([_in_memory(one) for one in series], settings), horizon)
 
     @classmethod
-    def from_dataset(cls, folder: Path | str, horizon: int) -> Self:
-        """Read one horizon of a dataset folder. Raises InputMissingError (66), DataError (65) or UsageError (2)."""
+    def from_dataset(cls, folder: Path | str, horizon: int, *, symbol: str | None = None) -> Self:
+        """Read one horizon of a dataset folder, of all its symbols or of one.
+
+        Raises InputMissingError (66), DataError (65) or UsageError (2).
+        """
         from ohlcv_factory.dataset.store import read_dataset
 
-        return replace(cls.from_built(read_dataset(Path(folder)), horizon), origin=str(folder))
+        dataset = read_dataset(Path(folder), symbol=symbol)
+        return replace(cls.from_built(dataset, horizon), origin=str(folder), symbol=symbol)
 
     @classmethod
     def from_built(cls, dataset: Dataset, horizon: int) -> Self:
@@ -110,7 +117,7 @@ class TimeSeriesDataContainer:
             markets=tuple(_market(symbol, horizon, dataset.config.session_end) for symbol in dataset.symbols),
             config=dataset.config,
             fingerprint=dataset.fingerprint,
-            data_spec=data_spec(dataset),
+            data_spec=data_spec(dataset, horizon),
         )
 
     def __len__(self) -> int:
@@ -136,6 +143,7 @@ class TimeSeriesDataContainer:
         *,
         columns: Sequence[str] | None = None,
         lookback: int | None = None,
+        padded: bool = False,
         inputs: Any = None,
         weighting: Weighting = "none",
         balanced: bool = False,
@@ -149,18 +157,22 @@ class TimeSeriesDataContainer:
         labels = self.labels.take(rows)
         weight = training_weights(labels.quality, labels.uniqueness, labels.label, weighting, balanced=balanced)
         return Samples(
-            X=self.inputs(rows, names, lookback) if inputs is None else inputs,
+            X=self.inputs(rows, names, lookback, padded=padded) if inputs is None else inputs,
             y=labels.label,
             weight=weight,
             index=self.index[rows],
             label_end=labels.end_ns,
             feature_names=names,
-            market=self._row_market(rows) if with_market else None,
+            market=self.row_market(rows) if with_market else None,
         )
 
-    def inputs(self, rows: np.ndarray, columns: Sequence[str], lookback: int | None = None) -> Any:
+    def inputs(
+        self, rows: np.ndarray, columns: Sequence[str], lookback: int | None = None, *, padded: bool = False
+    ) -> Any:
         """What a model reads of some rows, unscaled: a matrix, or windows of `lookback` bars that end at them."""
-        return self.matrix(rows, columns) if lookback is None else self.windows(rows, columns, lookback)
+        if lookback is None:
+            return self.matrix(rows, columns)
+        return self.padded_windows(rows, columns, lookback) if padded else self.windows(rows, columns, lookback)
 
     def label_spans(self, rows: np.ndarray, lookback: int = 1) -> LabelSpans:
         """When some rows are, how far their labels are scheduled to look, and from where windows of `lookback` bars read."""
@@ -187,6 +199,48 @@ class TimeSeriesDataContainer:
         first, last = (int(ends.min()) - lookback + 1, int(ends.max()) + 1) if len(ends) else (0, 0)
         table = np.ascontiguousarray(self.table[first:last][:, self._columns(columns)])
         return WindowSource(table, ends - first, lookback)
+
+    @property
+    def raw_names(self) -> tuple[str, ...]:
+        """The columns of the bars themselves, in the catalogue's order; without volume where a symbol has none."""
+        carries_volume = all(market.bars.has_volume for market in self.markets)
+        return tuple(feature.name for feature in RAW.features if carries_volume or not feature.needs_volume)
+
+    def padded_windows(self, rows: np.ndarray, columns: Sequence[str], lookback: int) -> WindowSource:
+        """Windows of raw columns that end at some rows, of any length: NaN stands for the bars before the first one.
+
+        They read all bars, also those before the warm-up and before the first eligible row, back to the symbol's first
+        bar or to a roll that is cut. Values have the bits of the feature columns of the same names, whether or not the
+        dataset holds them. Raises UsageError (2) for a column that is not raw.
+        """
+        self._refuse_computed(columns)
+        codes, tables = self.index["symbol_code"][rows], [np.empty((0, len(columns)), np.float32)]
+        ends, starts, before = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64), 0
+        for code in np.unique(codes).tolist():
+            own = codes == code
+            windows = self._symbol_windows(self.markets[code], self.index["row"][rows[own]], columns, lookback)
+            ends[own], starts[own] = before + windows.ends, before + windows.firsts
+            before += len(windows.table)
+            tables.append(windows.table)
+        return WindowSource.padded(np.concatenate(tables), ends, lookback, starts)
+
+    def _symbol_windows(
+        self, market: SymbolMarket, places: np.ndarray, columns: Sequence[str], lookback: int
+    ) -> WindowSource:
+        """Padded windows that end at some bars of one symbol, over the stretch of bars that they need."""
+        bars, rolls = market.bars.head(int(places.max()) + 1), self.config.rolls
+        first = int(np.maximum(first_rows(bars, places, rolls), places - lookback + 1).min())
+        features = feature_rows(bars, market.instrument, columns, rolls, first)
+        return padded_windows(bars, features, places, lookback, rolls)
+
+    def _refuse_computed(self, columns: Sequence[str]) -> None:
+        for name in columns:
+            if name not in self.raw_names:
+                raise UsageError(
+                    f"a padded window cannot hold {name!r}: before its look-back a computed column has no value.",
+                    where="columns",
+                    help=f"raw columns of these bars: {', '.join(self.raw_names)}",
+                )
 
     def matrix(self, rows: np.ndarray, columns: Sequence[str]) -> np.ndarray:
         """`(n, len(columns))` float32 copy of some rows and columns. Raises UnknownNameError (2) for a missing column."""
@@ -278,18 +332,18 @@ class TimeSeriesDataContainer:
             "classes": dict(zip(CLASS_NAMES, counts.tolist(), strict=True)),
         }
 
-    def _row_market(self, rows: np.ndarray) -> RowMarket:
-        codes, positions = self.index["symbol_code"][rows], self.index["row"][rows]
-        values = np.empty((5, len(rows)))
+    def row_market(self, rows: np.ndarray) -> RowMarket:
+        """What a model may know of the label rules of some rows: all known at their close."""
+        codes, parts = self.index["symbol_code"][rows], []
         for code, market in enumerate(self.markets):
-            own = codes == code
-            values[:, own] = _rule_values(market, positions[own])
-        atr, k_up, k_down, threshold, max_bars = values
-        return RowMarket(self.close(rows), atr, k_up, k_down, threshold, max_bars.astype(np.int64))
+            places = self.index["row"][rows[codes == code]]
+            parts.append(row_market(market.bars, market.atr, market.rule, places))
+        by_symbol = np.argsort(codes, kind="stable")
+        return RowMarket.joined(parts).take(np.argsort(by_symbol, kind="stable"))
 
 
-def data_spec(dataset: Dataset) -> dict[str, Any]:
-    """What a bundle needs to compute the same rows from raw bars."""
+def data_spec(dataset: Dataset, horizon: int) -> dict[str, Any]:
+    """What a bundle needs to compute the same rows from raw bars, and to know the label rule of each."""
     return {
         "bar_seconds": dataset.bar_seconds,
         "warm_up_bars": dataset.warm_up_bars,
@@ -297,6 +351,7 @@ def data_spec(dataset: Dataset) -> dict[str, Any]:
         "rolls": dataset.config.rolls.plain(),
         "read": dataset.config.read.plain(),
         "instruments": [symbol.instrument.plain() for symbol in dataset.symbols],
+        "labels": dataset.config.label_settings(horizon),
         "fingerprint": dataset.fingerprint,
         "plugins": [record.plain() for record in dataset.plugins],
     }
@@ -329,17 +384,6 @@ def _market(symbol: SymbolData, horizon: int, session_end: bool) -> SymbolMarket
     return SymbolMarket(
         symbol.bars, symbol.atr, rule, symbol.instrument, session_day, symbol.source, session_end=session_end
     )
-
-
-def _rule_values(market: SymbolMarket, rows: np.ndarray) -> np.ndarray:
-    """ATR, k_up, k_down, threshold and max_bars of some rows, `(5, n)`; NaN where the kind of label has none."""
-    rule, atr = market.rule, market.atr[rows]
-    k_up = k_down = threshold = np.full(len(rows), np.nan)
-    if isinstance(rule, FixedHorizonRule):
-        threshold = rule.threshold(bar_sigma(market.bars, rule.sigma_bars)[rows])
-    else:
-        k_up, k_down = np.full_like(atr, rule.k_up), np.full_like(atr, rule.k_down)
-    return np.stack([atr, k_up, k_down, threshold, np.full_like(atr, rule.max_bars)])
 
 
 def _row_labels(dataset: Dataset, rows: Sequence[np.ndarray], horizon: int) -> RowLabels:

@@ -15,6 +15,7 @@ from ohlcv_factory.bars.resample import resample
 from ohlcv_factory.bars.rolls import Rolls, forward_adjusted, segments
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.bars.sizes import bar_seconds
+from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.features import catalogue
 
 
@@ -44,3 +45,20 @@ def eligible_rows(bars: Bars, first_eligible: int, rolls: Rolls) -> np.ndarray:
     if rolls.handling == "adjust":
         return np.arange(first_eligible, len(bars))
     return np.concatenate([np.arange(each.start + first_eligible, each.stop) for each in segments(bars)])
+
+
+def first_rows(bars: Bars, rows: np.ndarray, rolls: Rolls) -> np.ndarray:
+    """The first bar of each row's unbroken past, int64 `(n,)`: the series' start, or the roll where rolls are cut."""
+    starts = np.array([0] if rolls.handling == "adjust" else [each.start for each in segments(bars)], dtype=np.int64)
+    first: np.ndarray = starts[np.searchsorted(starts, rows, side="right") - 1]
+    return first
+
+
+def padded_windows(bars: Bars, features: np.ndarray, rows: np.ndarray, lookback: int, rolls: Rolls) -> WindowSource:
+    """Windows that end at some rows of the bars; `features` holds the last bars' rows, back to the first window's start.
+
+    Bars before the series' start, or before a roll that is cut, are NaN.
+    """
+    before = len(bars) - len(features)
+    starts = np.maximum(first_rows(bars, rows, rolls), rows - lookback + 1)
+    return WindowSource.padded(features, rows - before, lookback, starts - before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
@@ -76,7 +76,7 @@ class DatasetConfig(Settings):
     features: tuple[str, ...] | None = setting(
         None, "Only these columns of the catalogue; none takes all that the bars carry."
     )
-    plugins: tuple[str, ...] = setting((), "Python files that declare features of your own; they are run.")
+    plugins: tuple[str, ...] = setting((), "Python files with features or models of your own; they are run.")
     history_bars: int = setting(HISTORY_BARS, "Bars before the first eligible row, beyond the warm-up.", ge=0)
     parts: PartShares = PartShares()
     embargo_days: Annotated[float | Literal["auto"], AfterValidator(checked_embargo)] = setting(
@@ -114,3 +114,11 @@ class DatasetConfig(Settings):
         if len(changed) == len(BarrierOverride.model_fields):
             return BarrierRule(**changed)
         return instrument.barrier(horizon).model_copy(update=changed)
+
+    def label_settings(self, horizon: int) -> dict[str, Any]:
+        """What decides the label rule of one horizon, whatever the symbol: `DatasetConfig.parse` takes it, JSON-ready."""
+        plain = self.plain()
+        barriers = {key: values for key, values in plain["barriers"].items() if int(key) == horizon}
+        return {"horizons": [horizon], "barriers": barriers} | {
+            name: plain[name] for name in ("label", *FIXED_HORIZON_KEYS)
+        }

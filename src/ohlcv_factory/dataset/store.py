@@ -17,10 +17,10 @@ import polars as pl
 from ohlcv_factory import __version__
 from ohlcv_factory.bars.instruments import Instrument
 from ohlcv_factory.bars.schema import COLUMNS, Bars
-from ohlcv_factory.dataset.build import Dataset, SymbolData
+from ohlcv_factory.dataset.build import Dataset, SymbolData, narrowed
 from ohlcv_factory.dataset.labelling import HorizonLabels
 from ohlcv_factory.dataset.settings import DatasetConfig
-from ohlcv_factory.errors import DataError, InputMissingError, UsageError
+from ohlcv_factory.errors import DataError, InputMissingError, UsageError, unknown_name
 from ohlcv_factory.features import catalogue
 from ohlcv_factory.features.plugins import PluginRecord
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
@@ -84,21 +84,33 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def read_dataset(folder: Path) -> Dataset:
-    """Read a dataset folder back, digests first. Raises InputMissingError (66) or DataError (65)."""
+def read_dataset(folder: Path, *, symbol: str | None = None) -> Dataset:
+    """Read a dataset folder back, digests first; with `symbol` the files of that one alone.
+
+    Raises InputMissingError (66), DataError (65), or UnknownNameError (2) for a symbol that it does not hold.
+    """
     manifest = read_manifest(folder)
+    entries = [entry for entry in manifest["symbols"] if symbol in (None, entry["instrument"]["symbol"])]
+    if not entries:
+        raise unknown_name("symbol", str(symbol), [entry["instrument"]["symbol"] for entry in manifest["symbols"]])
     plain = {
         **manifest["config"],
         "plugins": [],
     }  # a path that a manifest names is never run; `plugins` says what made what
     config = DatasetConfig.parse(plain, where=str(folder / MANIFEST))
+    wanted = {name for entry in entries for name in _stored_names(entry)}
     for stored in manifest["files"]:
-        _refuse_changed(folder / stored["path"], stored["sha256"])
+        if symbol is None or stored["path"] in wanted:
+            _refuse_changed(folder / stored["path"], stored["sha256"])
+    dataset = _dataset(folder, manifest, config, entries)
+    return dataset if len(entries) == len(manifest["symbols"]) else narrowed(dataset, dataset.symbols[0])
+
+
+def _dataset(folder: Path, manifest: dict[str, Any], config: DatasetConfig, entries: list[dict[str, Any]]) -> Dataset:
     names = tuple(manifest["feature_names"])
-    symbols = tuple(_read_symbol(folder, entry, names, config) for entry in manifest["symbols"])
     return Dataset(
         config=config,
-        symbols=symbols,
+        symbols=tuple(_read_symbol(folder, entry, names, config) for entry in entries),
         feature_names=names,
         left_out=manifest["left_out"],
         warm_up_bars=manifest["warm_up_bars"],
@@ -134,6 +146,11 @@ def _manifest(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> dict[s
         "warnings": list(dataset.warnings),
         "summary": summary,
     }
+
+
+def _stored_names(entry: dict[str, Any]) -> list[str]:
+    """The files of one symbol, as its entry names them."""
+    return [entry["file"], entry["matrix"], *([entry["source"]["file"]] if entry["source"] else [])]
 
 
 def _symbol_entry(symbol: SymbolData) -> dict[str, Any]:

@@ -7,12 +7,14 @@ is None.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ohlcv_factory.evaluation.significance import Interval, wilson_interval
-from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES, LONG, NEUTRAL, SHORT
+from ohlcv_factory.evaluation import confusion
+from ohlcv_factory.evaluation.significance import Interval, Statistic, bootstrap_intervals, wilson_interval
+from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES, NEUTRAL
 
 RELIABILITY_BINS = 15
 PROBABILITY_FLOOR = float(np.finfo(np.float64).eps)
@@ -27,7 +29,7 @@ def classification_scores(
     truth, decision: `(n,)` classes of scored rows; probabilities: `(n, 3)` calibrated, None for a rule that has none;
     uniqueness: `(n,)` average uniqueness of each label.
     """
-    matrix = confusion_matrix(truth, decision)
+    matrix = confusion.confusion_matrix(truth, decision)
     return {
         "rows": len(truth),
         "classes_present": [CLASS_NAMES[code] for code in np.flatnonzero(matrix.sum(axis=1))],
@@ -37,38 +39,29 @@ def classification_scores(
     }
 
 
-def confusion_matrix(truth: np.ndarray, decision: np.ndarray) -> np.ndarray:
-    """Counts `(3, 3)` int64: rows truth, columns decision, order short, neutral, long."""
-    cells = truth.astype(np.int64) * CLASS_COUNT + decision
-    return np.bincount(cells, minlength=CLASS_COUNT**2).reshape(CLASS_COUNT, CLASS_COUNT)
+MATRIX_SCORES = {
+    "accuracy": confusion.accuracy,
+    "macro_f1": confusion.macro_f1,
+    "weighted_f1": confusion.weighted_f1,
+    "balanced_accuracy": confusion.balanced_accuracy,
+    "mcc": confusion.matthews_correlation,
+}
 
 
 def class_scores(matrix: np.ndarray) -> dict[str, Any]:
     """Accuracy, F1 and their kin from a confusion matrix."""
-    support, decided, hits = matrix.sum(axis=1), matrix.sum(axis=0), np.diag(matrix)
-    present = support > 0
-    if not present.any():
-        names = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "mcc")
-        return dict.fromkeys(names) | {"per_class_f1": dict.fromkeys(CLASS_NAMES), "confusion_matrix": matrix.tolist()}
-    f1 = 2 * hits / np.maximum(support + decided, 1)
+    f1 = confusion.f1_by_class(matrix).tolist()
     return {
-        "accuracy": float(hits.sum() / support.sum()),
-        "macro_f1": float(f1[present].mean()),
-        "weighted_f1": float(f1 @ support / support.sum()),
-        "per_class_f1": {name: float(f1[code]) if present[code] else None for code, name in enumerate(CLASS_NAMES)},
+        **{name: _defined(score(matrix)) for name, score in MATRIX_SCORES.items()},
+        "per_class_f1": {name: _defined(value) for name, value in zip(CLASS_NAMES, f1, strict=True)},
         "confusion_matrix": matrix.tolist(),
-        "balanced_accuracy": float((hits[present] / support[present]).mean()),
-        "mcc": matthews_correlation(matrix),
     }
 
 
-def matthews_correlation(matrix: np.ndarray) -> float | None:
-    """Correlation of truth and decision over three classes (Gorodkin 2004); None when either never varies."""
-    cells = matrix.astype(np.float64)
-    support, decided, total = cells.sum(axis=1), cells.sum(axis=0), cells.sum()
-    covariance = np.trace(cells) * total - (support * decided).sum()
-    spread = (total**2 - (support**2).sum()) * (total**2 - (decided**2).sum())
-    return float(covariance / math.sqrt(spread)) if spread > 0 else None
+def _defined(value: float | np.ndarray) -> float | None:
+    """A plain number, None for NaN."""
+    number = float(value)
+    return None if math.isnan(number) else number
 
 
 def probability_scores(truth: np.ndarray, decision: np.ndarray, probabilities: np.ndarray | None) -> dict[str, Any]:
@@ -86,8 +79,13 @@ def probability_scores(truth: np.ndarray, decision: np.ndarray, probabilities: n
 
 def log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
     """Mean of -log(probability of the true class), in nats; ln 3 = 1.0986 knows nothing."""
+    return float(row_losses(truth, probabilities).mean())
+
+
+def row_losses(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """-log(probability of the true class) of each row, `(n,)` in nats."""
     chosen = probabilities[np.arange(len(truth)), truth]
-    return float(-np.log(np.clip(chosen, PROBABILITY_FLOOR, 1.0)).mean())
+    return np.asarray(-np.log(np.clip(chosen, PROBABILITY_FLOOR, 1.0)))
 
 
 def brier_score(truth: np.ndarray, probabilities: np.ndarray) -> float:
@@ -95,8 +93,13 @@ def brier_score(truth: np.ndarray, probabilities: np.ndarray) -> float:
 
     2/3 knows nothing. Half of it is the two-class form that scikit-learn scales to 0 to 1.
     """
+    return float(row_brier(truth, probabilities).mean())
+
+
+def row_brier(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The Brier score of each row, `(n,)`."""
     outcome = np.eye(CLASS_COUNT)[truth]
-    return float(((probabilities - outcome) ** 2).sum(axis=1).mean())
+    return np.asarray(((probabilities - outcome) ** 2).sum(axis=1))
 
 
 def reliability(truth: np.ndarray, decision: np.ndarray, probabilities: np.ndarray) -> list[dict[str, Any]]:
@@ -132,26 +135,57 @@ def direction_scores(truth: np.ndarray, decision: np.ndarray, uniqueness: np.nda
     """Hit rate of direction over rows where truth and decision are both not neutral, and what chance would give.
 
     The Wilson interval counts each row with its average uniqueness. `independent_rate` is the hit rate of the same
-    two marginals when truth and decision know nothing of each other. None where there is no such row.
+    two marginals when truth and decision know nothing of each other, `direction_edge` the hit rate above it. None where
+    there is no such row.
     """
     both = (truth != NEUTRAL) & (decision != NEUTRAL)
-    rows, effective = int(both.sum()), float(uniqueness[both].sum())
-    rate, chance, interval = _direction_rates(truth[both], decision[both], effective)
+    matrix, effective = confusion.confusion_matrix(truth, decision), float(uniqueness[both].sum())
+    rate = _defined(confusion.direction_hit_rate(matrix))
     return {
         "direction_hit_rate": rate,
-        "direction_hit_rate_interval": interval,
-        "independent_rate": chance,
-        "direction_rows": rows,
+        "direction_hit_rate_interval": None if rate is None else wilson_interval(rate, effective),
+        "independent_rate": _defined(confusion.independent_rate(matrix)),
+        "direction_edge": _defined(confusion.direction_edge(matrix)),
+        "direction_rows": int(both.sum()),
         "direction_effective_rows": effective,
     }
 
 
-def _direction_rates(
-    truth: np.ndarray, decision: np.ndarray, effective: float
-) -> tuple[float | None, float | None, Interval | None]:
-    """Hit rate, independent rate and interval of rows that hold only short and long."""
-    if len(truth) == 0:
-        return None, None, None
-    rate = float((truth == decision).mean())
-    chance = sum(float((truth == side).mean() * (decision == side).mean()) for side in (SHORT, LONG))
-    return rate, chance, wilson_interval(rate, effective)
+CELLS = CLASS_COUNT**2
+INTERVAL_SCORES = MATRIX_SCORES | {
+    "direction_hit_rate": confusion.direction_hit_rate,
+    "direction_edge": confusion.direction_edge,
+}
+ROW_SCORES = {"log_loss": row_losses, "brier": row_brier}
+BOUNDS = {"mcc": (-1.0, 1.0), "direction_edge": (-1.0, 1.0), "log_loss": (0.0, math.inf), "brier": (0.0, 2.0)}
+"""Where a score can lie, when not in 0 to 1."""
+
+
+def classification_intervals(
+    truth: np.ndarray, decision: np.ndarray, probabilities: np.ndarray | None, *, block_rows: int, seed: int = 0
+) -> dict[str, Interval | None]:
+    """90 % intervals of the scores by stationary block bootstrap of rows; None where one is undefined.
+
+    truth, decision: `(n,)` classes of scored rows **in time order**. Blocks must outlast the overlap of labels. The
+    calibration error has none: it is a mean of absolute values, which resampling pushes up.
+    """
+    rows = {name: of(truth, probabilities) for name, of in ROW_SCORES.items()} if probabilities is not None else {}
+    columns = np.column_stack([confusion.cell_columns(truth, decision), *rows.values()])
+    statistics = {name: _of_cells(score) for name, score in INTERVAL_SCORES.items()}
+    statistics |= {name: _column(CELLS + place) for place, name in enumerate(rows)}
+    found = bootstrap_intervals(columns, statistics, block_length=block_rows, seed=seed)
+    return {name: _within(found.get(name), *BOUNDS.get(name, (0.0, 1.0))) for name in (*INTERVAL_SCORES, *ROW_SCORES)}
+
+
+def _of_cells(score: Callable[[np.ndarray], np.ndarray]) -> Statistic:
+    """A score of confusion matrices as a statistic of column means."""
+    return lambda means: score(means[:, :CELLS].reshape(-1, CLASS_COUNT, CLASS_COUNT))
+
+
+def _column(place: int) -> Statistic:
+    return lambda means: means[:, place]
+
+
+def _within(interval: Interval | None, low: float, high: float) -> Interval | None:
+    """The part of an interval in which the score can lie."""
+    return interval and Interval(*(min(max(end, low), high) for end in interval))

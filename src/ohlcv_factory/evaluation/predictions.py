@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ohlcv_factory.errors import DataError
+from ohlcv_factory.evaluation.decisions import DecisionRule
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES, LONG, SHORT, class_words
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+SET_COLUMNS = tuple(f"set_{name}" for name in CLASS_NAMES)
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Predictions:
     scored: np.ndarray
     """`(n,)` bool."""
     horizon: int
+    sets: np.ndarray | None = None
+    """`(n, 3)` bool, the classes that each row's prediction set holds; None where the decision rule makes no sets."""
 
     def __post_init__(self) -> None:
         shape = (len(self.index), CLASS_COUNT)
@@ -52,8 +58,8 @@ class Predictions:
 
     def take(self, rows: np.ndarray | slice) -> Predictions:
         """The same for some rows."""
-        arrays = ("index", "raw", "probabilities", "decision", "truth", "labelled", "scored")
-        parts = {name: getattr(self, name)[rows] for name in arrays}
+        arrays = ("index", "raw", "probabilities", "decision", "truth", "labelled", "scored", "sets")
+        parts = {name: getattr(self, name)[rows] for name in arrays if getattr(self, name) is not None}
         return Predictions(symbols=self.symbols, horizon=self.horizon, **parts)
 
     @classmethod
@@ -73,6 +79,10 @@ class Predictions:
             columns[field.name] = np.concatenate(values) if arrays[0] else values[0]
         return cls(**columns)
 
+    def decided_by(self, rule: DecisionRule) -> Predictions:
+        """The same probabilities with the decisions of another rule."""
+        return replace(self, decision=rule.decide(self.probabilities), sets=rule.sets(self.probabilities))
+
     def side(self) -> np.ndarray:
         """The decision as a wanted position: -1, 0, +1, int8 `(n,)`."""
         position: np.ndarray = (self.decision == LONG).astype(np.int8) - (self.decision == SHORT).astype(np.int8)
@@ -80,7 +90,7 @@ class Predictions:
 
     @property
     def frame(self) -> pl.DataFrame:
-        """One row per bar: symbol, time (UTC), row, probabilities, decision in words, truth and flags."""
+        """One row per bar: symbol, time (UTC), row, probabilities, decision in words, truth and flags, and sets."""
         import polars as pl
 
         columns: dict[str, object] = {
@@ -97,6 +107,8 @@ class Predictions:
             pl.Series(self.labelled), pl.Series([None] * len(self), dtype=pl.String)
         )
         columns |= {"labelled": self.labelled, "scored": self.scored}
+        if self.sets is not None:
+            columns |= {name: self.sets[:, code].copy() for code, name in enumerate(SET_COLUMNS)}
         return pl.DataFrame(columns)
 
     @classmethod
@@ -123,4 +135,5 @@ class Predictions:
             labelled=frame["labelled"].to_numpy(),
             scored=frame["scored"].to_numpy(),
             horizon=horizon,
+            sets=frame.select(SET_COLUMNS).to_numpy() if set(SET_COLUMNS) <= set(frame.columns) else None,
         )

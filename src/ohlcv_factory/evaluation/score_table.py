@@ -17,6 +17,11 @@ SCORE_HEADER = (
     "drawdown",
     "trades",
 )
+SCORE_LEGEND = (
+    "hit rate: decided directions that came true; independent: what the same decisions would hit by chance.\n"
+    "Sharpe, return/year and drawdown: after costs, one unit of notional per trade, nothing compounded."
+)
+"""What the columns mean, for the line below a table."""
 
 
 def score_row(name: str, block: Mapping[str, Any]) -> list[Any]:
@@ -40,3 +45,8 @@ def score_row(name: str, block: Mapping[str, Any]) -> list[Any]:
 def baseline_rows(evaluation: Mapping[str, Any]) -> list[list[Any]]:
     """One line for each baseline on the rows of an evaluation, its name in brackets."""
     return [score_row(f"({name})", block) for name, block in evaluation["baselines"].items()]
+
+
+def threshold_heading(name: str, limit: float) -> str:
+    """Heading of the column that says whether a run passed one of the specification's thresholds: `F1 > 0.35`."""
+    return f"{'F1' if name == 'macro_f1' else 'Sharpe'} > {limit}"

@@ -11,9 +11,9 @@ import numpy as np
 from ohlcv_factory.dataset.market import SymbolMarket
 from ohlcv_factory.errors import DataError
 from ohlcv_factory.evaluation.baselines import CHANCE, Baseline, baselines
-from ohlcv_factory.evaluation.classification import classification_scores
+from ohlcv_factory.evaluation.classification import classification_intervals, classification_scores
 from ohlcv_factory.evaluation.predictions import Predictions
-from ohlcv_factory.evaluation.significance import LEVEL, default_block_length, hit_rate_edge
+from ohlcv_factory.evaluation.significance import TAILS, default_block_length
 from ohlcv_factory.evaluation.trading import TradeRules, simulate_all
 from ohlcv_factory.storage.formats import jsonable
 
@@ -23,7 +23,6 @@ MIN_SESSIONS = 20
 MIN_TRADES = 30
 MIN_DIRECTION_ROWS = 50.0
 """Sum of average uniqueness, as in the rule for calibration rows."""
-EDGE_NAMES = ("direction_edge", "direction_edge_interval", "direction_block_rows")
 ROUNDING = 1e-9
 """An edge below this is rounding: a model that always takes one side has one of 1e-17."""
 OVERLAP_MULTIPLE = 5
@@ -99,11 +98,13 @@ def _classification(
     rows = scored[np.argsort(predictions.index["time_ns"][scored], kind="stable")]
     truth, decision, weight = predictions.truth[rows], predictions.decision[rows], uniqueness[rows]
     probabilities = predictions.probabilities[rows] if has_probabilities else None
-    block = classification_scores(truth, decision, probabilities, weight) | dict.fromkeys(EDGE_NAMES)
+    block: dict[str, Any] = classification_scores(truth, decision, probabilities, weight)
+    block |= dict.fromkeys(("direction_edge_interval", "direction_block_rows", "intervals"))
     if intervals and len(rows):
         block_rows = outlasting_block(weight, symbols=len(np.unique(predictions.index["symbol_code"][rows])))
-        found = hit_rate_edge(truth, decision, block_rows=block_rows, seed=seed)
-        block |= dict(zip(EDGE_NAMES, found or (), strict=False))
+        found = classification_intervals(truth, decision, probabilities, block_rows=block_rows, seed=seed)
+        edge = found.pop("direction_edge")
+        block |= {"direction_edge_interval": edge, "direction_block_rows": block_rows, "intervals": found}
     return jsonable(block)  # type: ignore[no-any-return]
 
 
@@ -152,7 +153,7 @@ def _average(values: Sequence[Any]) -> Any:
 def _spread(values: Sequence[float | None]) -> list[float] | None:
     """The central 90 % of the defined values."""
     defined = [value for value in values if value is not None]
-    return [float(end) for end in np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])] if defined else None
+    return [float(end) for end in np.quantile(defined, TAILS)] if defined else None
 
 
 def _check_rows(predictions: Predictions, **arrays: np.ndarray) -> None:
@@ -228,17 +229,23 @@ def _missing_evidence(scores: Mapping[str, Any], baseline_scores: Mapping[str, M
             f"direction hit rate {_number(edge, '+.3f')} against its independent rate, "
             f"90 % interval {_ends(edge_ends, '+.3f')}"
         )
-    to_beat = {name: _to_beat(name, block["trading"]) for name, block in baseline_scores.items()}
-    unbeaten = [name for name, least in to_beat.items() if least is not None and (own is None or own <= least)]
+    to_beat = dict(_to_beat(name, block["trading"]) for name, block in baseline_scores.items())
+    unbeaten = [
+        f"{words} {least:.2f}" for words, least in to_beat.items() if least is not None and not _above(own, least)
+    ]
     if unbeaten:
-        reasons.append(f"net Sharpe not above {', '.join(f'{name} {to_beat[name]:.2f}' for name in unbeaten)}")
+        reasons.append(f"net Sharpe not above {', '.join(unbeaten)}")
     return reasons
 
 
-def _to_beat(name: str, trading: Mapping[str, Any]) -> float | None:
-    """A baseline's Sharpe ratio; of chance the upper end of its spread. None where it never traded."""
+def _to_beat(name: str, trading: Mapping[str, Any]) -> tuple[str, float | None]:
+    """A baseline and its Sharpe ratio; of chance the upper end of its spread. None where it never traded."""
     spread, ratio = trading["sharpe_interval"], trading["sharpe_ratio"]
-    return float(spread[1]) if name == CHANCE and spread else ratio
+    return (f"the upper end of {name}", float(spread[1])) if name == CHANCE and spread else (name, ratio)
+
+
+def _above(value: float | None, least: float) -> bool:
+    return value is not None and value > least
 
 
 def _lies_above_zero(interval: Sequence[float] | None) -> bool:

@@ -1,23 +1,25 @@
 """How far a number may be chance: Wilson's interval and the stationary block bootstrap.
 
-The bootstrap works on *means of columns*: a Sharpe ratio is a function of mean(x) and mean(x²), a hit rate of the mean
-of a 0/1 column. Block sums then come from prefix sums: a resample costs its number of blocks, not of rows.
+The bootstrap works on *means of columns*: a Sharpe ratio is a function of mean(x) and mean(x²), macro-F1 of the means of
+nine 0/1 columns. Block sums then come from prefix sums: a resample costs its number of blocks, not of rows.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
-from ohlcv_factory.errors import UsageError
-from ohlcv_factory.labels.classes import LONG, NEUTRAL
+from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.runtime.seeding import component_generator
 
 LEVEL = 0.90
 """Share of the two-sided intervals of this package."""
+TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+"""Quantiles at both ends of such an interval."""
 NORMAL_QUANTILE = 1.6448536269514722
 """Of the standard normal at 0.95: both ends of a 90 % interval."""
 RESAMPLES = 1000
@@ -66,11 +68,31 @@ def bootstrap_means(
         raise UsageError("a bootstrap needs at least 1 row, got 0.", help="check the part's rows")
     generator = component_generator(seed, "stationary_bootstrap")
     starts, stops = draw_blocks(count, block_length or default_block_length(count), resamples, generator)
-    means = np.empty((resamples, columns.shape[1]))
-    for position, column in enumerate(columns.T):
-        running = np.concatenate([[0.0], np.cumsum(np.concatenate([column, column]))])
-        means[:, position] = (running[stops] - running[starts]).sum(axis=1) / count
-    return means
+    return _block_sums(_running_sums(columns), starts, stops) / count  # type: ignore[no-any-return]
+
+
+def _running_sums(columns: np.ndarray) -> np.ndarray:
+    """Sums of the first 0 .. n rows, `(n + 1, k)`."""
+    running = np.zeros((len(columns) + 1, columns.shape[1]))
+    np.cumsum(columns, axis=0, out=running[1:])
+    return running
+
+
+@njit(cache=True, nogil=True)
+def _block_sums(running, starts, stops):  # type: ignore[no-untyped-def]
+    """Sums over the blocks of each resample, `(resamples, k)`; a block that passes the last row goes on at the first."""
+    count, width = len(running) - 1, running.shape[1]
+    sums = np.zeros((len(starts), width))
+    for resample in range(len(starts)):
+        for block in range(starts.shape[1]):
+            first, past = starts[resample, block], stops[resample, block]
+            if first == past:
+                continue
+            wraps = past > count
+            for column in range(width):
+                last = running[count, column] + running[past - count, column] if wraps else running[past, column]
+                sums[resample, column] += last - running[first, column]
+    return sums
 
 
 def draw_blocks(
@@ -89,66 +111,86 @@ def draw_blocks(
     return starts, starts + np.diff(filled, axis=1, prepend=0)
 
 
+Statistic = Callable[[np.ndarray], np.ndarray]
+"""A function of column means: `(resamples, k)` to `(resamples,)`, NaN where it is undefined."""
+
+
 def bootstrap_interval(
     columns: np.ndarray,
-    statistic: Callable[[np.ndarray], np.ndarray],
+    statistic: Statistic,
     *,
     block_length: int | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval | None:
-    """90 % percentile interval of a statistic of column means, `statistic((resamples, k)) -> (resamples,)`.
+    """90 % percentile interval of a statistic of column means.
 
     The sample's own mean pulls each of its autocovariances down by variance / n, so that resampled variances are short
     by the share (2 · block - 1) / n; the interval is widened by as much. None under two blocks of rows, and where the
     statistic is undefined (NaN) in more than half of the resamples.
     """
+    found = bootstrap_intervals(columns, {"only": statistic}, block_length=block_length, resamples=resamples, seed=seed)
+    return found["only"]
+
+
+def bootstrap_intervals(
+    columns: np.ndarray,
+    statistics: Mapping[str, Statistic],
+    *,
+    block_length: int | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Interval | None]:
+    """`bootstrap_interval` of several statistics of the same columns, all from the same resamples."""
     count = len(columns)
     block = block_length or default_block_length(count)
     if count < 2 * block:
-        return None
-    values = statistic(bootstrap_means(columns, block_length=block, resamples=resamples, seed=seed))
-    defined = values[np.isfinite(values)]
-    if 2 * len(defined) < resamples:
-        return None
-    centre = float(statistic(columns.mean(axis=0, keepdims=True))[0])
+        return dict.fromkeys(statistics)
+    means = bootstrap_means(columns, block_length=block, resamples=resamples, seed=seed)
+    own = columns.mean(axis=0, keepdims=True)
     widening = 1 / math.sqrt(1 - (2 * block - 1) / count)
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return {name: _interval(of(means), float(of(own)[0]), widening) for name, of in statistics.items()}
+
+
+def _interval(values: np.ndarray, centre: float, widening: float) -> Interval | None:
+    defined = values[np.isfinite(values)]
+    if 2 * len(defined) < len(values) or not math.isfinite(centre):
+        return None
+    low, high = np.quantile(defined, TAILS)
     return Interval(centre + float(low - centre) * widening, centre + float(high - centre) * widening)
 
 
-class HitRateEdge(NamedTuple):
-    """Direction hit rate minus the rate that the same marginals give to an independent prediction."""
+class Difference(NamedTuple):
+    """One score less another on the same rows or days."""
 
-    edge: float
+    value: float
     interval: Interval | None
-    block_rows: int
 
 
-def hit_rate_edge(
-    truth: np.ndarray, decision: np.ndarray, *, block_rows: int | None = None, seed: int = 0
-) -> HitRateEdge | None:
-    """Edge in direction with its 90 % interval by blocks of rows; None where no row is non-neutral in both.
+def paired_difference(
+    first: np.ndarray,
+    second: np.ndarray,
+    statistic: Statistic,
+    *,
+    block_length: int | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Difference:
+    """How far a statistic of the first columns lies above that of the second, with its 90 % interval.
 
-    truth and decision: `(n,)` classes of scored rows **in time order**. Blocks must outlast the overlap of labels.
+    first, second: `(n, k)` of the same rows in the same order; both are resampled by the same blocks, so what moves
+    both cancels. Raises DataError (65) when their shapes differ.
     """
-    columns = _direction_columns(truth, decision)
-    if not columns[:, 0].any():
-        return None
-    block = block_rows or default_block_length(len(columns))
-    interval = bootstrap_interval(columns, _edge_of_means, block_length=block, seed=seed)
-    return HitRateEdge(float(_edge_of_means(columns.mean(axis=0)[None])[0]), interval, block)
+    if first.shape != second.shape:
+        raise DataError(
+            f"a paired difference needs the same rows twice, got shapes {first.shape} and {second.shape}.",
+            help="join both on (symbol, time)",
+        )
+    width, both = first.shape[1], np.hstack([first, second])
 
+    def difference(means: np.ndarray) -> np.ndarray:
+        return statistic(means[:, :width]) - statistic(means[:, width:])
 
-def _direction_columns(truth: np.ndarray, decision: np.ndarray) -> np.ndarray:
-    """0/1 columns `(n, 4)`: both non-neutral, and then a hit, truth long, decision long."""
-    both = (truth != NEUTRAL) & (decision != NEUTRAL)
-    flags = (both, both & (truth == decision), both & (truth == LONG), both & (decision == LONG))
-    return np.stack(flags, axis=1).astype(np.float64)
-
-
-def _edge_of_means(means: np.ndarray) -> np.ndarray:
-    """Hit rate minus independent rate from the means of `_direction_columns`, `(r, 4)` -> `(r,)`."""
-    both = np.where(means[:, 0] > 0, means[:, 0], np.nan)
-    hit, truth_long, decision_long = (means[:, column] / both for column in (1, 2, 3))
-    return hit - truth_long * decision_long - (1 - truth_long) * (1 - decision_long)
+    value = float(difference(both.mean(axis=0, keepdims=True))[0])
+    interval = bootstrap_interval(both, difference, block_length=block_length, resamples=resamples, seed=seed)
+    return Difference(value, interval)

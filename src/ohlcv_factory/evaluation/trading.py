@@ -24,11 +24,9 @@ from ohlcv_factory.config import Settings, setting
 from ohlcv_factory.dataset.market import SymbolMarket
 from ohlcv_factory.errors import DataError
 from ohlcv_factory.evaluation.predictions import Predictions
-from ohlcv_factory.evaluation.significance import Interval, bootstrap_interval
+from ohlcv_factory.evaluation.trading_metrics import TradedPath, trading_metrics
 from ohlcv_factory.labels.fixed_horizon import FixedHorizonRule
 from ohlcv_factory.labels.paths import label_limits
-
-MIN_SHARPE_SESSIONS = 2
 
 
 class Exit(IntEnum):
@@ -93,6 +91,8 @@ class TradeResult:
     """`(m,)` int8, side held over each close."""
     trades: np.ndarray
     """`(k,)` of TRADE_DTYPE, in order."""
+    bar_session: np.ndarray
+    """`(m,)` int64, the session of each bar."""
     session_day: np.ndarray
     """`(S,)` int64, sessions that have bars in the range."""
     daily: np.ndarray
@@ -101,8 +101,12 @@ class TradeResult:
 
     def metrics(self, *, intervals: bool = True, seed: int = 0) -> dict[str, Any]:
         """The trading block of the metrics schema; see `trading_metrics`."""
-        path = TradedPath(self.daily, self.sessions_per_year, self.net, self.trades, len(self.net))
-        return trading_metrics(path, intervals=intervals, seed=seed)
+        return trading_metrics(Portfolio((self,)).path(), intervals=intervals, seed=seed)
+
+    @property
+    def trade_session(self) -> np.ndarray:
+        """`(k,)` int64, the session in which each trade ended."""
+        return np.asarray(self.bar_session[self.trades["exit_row"] - self.first_row])
 
 
 @dataclass(frozen=True)
@@ -115,25 +119,34 @@ class Portfolio:
         """The trading block of all symbols together, with `per_symbol` beside it when there are several."""
         if len(self.results) == 1:
             return self.results[0].metrics(intervals=intervals, seed=seed)
-        together = trading_metrics(self._path(), intervals=intervals, seed=seed)
+        together = trading_metrics(self.path(), intervals=intervals, seed=seed)
         each = {result.symbol: result.metrics(intervals=intervals, seed=seed) for result in self.results}
         return {**together, "per_symbol": each}
 
-    def _path(self) -> TradedPath:
-        """Sessions of any symbol count; a year has as many as the busiest calendar says."""
+    def path(self) -> TradedPath:
+        """Sessions of any symbol count; a year has as many as the busiest calendar says.
+
+        Where symbols name the session of one moment differently, the first one's name is taken for the bar.
+        """
         count = len(self.results)
-        _, daily = _sum_by(
-            np.concatenate([result.session_day for result in self.results]),
-            np.concatenate([result.daily for result in self.results]),
+        days, daily = _sum_by(self._joined("session_day"), self._joined("daily"))
+        _, first = np.unique(self._joined("time_ns"), return_index=True)
+        _, net = _sum_by(self._joined("time_ns"), self._joined("net"))
+        trades = self._joined("trades")
+        return TradedPath(
+            daily=daily / count,
+            sessions_per_year=max(result.sessions_per_year for result in self.results),
+            net=net / count,
+            bar_session=np.searchsorted(days, self._joined("bar_session")[first]),
+            trades=trades,
+            held_bars=holding_bars(trades),
+            trade_session=np.searchsorted(days, self._joined("trade_session")),
+            bars=sum(len(result.net) for result in self.results),
+            symbols=count,
         )
-        _, by_bar = _sum_by(
-            np.concatenate([result.time_ns for result in self.results]),
-            np.concatenate([result.net for result in self.results]),
-        )
-        per_year = max(result.sessions_per_year for result in self.results)
-        trades = np.concatenate([result.trades for result in self.results])
-        bars = sum(len(result.net) for result in self.results)
-        return TradedPath(daily / count, per_year, by_bar / count, trades, bars, count)
+
+    def _joined(self, name: str) -> np.ndarray:
+        return np.concatenate([getattr(result, name) for result in self.results])
 
 
 def simulate(predictions: Predictions, market: SymbolMarket, rules: TradeRules | None = None) -> TradeResult:
@@ -197,7 +210,8 @@ def simulate_sides(
     net = _charge(trades, gross, market.instrument if rules.costs else None, first_row)
     days, daily = _sum_runs(session_day, net)
     per_year = market.instrument.sessions.sessions_per_year
-    return TradeResult(bars.symbol, first_row, bars.time_ns, gross, net, position, trades, days, daily, per_year)
+    path = (bars.time_ns, gross, net, position, trades, session_day, days, daily)
+    return TradeResult(bars.symbol, first_row, *path, per_year)
 
 
 def _closing_bars(bars: Bars, session_day: np.ndarray | None) -> np.ndarray:
@@ -334,88 +348,6 @@ def _sum_by(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """The same for keys in any order."""
     order = np.argsort(keys, kind="stable")
     return _sum_runs(keys[order], values[order])
-
-
-@dataclass(frozen=True)
-class TradedPath:
-    """What the trading metrics are computed from, for one symbol or several together."""
-
-    daily: np.ndarray
-    """`(S,)` net P&L per session."""
-    sessions_per_year: float
-    net: np.ndarray
-    """Net P&L between successive closes."""
-    trades: np.ndarray
-    """`(k,)` of TRADE_DTYPE."""
-    bars: int
-    """Simulated bars of all symbols."""
-    symbols: int = 1
-
-
-def trading_metrics(path: TradedPath, *, intervals: bool = True, seed: int = 0) -> dict[str, Any]:
-    """The trading block of the metrics schema, JSON-ready; None where a number is undefined.
-
-    Returns, drawdown and cost are shares of one notional (per symbol), turnover is sides of notional per session and
-    symbol, exposure the share of bars in a position, holding in bars.
-    """
-    net, sessions = np.ascontiguousarray(path.trades["net"]), len(path.daily)
-    held = holding_bars(path.trades)
-    return {
-        "sharpe_ratio": sharpe_ratio(path.daily, path.sessions_per_year),
-        "sharpe_interval": sharpe_interval(path.daily, path.sessions_per_year, seed=seed) if intervals else None,
-        "annualized_return": float(path.daily.mean() * path.sessions_per_year) if sessions else None,
-        "max_drawdown": max_drawdown(path.net),
-        "win_rate": float((net > 0).mean()) if len(net) else None,
-        "profit_factor": profit_factor(net),
-        "num_trades": len(net),
-        "turnover": 2 * len(net) / path.symbols / sessions if sessions else None,
-        "exposure": float(held.sum() / path.bars) if path.bars else None,
-        "average_holding_bars": float(held.mean()) if len(held) else None,
-        "total_return": float(path.daily.sum()),
-        "total_cost": float(path.trades["cost"].sum() / path.symbols),
-        "sessions": sessions,
-        "sessions_per_year": path.sessions_per_year,
-    }
-
-
-def sharpe_ratio(daily: np.ndarray, sessions_per_year: float) -> float | None:
-    """Annualised Sharpe ratio of daily net P&L `(S,)`; None under 2 sessions or without variation (Lo 2002)."""
-    if len(daily) < MIN_SHARPE_SESSIONS or np.ptp(daily) == 0:
-        return None
-    return float(daily.mean() / daily.std(ddof=1) * math.sqrt(sessions_per_year))
-
-
-def sharpe_interval(daily: np.ndarray, sessions_per_year: float, *, seed: int = 0) -> Interval | None:
-    """90 % interval of the annualised Sharpe ratio by stationary block bootstrap of sessions."""
-    if sharpe_ratio(daily, sessions_per_year) is None:
-        return None
-    count, centre = len(daily), daily.mean()
-    columns = np.stack([daily - centre, (daily - centre) ** 2], axis=1)
-
-    def annualised(means: np.ndarray) -> np.ndarray:
-        variance = (means[:, 1] - means[:, 0] ** 2) * count / (count - 1)
-        tiny = 1e-12 * columns[:, 1].mean()
-        deviation = np.sqrt(np.where(variance > tiny, variance, np.nan))
-        return np.asarray((centre + means[:, 0]) / deviation * math.sqrt(sessions_per_year))
-
-    return bootstrap_interval(columns, annualised, seed=seed)
-
-
-@njit(cache=True, nogil=True)
-def max_drawdown(net: np.ndarray) -> float:
-    """Deepest fall of the additive equity of `net` `(m,)` below its earlier peak, from a start at 0; never above 0."""
-    equity, peak, deepest = 0.0, 0.0, 0.0
-    for change in net:
-        equity += change
-        peak = max(peak, equity)
-        deepest = min(deepest, equity - peak)
-    return deepest
-
-
-def profit_factor(net: np.ndarray) -> float | None:
-    """Sum of winning trades over the sum of losing ones; None when no trade lost."""
-    loss = -net[net < 0].sum()
-    return float(net[net > 0].sum() / loss) if loss > 0 else None
 
 
 def holding_bars(trades: np.ndarray) -> np.ndarray:

@@ -47,10 +47,15 @@ def day_of_week(inputs: FeatureInputs, half: str) -> Floats:
 )
 def trading_centre(inputs: FeatureInputs, centre: str) -> Floats:
     """Whether the bar opens in a trading centre's hours on a weekday."""
+    return in_hours(inputs.bars.time_ns, centre).astype(np.float64)
+
+
+def in_hours(time_ns: np.ndarray, centre: str) -> np.ndarray:
+    """Whether each moment lies in a trading centre's hours on a weekday, bool `(n,)`."""
     time_zone, opens, closes = CENTRES[centre]
-    local = local_seconds(inputs.bars.time_ns, time_zone)
+    local = local_seconds(time_ns, time_zone)
     minutes = second_of_day(local) // 60
-    return ((minutes >= opens) & (minutes < closes) & (weekday(local) < 5)).astype(np.float64)
+    return np.asarray((minutes >= opens) & (minutes < closes) & (weekday(local) < 5))
 
 
 @CALENDAR.feature("is_rth", formula="1 in the regular hours of the calendar, else 0", unit="flag", role="known")

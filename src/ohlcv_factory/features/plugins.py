@@ -1,27 +1,19 @@
-"""Features of one's own: declared by decorator in a notebook, in a file named on the command line, or by a package.
-
-A plugin file is code. It runs only where the user names it (`--plugin my.py`, `plugins:` in a recipe); a dataset or a run
-records path and digest of what declared its columns, and nothing is ever run because a manifest says so.
-"""
+"""Features of one's own: declared by decorator in a notebook, in a plugin file, or by an installed package."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
-import inspect
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
-from types import ModuleType
 from typing import Any, Self
 
-from ohlcv_factory.errors import DataError, FactoryError, InputMissingError, UsageError, VerificationError
+from ohlcv_factory.errors import FactoryError, UsageError
 from ohlcv_factory.features.feature import Category, Column, Feature
+from ohlcv_factory.runtime import plugin_files
+from ohlcv_factory.runtime.plugin_files import Origin
 
 ENTRY_POINT_GROUP = "ohlcv_factory.features"
 USER_CATEGORY = "user"
@@ -36,10 +28,14 @@ class PluginRecord:
     """Who declared some columns: what a dataset and a run keep of a plugin."""
 
     place: str
-    """The file as it was named, or the module."""
     sha256: str
-    """Of the file's bytes, or of the functions' source where there is no file; empty where neither can be had."""
+    """Place and digest of the columns' `Origin`."""
     columns: tuple[str, ...]
+
+    @property
+    def origin(self) -> Origin:
+        """Where the columns come from."""
+        return Origin(self.place, self.sha256)
 
     def plain(self) -> dict[str, Any]:
         """JSON- and YAML-ready."""
@@ -56,13 +52,10 @@ class Declaration:
     """One column of the user's, and where it comes from."""
 
     feature: Feature
-    place: str
-    sha256: str
+    origin: Origin
 
 
-_declared: dict[str, Declaration] = {}
-_loading: list[tuple[str, str]] = []
-"""Place and digest of the file that is being run; the decorators in it take them from here."""
+_declared: dict[str, Declaration] = plugin_files.declarations()
 
 
 def feature(name: str, **declaration: Any) -> Callable[[Column], Column]:
@@ -81,11 +74,11 @@ def feature(name: str, **declaration: Any) -> Callable[[Column], Column]:
     category = Category(USER_CATEGORY)
 
     def declare(column: Column) -> Column:
-        place, sha256 = _loading[-1] if _loading else _place_of(column)
+        origin = _origin_of(column)
         made = category.feature(name, **declaration)(column)
         for declared in category.features:
-            _refuse_taken(declared.name, place)
-        _declared.update({own.name: Declaration(own, place, sha256) for own in category.features})
+            _refuse_taken(declared.name, origin.place)
+        _declared.update({own.name: Declaration(own, origin) for own in category.features})
         return made
 
     return declare
@@ -97,24 +90,13 @@ def user_features() -> tuple[Feature, ...]:
     return tuple(declaration.feature for declaration in _declared.values())
 
 
-def load_plugins(paths: Iterable[str | Path]) -> None:
-    """Run plugin files that the user named; a file that is known already, unchanged, is not run again.
-
-    Raises InputMissingError (66) for a file that is absent, DataError (65) for one that fails or declares nothing,
-    UsageError (2) for a name that is taken.
-    """
-    for path in paths:
-        _load_file(str(path))
-
-
 def records(columns: Sequence[str]) -> tuple[PluginRecord, ...]:
     """Who declared those of these columns that are not built in, in the order of the columns."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[Origin, list[str]] = {}
     for name in columns:
         if name in _declared:
-            own = _declared[name]
-            found.setdefault((own.place, own.sha256), []).append(name)
-    return tuple(PluginRecord(*key, tuple(names)) for key, names in found.items())
+            found.setdefault(_declared[name].origin, []).append(name)
+    return tuple(PluginRecord(origin.place, origin.sha256, tuple(names)) for origin, names in found.items())
 
 
 def require(recorded: Iterable[PluginRecord]) -> None:
@@ -125,88 +107,20 @@ def require(recorded: Iterable[PluginRecord]) -> None:
     for record in recorded:
         missing = [name for name in record.columns if name not in _declared]
         if missing:
-            raise UsageError(
-                f"{', '.join(missing)}: a column of {record.place}, which was not named.",
-                where=record.place,
-                help=f"it is code that will run: if you trust it, add --plugin {record.place}",
-            )
+            raise plugin_files.unnamed_code(f"{', '.join(missing)}: a column", record.origin)
         for name in record.columns:
-            _refuse_changed(name, record)
+            what, advice = f"column {name!r}", "build the dataset and train again"
+            plugin_files.refuse_changed(what, record.origin, _declared[name].origin, advice)
 
 
-def _refuse_changed(name: str, record: PluginRecord) -> None:
-    own = _declared[name]
-    if own.sha256 != record.sha256:
-        raise VerificationError(
-            f"{own.place} is not the file that made column {name!r}: sha256 {own.sha256[:12]}, "
-            f"recorded {record.sha256[:12]} of {record.place}.",
-            where=own.place,
-            help="take the recorded file, or build the dataset and train again",
-        )
-
-
-def _load_file(place: str) -> None:
-    path = Path(place)
-    if not path.is_file():
-        raise InputMissingError(f"plugin file {place} does not exist.", where=place, help="--plugin FILE.py")
-    code = path.read_bytes()
-    sha256 = hashlib.sha256(code).hexdigest()
-    if any(_same_file(own.place, path) and own.sha256 == sha256 for own in _declared.values()):
-        return
-    module = ModuleType(f"ohlcv_plugin_{path.stem}_{sha256[:8]}")
-    module.__file__ = str(path)
-    with _undone_on_error(path):
-        sys.modules[module.__name__] = module
-        _loading.append((place, sha256))
-        try:
-            exec(compile(code, str(path), "exec"), module.__dict__)  # the user named this file
-        except FactoryError:
-            raise
-        except Exception as error:
-            raise DataError(
-                f"plugin file {place} fails: {type(error).__name__}: {error}.", where=place, help="mend the file"
-            ) from error
-        finally:
-            _loading.pop()
-        if not any(own.place == place for own in _declared.values()):
-            raise DataError(
-                f"plugin file {place} declares no feature.", where=place, help="decorate one: @ohlcv_factory.feature"
-            )
-
-
-@contextmanager
-def _undone_on_error(path: Path) -> Any:
-    """Forget what an earlier state of the file declared; after an error the columns are as they were."""
-    before = dict(_declared)
-    for name in [name for name, own in before.items() if _same_file(own.place, path)]:
-        del _declared[name]
-    try:
-        yield
-    except BaseException:
-        _declared.clear()
-        _declared.update(before)
-        raise
-
-
-def _same_file(place: str, path: Path) -> bool:
-    return place.endswith(".py") and Path(place).resolve() == path.resolve()
-
-
-def _place_of(column: Column) -> tuple[str, str]:
-    """Module and digest of a function: of its file, or of its own text in a notebook."""
-    module = getattr(column, "__module__", None) or "__main__"
-    file = getattr(sys.modules.get(module), "__file__", None)
-    if file and Path(file).is_file():
-        return module, hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    try:
-        return module, hashlib.sha256(inspect.getsource(column).encode()).hexdigest()
-    except (OSError, TypeError):
-        return module, ""
+def _origin_of(column: Column) -> Origin:
+    """The plugin file that is being run, else the column's module."""
+    return plugin_files.running_file() or Origin(plugin_files.module_of(column), plugin_files.code_digest(column))
 
 
 def _refuse_taken(name: str, place: str) -> None:
     """A name belongs to who declared it first; the same module may declare it again, as a notebook's cell does."""
-    taken = _declared[name].place if name in _declared else _builtin_place(name)
+    taken = _declared[name].origin.place if name in _declared else _builtin_place(name)
     if taken and taken != place:
         raise UsageError(
             f"feature {name!r} is declared twice: by {taken} and by {place}.",

@@ -10,7 +10,7 @@ import math
 import time
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeVar, final
@@ -18,10 +18,11 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar, final
 import numpy as np
 
 from ohlcv_factory.config import Settings
-from ohlcv_factory.dataset.samples import INDEX_DTYPE, InputSpec, Samples
+from ohlcv_factory.dataset.samples import INDEX_DTYPE, InputSpec, RowMarket, Samples, taken
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, FactoryWarning, UsageError
-from ohlcv_factory.evaluation.classification import class_scores, confusion_matrix, log_loss
+from ohlcv_factory.evaluation.classification import class_scores, log_loss
+from ohlcv_factory.evaluation.confusion import confusion_matrix
 from ohlcv_factory.features.catalogue import role_of
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES, class_codes
 from ohlcv_factory.models.explanation import Explanation, joined
@@ -85,7 +86,10 @@ class PredictionOutput:
 
 @dataclass(frozen=True)
 class TrainingMetrics:
-    """How a fit went. `train_*` are on the fit rows, `val_*` on the stop rows (NaN without them), unweighted."""
+    """How a fit went. `train_*` are on the fit rows, `val_*` on the stop rows (NaN without them), unweighted.
+
+    `train_*` of a model that does not train are NaN: it learnt nothing from those rows.
+    """
 
     train_loss: float
     val_loss: float
@@ -139,11 +143,8 @@ class BaseModel(ABC):
     """Suffix of the file that `_save` writes, for example `.ubj`."""
     name: ClassVar[str] = ""
     family: ClassVar[str] = ""
-    trains: ClassVar[bool] = True
     device_used: str = "cpu"
     """Where the fit ran; a model that can use a GPU sets it."""
-    seeded: ClassVar[bool] = True
-    """Whether the seed changes the fitted model; False for a fit that draws nothing."""
     rounds_field: ClassVar[str | None] = None
     """The hyper-parameter that says how many rounds a fit without stop rows trains; None where there are none."""
     resumable: ClassVar[bool] = False
@@ -167,6 +168,8 @@ class BaseModel(ABC):
         """Those of the features whose coming values are known in advance: the calendar."""
         self.symbols: tuple[str, ...] = ()
         """The symbols of the fit, for a model that reads them: what the codes of its last column stand for."""
+        self.class_shares: tuple[float, ...] = ()
+        """Shares of the classes in the fit, for a model that reads the market: all that it says where no rule is known."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -178,6 +181,21 @@ class BaseModel(ABC):
     def model_family(self) -> str:
         """The family: boosting, classical, neural, …"""
         return self.family
+
+    @property
+    def trains(self) -> bool:
+        """Whether a fit learns from its rows; a class may say so by `trains = False`, or by a property of its config."""
+        return True
+
+    @property
+    def seeded(self) -> bool:
+        """Whether the seed changes the predictions; a class may say so by `seeded = False`: nothing is drawn."""
+        return True
+
+    @property
+    def block_rows(self) -> int:
+        """Rows of every prediction block; may follow from the config, and from nothing else, so that bytes repeat."""
+        return BLOCK_ROWS
 
     @property
     def requires_scaling(self) -> bool:
@@ -236,10 +254,10 @@ class BaseModel(ABC):
             self.config = self.config.overridden(config)
         for rows, what in ((train, "the training rows"), (val, "the validation rows")):
             if rows is not None:
+                self._market_of(rows)
                 self._refuse_other_layout(rows, what)
-        _check_samples(train, "the training rows")
-        self.classes = tuple(int(code) for code in np.flatnonzero(train.class_counts()))
-        _refuse_single_class(train)
+        self._check_samples(train, "the training rows")
+        self._note_classes(train)
         self.feature_names, self.symbols = train.feature_names, train.symbols
         self.known_features = tuple(name for name in self.feature_names if role_of(name) == "known")
         started = time.perf_counter()
@@ -254,15 +272,16 @@ class BaseModel(ABC):
 
         Rows are computed in padded blocks of 256, so that a row's bytes do not depend on its neighbours. With `explain`
         the metadata hold what the model says about each row, an `Explanation` by name; nothing for most models.
-        Raises UsageError (2) before `fit`, DataError (65) when the features are not those of the fit.
+        A model that reads the market needs `Samples` with it; where a row's label rule is not known yet, its
+        probabilities are the class shares of the fit and its explanation is NaN.
+        Raises UsageError (2) before `fit` or without the market, DataError (65) when the features are not those of the fit.
         """
         if not self.is_fitted:
             raise UsageError(f"model {self.name!r} is not fitted.", help="call fit or load first")
-        values = self._checked_features(X)
+        market, values = self._market_of(X), self._checked_features(X)
         with one_blas_thread():
-            blocks = [self._block(values[start : start + BLOCK_ROWS]) for start in range(0, len(values), BLOCK_ROWS)]
-            said = self._said(values) if explain else {}
-        probabilities = np.concatenate(blocks) if blocks else np.empty((0, len(self.classes)))
+            probabilities = self._probabilities(values, market)
+            said = self._said(values, market) if explain else {}
         return PredictionOutput.from_probabilities(self._all_classes(probabilities), said)
 
     @final
@@ -277,6 +296,7 @@ class BaseModel(ABC):
             "feature_names": list(self.feature_names),
             "known_features": list(self.known_features),
             "symbols": list(self.symbols),
+            "class_shares": list(self.class_shares),
             "seed": self.seed,
             "config": self.config.plain(),
         }
@@ -297,6 +317,7 @@ class BaseModel(ABC):
         self.feature_names = tuple(meta["feature_names"])
         self.known_features = tuple(meta.get("known_features", ()))  # a model saved before roles were read has none
         self.symbols = tuple(meta.get("symbols", ()))
+        self.class_shares = tuple(meta.get("class_shares", ()))
         self._load(path.with_name(path.name + self.native_suffix))
 
     def refit_schedule(self, metrics: TrainingMetrics) -> dict[str, int]:
@@ -313,16 +334,25 @@ class BaseModel(ABC):
     def _fit(self, train: Samples, val: Samples | None, sink: EpochSink) -> FitReport:
         """Fit on rows with class codes 0 .. k-1 (`self.class_count`), stop early on `val` where that is possible."""
 
-    @abstractmethod
     def _predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities `(m, k)` of the k classes seen, for float32 `X` of any number of rows m.
 
-        `X` is an array, or after a fit of a sequence model the view that it was fitted on.
+        `X` is an array, or after a fit of a sequence model the view that it was fitted on. A model that reads the
+        market writes `_predict_with_market` instead.
         """
+        raise NotImplementedError(f"{type(self).__name__} must write _predict_proba, or _predict_with_market.")
+
+    def _predict_with_market(self, X: np.ndarray, market: RowMarket) -> np.ndarray:
+        """The same for a model whose `InputSpec` asks for the market: blocks of `block_rows` rows whose rules are known."""
+        return self._predict_proba(X)
 
     def _explain(self, X: np.ndarray) -> dict[str, Explanation]:
         """What the model says about each of m rows, by name; nothing where it cannot say anything."""
         return {}
+
+    def _explain_with_market(self, X: np.ndarray, market: RowMarket) -> dict[str, Explanation]:
+        """The same for a model whose `InputSpec` asks for the market."""
+        return self._explain(X)
 
     @abstractmethod
     def _save(self, path: Path) -> None:
@@ -339,7 +369,17 @@ class BaseModel(ABC):
 
     def threads_for(self, rows: int) -> int:
         """Threads worth waking for a prediction of so many rows: one for a single block."""
-        return 1 if rows <= BLOCK_ROWS else self.threads
+        return 1 if rows <= self.block_rows else self.threads
+
+    def _note_classes(self, train: Samples) -> None:
+        """The classes seen in the fit; a model that does not train knows all three without seeing any."""
+        if self.trains:
+            self.classes = tuple(int(code) for code in np.flatnonzero(train.class_counts()))
+            _refuse_single_class(train)
+        else:
+            self.classes = tuple(range(CLASS_COUNT))
+        if self.input_spec.needs_market:
+            self.class_shares = tuple((train.class_counts()[list(self.classes)] / len(train)).tolist())
 
     def _encoded(self, samples: Samples) -> Samples:
         """The same rows with class codes counted among the classes seen: `[0, 2]` becomes `[0, 1]`."""
@@ -351,7 +391,7 @@ class BaseModel(ABC):
         """Validation rows of the classes seen: a library cannot score a class that it does not know."""
         if val is None or not len(val):
             return None
-        _check_samples(val, "the validation rows")
+        self._check_samples(val, "the validation rows")
         known = np.isin(val.y, self.classes)
         if not known.any():
             return None
@@ -370,8 +410,28 @@ class BaseModel(ABC):
                 help="X of shape (n, features)",
             )
 
+    def _check_samples(self, samples: Samples, what: str) -> None:
+        if not len(samples):
+            raise DataError(f"{what} are empty.", help="give at least one row per class")
+        _finite(samples.X, samples.feature_names, padded=self.input_spec.padded)
+        if not (np.isfinite(samples.weight).all() and (samples.weight > 0).all()):
+            worst = samples.weight[~(samples.weight > 0)][:1]
+            raise DataError(f"weights of {what} must be positive, got {worst.tolist()}.", help="leave rows out instead")
+
+    def _market_of(self, X: Samples | np.ndarray | WindowSource) -> RowMarket | None:
+        """The label rules of the rows, for a model that asks for them. Raises UsageError (2) where they are missing."""
+        if not self.input_spec.needs_market:
+            return None
+        if not isinstance(X, Samples):
+            raise UsageError(f"model {self.name!r} needs market data, which plain arrays lack.", help="pass Samples")
+        if X.market is None:
+            raise UsageError(
+                f"model {self.name!r} needs market data, which these Samples lack.", help="samples(with_market=True)"
+            )
+        return X.market
+
     def _checked_features(self, X: Samples | np.ndarray | WindowSource) -> np.ndarray | WindowSource:
-        values = self._ordered(X) if isinstance(X, Samples) else _float32(X)
+        values = _float32(self._ordered(X) if isinstance(X, Samples) else X)
         wanted = (self.lookback, len(self.feature_names)) if self.requires_sequences else (len(self.feature_names),)
         if values.shape[1:] != wanted:
             raise DataError(
@@ -380,7 +440,9 @@ class BaseModel(ABC):
                 + f"{wanted[-1]} features.",
                 help="give the same columns in the same order",
             )
-        values = _finite(values, self.feature_names)
+        if self.input_spec.padded and not isinstance(values, WindowSource):
+            values = WindowSource.of_array(values, padded=True)
+        values = _finite(values, self.feature_names, padded=self.input_spec.padded)
         _refuse_other_codes(values, self.symbols)
         return values
 
@@ -392,12 +454,46 @@ class BaseModel(ABC):
             )
         return _ordered(samples, self.feature_names)
 
-    def _block(self, rows: np.ndarray) -> np.ndarray:
-        return np.asarray(self._predict_proba(_padded(rows)), dtype=np.float64)[: len(rows)]
+    def _probabilities(self, values: Any, market: RowMarket | None) -> np.ndarray:
+        """Probabilities `(n, k)`, in blocks; class shares where a row's label rule is not known."""
+        if market is None or market.known.all():
+            return self._in_blocks(values, market)
+        known = np.flatnonzero(market.known)
+        probabilities = np.tile(np.array(self.class_shares), (len(values), 1))
+        probabilities[known] = self._in_blocks(taken(values, known), market.take(known))
+        return probabilities
 
-    def _said(self, values: np.ndarray | WindowSource) -> dict[str, Explanation]:
-        starts = range(0, len(values), BLOCK_ROWS)
-        blocks = [self._explain(_padded(values[start : start + BLOCK_ROWS])) for start in starts]
+    def _in_blocks(self, values: Any, market: RowMarket | None) -> np.ndarray:
+        blocks = [
+            np.asarray(self._block_probabilities(block, rules), dtype=np.float64)[:count]
+            for block, rules, count in self._blocks(values, market)
+        ]
+        return np.concatenate(blocks) if blocks else np.empty((0, self.class_count))
+
+    def _block_probabilities(self, block: np.ndarray, market: RowMarket | None) -> np.ndarray:
+        return self._predict_proba(block) if market is None else self._predict_with_market(block, market)
+
+    def _blocks(self, values: Any, market: RowMarket | None) -> Iterator[tuple[np.ndarray, RowMarket | None, int]]:
+        """Blocks of `block_rows` rows with their label rules, and how many rows of each are real: the last is filled up."""
+        size, repeats = self.block_rows, self.input_spec.needs_market or self.input_spec.padded
+        for start in range(0, len(values), size):
+            block = values[start : start + size]
+            count = len(block)
+            filled = np.minimum(np.arange(size), count - 1)
+            if count < size:
+                block = block[filled] if repeats else _with_zero_rows(block, size)
+            yield block, market and market.take(start + filled), count
+
+    def _said(self, values: Any, market: RowMarket | None) -> dict[str, Explanation]:
+        """What the model says about each row, NaN where a row's label rule is not known."""
+        if market is not None and not market.known.all():
+            known = np.flatnonzero(market.known)
+            said = self._said(taken(values, known), market.take(known))
+            return {name: each.among(known, len(values)) for name, each in said.items()}
+        blocks = [
+            self._explain(block) if rules is None else self._explain_with_market(block, rules)
+            for block, rules, _ in self._blocks(values, market)
+        ]
         return joined(blocks, len(values))
 
     def _all_classes(self, probabilities: np.ndarray) -> np.ndarray:
@@ -408,7 +504,7 @@ class BaseModel(ABC):
         return full
 
     def _metrics(self, train: Samples, val: Samples | None, report: FitReport, seconds: float) -> TrainingMetrics:
-        scores = {"train": self._scores(train), "val": self._scores(val)}
+        scores = {"train": self._scores(train if self.trains else None), "val": self._scores(val)}
         return TrainingMetrics(
             **{f"{part}_{name}": value for part, values in scores.items() for name, value in values.items()},
             epochs_trained=report.epochs_trained,
@@ -421,10 +517,17 @@ class BaseModel(ABC):
     def _scores(self, samples: Samples | None) -> dict[str, float]:
         if samples is None or not len(samples):
             return {"loss": math.nan, "accuracy": math.nan, "f1": math.nan}
-        probabilities = self._all_classes(np.asarray(self._predict_proba(samples.X), dtype=np.float64))
+        probabilities = self._all_classes(self._fit_probabilities(samples))
         scores = class_scores(confusion_matrix(samples.y, probabilities.argmax(axis=1)))
         loss = log_loss(samples.y, probabilities)
         return {"loss": loss, "accuracy": scores["accuracy"], "f1": scores["macro_f1"]}
+
+    def _fit_probabilities(self, samples: Samples) -> np.ndarray:
+        """Probabilities `(n, k)` of rows of the fit: in one go, or in blocks where contexts may be too long for that."""
+        market = self._market_of(samples)
+        if market is not None or self.input_spec.padded:
+            return self._probabilities(samples.X, market)
+        return np.asarray(self._predict_proba(samples.X), dtype=np.float64)
 
 
 def importance_shares(names: tuple[str, ...], gains: np.ndarray) -> dict[str, float] | None:
@@ -460,14 +563,19 @@ def samples_from_arguments(
         raise UsageError("fit needs y_train beside X_train.", help="fit(X_train, y_train, X_val, y_val)")
     if (X_val is None) != (y_val is None):
         raise UsageError("X_val and y_val come together.", help="give both, or neither")
-    train = array_samples(X_train, y_train, sample_weights)
+    train = array_samples(X_train, y_train, sample_weights, padded=spec.padded)
     if X_val is None or y_val is None:
         return train, None
-    return train, array_samples(X_val, y_val, sample_weights_val)
+    return train, array_samples(X_val, y_val, sample_weights_val, padded=spec.padded)
 
 
-def array_samples(X: np.ndarray | WindowSource, y: np.ndarray, weight: np.ndarray | None = None) -> Samples:
-    """Samples from plain arrays: features f0, f1, …, weight 1, rows numbered as they come."""
+def array_samples(
+    X: np.ndarray | WindowSource, y: np.ndarray, weight: np.ndarray | None = None, *, padded: bool = False
+) -> Samples:
+    """Samples from plain arrays: features f0, f1, …, weight 1, rows numbered as they come.
+
+    With `padded` bars of NaN on the left of a window are bars that do not exist.
+    """
     values = _float32(X)
     if values.ndim not in (2, 3):
         raise DataError(
@@ -475,7 +583,7 @@ def array_samples(X: np.ndarray | WindowSource, y: np.ndarray, weight: np.ndarra
             help="one row per sample",
         )
     if isinstance(values, np.ndarray) and values.ndim == 3:
-        values = WindowSource.of_array(values)
+        values = WindowSource.of_array(values, padded=padded)
     index = np.zeros(len(values), dtype=INDEX_DTYPE)
     index["row"] = index["time_ns"] = np.arange(len(values))
     weights = np.ones(len(values)) if weight is None else np.asarray(weight, dtype=np.float64)
@@ -483,22 +591,11 @@ def array_samples(X: np.ndarray | WindowSource, y: np.ndarray, weight: np.ndarra
     return Samples(values, class_codes(np.asarray(y)), weights, index, index["time_ns"].copy(), names)
 
 
-def _check_samples(samples: Samples, what: str) -> None:
-    if not len(samples):
-        raise DataError(f"{what} are empty.", help="give at least one row per class")
-    _finite(samples.X, samples.feature_names)
-    if not (np.isfinite(samples.weight).all() and (samples.weight > 0).all()):
-        worst = samples.weight[~(samples.weight > 0)][:1]
-        raise DataError(f"weights of {what} must be positive, got {worst.tolist()}.", help="leave rows out instead")
-
-
-def _padded(rows: np.ndarray) -> np.ndarray:
-    """A block of BLOCK_ROWS rows, those that are missing zero."""
-    if len(rows) == BLOCK_ROWS:
-        return rows
-    padded = np.zeros((BLOCK_ROWS, *rows.shape[1:]), dtype=rows.dtype)
-    padded[: len(rows)] = rows
-    return padded
+def _with_zero_rows(rows: np.ndarray, count: int) -> np.ndarray:
+    """A block of `count` rows, those that are missing zero."""
+    filled = np.zeros((count, *rows.shape[1:]), dtype=rows.dtype)
+    filled[: len(rows)] = rows
+    return filled
 
 
 def _refuse_other_codes(values: np.ndarray | WindowSource, symbols: tuple[str, ...]) -> None:
@@ -516,11 +613,15 @@ def _float32(X: np.ndarray | WindowSource) -> np.ndarray | WindowSource:
     return X if isinstance(X, WindowSource) else np.ascontiguousarray(X, dtype=np.float32)
 
 
-def _finite(values: Features, names: tuple[str, ...]) -> Features:
+def _finite(values: Features, names: tuple[str, ...], *, padded: bool) -> Features:
+    """Refuse what is not finite, but for the bars that a padded window lacks (DataError, 65)."""
     table = values.table if isinstance(values, WindowSource) else values
     broken = ~np.isfinite(table)
-    if isinstance(values, WindowSource) and broken.any():
-        broken &= values.used_rows()[:, None]
+    if isinstance(values, WindowSource):
+        if values.starts is not None and not padded:
+            raise DataError("a window reaches back before the first bar.", help="a shorter lookback, or later rows")
+        if broken.any():
+            broken &= values.used_rows()[:, None]
     if not broken.any():
         return values
     row, *_, column = np.argwhere(broken)[0].tolist()

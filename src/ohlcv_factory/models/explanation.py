@@ -39,6 +39,12 @@ class Explanation:
         """The same for some rows."""
         return replace(self, values=self.values[rows])
 
+    def among(self, rows: np.ndarray, count: int) -> Explanation:
+        """The same at some of `count` rows; nothing, NaN, is said about the others."""
+        values = np.full((count, *self.values.shape[1:]), np.nan, dtype=self.values.dtype)
+        values[rows] = self.values
+        return replace(self, values=values)
+
 
 @dataclass(frozen=True)
 class InputNames:

@@ -7,13 +7,15 @@ import importlib
 import importlib.metadata
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ohlcv_factory.errors import FactoryError, MissingExtraError, UsageError, unknown_name
+from ohlcv_factory.runtime import plugin_files
 from ohlcv_factory.runtime.packages import DISTRIBUTION, is_installed
+from ohlcv_factory.runtime.plugin_files import Origin
 
 if TYPE_CHECKING:
     from ohlcv_factory.models.base import BaseModel
@@ -46,8 +48,10 @@ class ModelEntry:
     family: str
     description: str
     module: str
+    """The module that registers it, or the plugin file."""
     requires: tuple[str, ...] = ()
-    distribution: str = DISTRIBUTION
+    distribution: str | None = DISTRIBUTION
+    """The installed package that brings it; None for a model of a plugin file, a script or a notebook."""
 
     @property
     def extra(self) -> str | None:
@@ -60,11 +64,20 @@ class ModelEntry:
         return all(is_installed(package) for package in self.requires)
 
 
+@dataclass(frozen=True)
+class DeclaredModel:
+    """A registered model that is not built in, and where its code comes from."""
+
+    entry: ModelEntry
+    model_class: type[BaseModel]
+    origin: Origin
+
+
 class ModelRegistry:
     """`register`, `create`, `list_models`, `get_model_info`."""
 
-    _entries: dict[str, ModelEntry] = {}  # noqa: RUF012  (decorated models; the built-in ones come from the folders)
-    _classes: dict[str, type[BaseModel]] = {}  # noqa: RUF012
+    _declared: dict[str, DeclaredModel] = plugin_files.declarations()
+    _classes: dict[str, type[BaseModel]] = {}  # noqa: RUF012  (of the built-in models that were imported)
 
     @classmethod
     def register(
@@ -78,12 +91,17 @@ class ModelRegistry:
         def decorate(model_class: Model) -> Model:
             *_, folder, file = f"..{model_class.__module__}".split(".")
             own_name, own_family = name or file, family or folder
+            if not (name and family) and not model_class.__module__.startswith(f"{PACKAGE}."):
+                raise UsageError(
+                    f"{_module_of(model_class)} registers a model without its name and family.",
+                    help='for example: @ModelRegistry.register("my_model", family="neural")',
+                )
             cls._refuse_duplicate(own_name, model_class)
             model_class.name, model_class.family = own_name, own_family
-            cls._classes[own_name] = model_class
-            if own_name not in builtin_entries():
-                text = description or (model_class.__doc__ or "").strip().partition("\n")[0]
-                cls._entries[own_name] = ModelEntry(own_name, own_family, text, model_class.__module__)
+            if own_name in builtin_entries():
+                cls._classes[own_name] = model_class
+            else:
+                cls._declared[own_name] = _declaration(model_class, description)
             return model_class
 
         return decorate
@@ -107,15 +125,16 @@ class ModelRegistry:
                 where=name,
                 help=f"pip install '{DISTRIBUTION}[{entry.extra}]'",
             )
-        if name not in cls._classes:
+        if cls._known_class(name) is None:
             _import_model(entry)
-        if name not in cls._classes:
+        known = cls._known_class(name)
+        if known is None:
             raise UsageError(
                 f"{entry.module} of {entry.distribution} registers no model {name!r}.",
                 where=entry.module,
                 help="decorate the class: @ModelRegistry.register(name=..., family=...)",
             )
-        return cls._classes[name]
+        return known
 
     @classmethod
     def entry(cls, name: str) -> ModelEntry:
@@ -128,7 +147,8 @@ class ModelRegistry:
     @classmethod
     def entries(cls) -> dict[str, ModelEntry]:
         """All models by name, sorted by family and name; nothing heavy is imported."""
-        everything = {**builtin_entries(), **_plugin_entries(), **cls._entries}
+        own = {name: declared.entry for name, declared in cls._declared.items()}
+        everything = {**builtin_entries(), **_plugin_entries(), **own}
         return dict(sorted(everything.items(), key=lambda item: (item[1].family, item[0])))
 
     @classmethod
@@ -143,7 +163,7 @@ class ModelRegistry:
     def get_model_info(cls, name: str) -> dict[str, Any]:
         """Family, description, input and defaults, read from the class without an instance."""
         model_class, entry = cls.model_class(name), cls.entry(name)
-        spec = model_class.input_spec
+        spec, origin = model_class.input_spec, cls.origin(name)
         return {
             "name": name,
             "family": entry.family,
@@ -155,16 +175,69 @@ class ModelRegistry:
             "extra": entry.extra,
             "installed": entry.installed,
             "distribution": entry.distribution,
+            **({"plugin": asdict(origin)} if origin else {}),
         }
 
     @classmethod
+    def origin(cls, name: str) -> Origin | None:
+        """The plugin file, script or notebook that registered a model; None for built-in and installed ones."""
+        declared = cls._declared.get(name)
+        return declared.origin if declared and declared.entry.distribution is None else None
+
+    @classmethod
+    def require(cls, name: str, recorded: Origin | None) -> None:
+        """Refuse to go on unless the model of a run is registered, by the code that the run recorded.
+
+        Raises UsageError (2) where that code was not named, VerificationError (76) where it has changed since.
+        """
+        if recorded is None:
+            return
+        found = cls.origin(name)
+        if found is None:
+            raise plugin_files.unnamed_code(f"{name!r}: a model", recorded)
+        plugin_files.refuse_changed(f"model {name!r}", recorded, found, "train again")
+
+    @classmethod
+    def _known_class(cls, name: str) -> type[BaseModel] | None:
+        declared = cls._declared.get(name)
+        return declared.model_class if declared else cls._classes.get(name)
+
+    @classmethod
     def _refuse_duplicate(cls, name: str, model_class: type[BaseModel]) -> None:
-        taken = {**builtin_entries(), **cls._entries}.get(name)
-        if taken and taken.module != model_class.__module__:
+        taken, module = {**cls.entries(), **builtin_entries()}.get(name), _module_of(model_class)
+        if taken and not _brings(taken, module):
             raise UsageError(
-                f"Model {name!r} is registered twice: by {taken.module} and by {model_class.__module__}.",
+                f"Model {name!r} is registered twice: by {taken.module} and by {module}.",
                 help="give one of them another name",
             )
+
+
+def _brings(entry: ModelEntry, module: str) -> bool:
+    """Whether a module is where a model comes from: an entry point may name another module of its package."""
+    if entry.distribution in (None, DISTRIBUTION):
+        return entry.module == module
+    return entry.module.partition(".")[0] == module.partition(".")[0]
+
+
+def _module_of(model_class: type[BaseModel]) -> str:
+    running = plugin_files.running_file()
+    return running.place if running else model_class.__module__
+
+
+def _declaration(model_class: type[BaseModel], description: str) -> DeclaredModel:
+    """A registered class as a declaration; one of an installed package keeps that package's name."""
+    installed = _plugin_entries().get(model_class.name)
+    text = description or (model_class.__doc__ or "").strip().partition("\n")[0]
+    distribution = installed.distribution if installed else None
+    entry = ModelEntry(model_class.name, model_class.family, text, _module_of(model_class), (), distribution)
+    return DeclaredModel(entry, model_class, _origin_of(model_class))
+
+
+def _origin_of(model_class: type[BaseModel]) -> Origin:
+    """The plugin file that is being run, else the class's file, else the notebook."""
+    file = plugin_files.file_of(model_class)
+    place = str(file) if file else plugin_files.module_of(model_class)
+    return plugin_files.running_file() or Origin(place, plugin_files.code_digest(model_class))
 
 
 @cache

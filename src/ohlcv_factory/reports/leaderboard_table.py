@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ohlcv_factory.evaluation.baselines import CHANCE
+from ohlcv_factory.evaluation.score_table import threshold_heading
 from ohlcv_factory.evaluation.scorecard import THRESHOLDS, threshold_column
 from ohlcv_factory.reports.charts import Span, interval_chart
 from ohlcv_factory.reports.page import Markup, paragraph, table, text
 from ohlcv_factory.reports.reported_run import ReportedRun
 from ohlcv_factory.reports.words import DASH, Form, count, interval, number, percent, plural, points, score
+from ohlcv_factory.studies.leaderboard import SPREAD_NOTE, SPREAD_TITLE, FinishedRun, seed_spreads, spread_table
 
 MONEY_COLUMNS = (
     "Name", "Sharpe, net", "Return / year", "Drawdown", "Before costs", "Costs", "Trades", "Won", "Turnover", "Exposure",
@@ -43,11 +45,10 @@ def leaderboard(group: Sequence[ReportedRun]) -> str:
     return (
         paragraph(_evidence(group[0].evaluation))
         + _interval_pictures(blocks, others, [run.kind for run in group])
-        + _score_table(_money_row, (*MONEY_COLUMNS, _threshold_name("sharpe_ratio")), blocks, others, MONEY_CAPTION)
-        + _score_table(
-            _decision_row, (*DECISION_COLUMNS, _threshold_name("macro_f1")), blocks, others, DECISION_CAPTION
-        )
+        + _score_table(_money_row, (*MONEY_COLUMNS, _heading("sharpe_ratio")), blocks, others, MONEY_CAPTION)
+        + _score_table(_decision_row, (*DECISION_COLUMNS, _heading("macro_f1")), blocks, others, DECISION_CAPTION)
         + paragraph(note, "note")
+        + _over_seeds(group)
         + _per_symbol(group)
     )
 
@@ -106,9 +107,8 @@ def _passed(block: Block, name: str) -> str:
     return PASSED[threshold_column(block)[name]["passed"]]
 
 
-def _threshold_name(name: str) -> str:
-    """Heading of the column that says whether the specification's threshold is passed."""
-    return f"{'F1' if name == 'macro_f1' else 'Sharpe'} > {THRESHOLDS[name]}"
+def _heading(name: str) -> str:
+    return threshold_heading(name, THRESHOLDS[name])
 
 
 def _with_ends(value: float | None, ends: Sequence[float] | None, form: Form) -> Markup | str:
@@ -147,6 +147,15 @@ def _interval_pictures(
 
 def _short(value: float) -> str:
     return number(value, 0 if value == int(value) else 1)
+
+
+def _over_seeds(group: Sequence[ReportedRun]) -> str:
+    """How far the scores of one model move with the seed, where a model was trained with several."""
+    spreads = seed_spreads([FinishedRun(run.path, run.manifest, run.evaluation) for run in group])
+    if not spreads:
+        return ""
+    columns, rows = spread_table(spreads)
+    return table(columns, rows, caption=SPREAD_TITLE) + paragraph(SPREAD_NOTE, "note")
 
 
 def _per_symbol(group: Sequence[ReportedRun]) -> str:

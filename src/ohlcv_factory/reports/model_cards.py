@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ohlcv_factory.evaluation.calibrators import Isotonic, Sigmoid
+from ohlcv_factory.evaluation.decisions import ARGMAX
 from ohlcv_factory.labels.classes import CLASS_NAMES
 from ohlcv_factory.reports.charts import Axis, bar, nice_axis, reliability_chart
 from ohlcv_factory.reports.page import Markup, bullets, cards, facts, paragraph, table, text
@@ -27,6 +29,36 @@ def reliability_cards(group: Sequence[ReportedRun]) -> str:
     filled = {run.name: _filled_bins(run.evaluation["classification"]) for run in group}
     axis = _common_axis([each for bins in filled.values() for each in bins])
     return cards((run.name, _reliability(run, filled[run.name], axis)) for run in group)
+
+
+def coverage_table(group: Sequence[ReportedRun]) -> str:
+    """How prediction sets kept their coverage, where a model makes sets."""
+    rows = [
+        (
+            f"{run.name}, {kind}",
+            percent(sets["nominal"]),
+            percent(sets["coverage"]),
+            *(percent(share) for share in (sets["coverage_by_class"] or dict.fromkeys(CLASS_NAMES)).values()),
+            number(sets["mean_size"]),
+            percent(sets["acted_share"]),
+        )
+        for run in group
+        for kind, name in (("fixed", "sets"), ("adaptive", "adaptive_sets"))
+        if (sets := decision_rule(run)[name])
+    ]
+    columns = ("Sets", "Nominal", "Held the truth", *(f"of {name}" for name in CLASS_NAMES), "Classes", "One direction")
+    words = (
+        "A prediction set holds every class that cannot be ruled out; only a set of one direction is traded. Fixed sets are "
+        "what was traded. Adaptive ones follow the labels as they become known: where they hold the truth more often, the "
+        "market has drifted from the rows that the sets were fitted on."
+    )
+    return table(columns, rows, caption="Coverage of the prediction sets") + paragraph(words, "note") if rows else ""
+
+
+def decision_rule(run: ReportedRun) -> Mapping[str, Any]:
+    """The run's rule in words, and its coverage; runs of the first version took the most probable class."""
+    first: dict[str, Any] = {"words": ARGMAX.words, "sets": None, "adaptive_sets": None}
+    return run.evaluation.get("decision") or first
 
 
 def importance_cards(group: Sequence[ReportedRun]) -> str:
@@ -104,6 +136,7 @@ def _importance(run: ReportedRun) -> str:
 def _training(run: ReportedRun) -> str:
     training, rows = run.training, run.training["rows"]
     used = ", ".join(f"{name} {count(rows.get(name))}" for name in ("fit", "stop", "calibrate"))
+    used += f" (of them {count(rows['decide'])} for the decision rule)" if "decide" in rows else ""
     pairs = [
         ("Training rows", f"{count(rows.get('train'))}: {used}"),
         ("Rounds", _rounds(training)),
@@ -124,11 +157,18 @@ def _rounds(training: Mapping[str, Any]) -> str:
 
 
 def _calibrator(state: Mapping[str, Any]) -> str:
-    """Temperature and bias of each class; identity leaves probabilities as they are."""
+    """The kind and its numbers; identity leaves probabilities as they are."""
+    if state["kind"] == Isotonic.kind:
+        return f"isotonic, {listing(len(curve['x']) for curve in state['curves'])} knots"
+    if state["kind"] == Sigmoid.kind:
+        return f"sigmoid, slope {_by_class(state['slope'])}; intercept {_by_class(state['intercept'])}"
     if state["temperature"] == 1 and not any(state["bias"]):
         return "identity"
-    biases = ", ".join(f"{name} {number(value)}" for name, value in zip(CLASS_NAMES, state["bias"], strict=True))
-    return f"temperature {number(state['temperature'])}; bias {biases}"
+    return f"temperature {number(state['temperature'])}; bias {_by_class(state['bias'])}"
+
+
+def _by_class(values: Sequence[float]) -> str:
+    return ", ".join(f"{name} {number(value)}" for name, value in zip(CLASS_NAMES, values, strict=True))
 
 
 def _hyper_parameters(values: Mapping[str, Any]) -> str:

@@ -27,6 +27,13 @@ WEIGHTING_WORDS = {
     "uniqueness": "label uniqueness",
     "none": "all alike",
 }
+CALIBRATION_WORDS = {
+    "auto": "by the kind with the smallest held-out log-loss",
+    "temperature": "by temperature and bias",
+    "sigmoid": "by a sigmoid per class",
+    "isotonic": "by a rising curve per class",
+    "none": "no",
+}
 REFIT_WORDS = {"none": "no", "all": "on all training rows, after stopping was settled"}
 
 
@@ -82,7 +89,8 @@ def asked(question: Question) -> Section:
         ("Seed", _by_model((run.name, run.config["random_seed"]) for run in runs)),
         ("Sample weights", _by_model((run.name, WEIGHTING_WORDS[run.config["weighting"]]) for run in runs)),
         ("Balanced classes", _by_model((run.name, _yes(run.config["balanced"])) for run in runs)),
-        ("Calibrated", _by_model((run.name, _yes(run.config["calibrate"])) for run in runs)),
+        ("Calibrated", _by_model((run.name, _calibration(run)) for run in runs)),
+        ("Acts on", _by_model((run.name, model_cards.decision_rule(run)["words"]) for run in runs)),
         ("Refitted", _by_model((run.name, REFIT_WORDS[run.config["refit"]]) for run in runs)),
         ("Feature set", _by_model((run.name, _feature_set(run)) for run in runs)),
     ]
@@ -120,7 +128,8 @@ def curves(question: Question) -> Section:
 def decisions(question: Question) -> Section:
     """Confusion matrices and F1 per class."""
     words = "Rows are the truth, columns the decision; below each count its share of the true class."
-    return Section("Decisions", "decisions", paragraph(words) + question.per_horizon(model_cards.confusion_cards))
+    html = question.per_horizon(model_cards.confusion_cards) + question.per_horizon(model_cards.coverage_table)
+    return Section("Decisions", "decisions", paragraph(words) + html)
 
 
 def reliability(question: Question) -> Section:
@@ -236,6 +245,12 @@ def _feature_set(run: ReportedRun) -> str:
 
 def _packages(run: ReportedRun) -> str:
     return ", ".join(f"{name} {version}" for name, version in run.manifest["packages"].items())
+
+
+def _calibration(run: ReportedRun) -> str:
+    """How it was calibrated; runs of the first version say only whether."""
+    asked = run.config.get("calibration") or ("temperature" if run.config["calibrate"] else "none")
+    return CALIBRATION_WORDS[asked]
 
 
 def _yes(value: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from contextlib import suppress
 from pathlib import Path
 
 from ohlcv_factory.errors import ResourceError
@@ -22,6 +23,12 @@ def available_bytes() -> int | None:
 def peak_bytes() -> int:
     """The most memory that this process held so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def forget_peak() -> None:
+    """Let `peak_bytes` count from now on, where the system offers that: one process may do several jobs."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def require(needed_bytes: float, what: str, knob: str) -> None:

@@ -41,6 +41,12 @@ def set_threads(threads: int | None = None) -> int:
     return count
 
 
+def thread_environment(threads: int) -> dict[str, str]:
+    """What the environment of a process has to say from its start, so that every native library takes `threads`."""
+    counts = dict.fromkeys(COUNT_VARIABLES, str(threads))
+    return {"OMP_WAIT_POLICY": "PASSIVE", **counts, **dict.fromkeys(BLAS_VARIABLES, "1")}
+
+
 def one_blas_thread() -> AbstractContextManager[object]:
     """Keep BLAS to one thread for a while, in a process that imported it before `set_threads` could speak."""
     from threadpoolctl import threadpool_limits

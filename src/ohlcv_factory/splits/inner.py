@@ -46,6 +46,17 @@ def inner_rows(time_ns: np.ndarray, scheduled_end_ns: np.ndarray, uniqueness: np
     return InnerRows(np.sort(rest), np.sort(stop), np.sort(calibrate), tuple(notes))
 
 
+def halves(time_ns: np.ndarray, scheduled_end_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the earlier and the later half of n rows in time; labels of the earlier end before the later begins.
+
+    Rows of one moment stay together. Either may be empty.
+    """
+    if not len(time_ns):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    border = np.sort(time_ns)[len(time_ns) // 2]
+    return np.flatnonzero((time_ns < border) & (scheduled_end_ns < border)), np.flatnonzero(time_ns >= border)
+
+
 def _cut_latest(
     order: np.ndarray, total: int, time_ns: np.ndarray, scheduled_end_ns: np.ndarray, uniqueness: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -62,6 +62,10 @@ class Ledger:
             rows = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM entry ORDER BY id").fetchall()
         return [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
 
+    def knows_fit(self, run_id: str) -> bool:
+        """Whether the fit of a run was entered."""
+        return any((entry["kind"], entry["run_id"]) == ("fit", run_id) for entry in self.entries())
+
     def count(self, kind: Kind, *, data_digest: str | None = None) -> int:
         """How many entries of one kind there are, of one dataset where `data_digest` is given."""
         return sum(entry["kind"] == kind and data_digest in (None, entry["data_digest"]) for entry in self.entries())

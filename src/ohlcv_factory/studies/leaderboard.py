@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
+from ohlcv_factory.config import read_yaml
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 from ohlcv_factory.runtime.display import html_paragraph, html_table
@@ -16,6 +20,19 @@ from ohlcv_factory.training.settings import RUNS_FOLDER
 from ohlcv_factory.training.trainer import RunResult
 
 DEFAULT_RUNS = Path("experiments") / RUNS_FOLDER
+LOWER_IS_BETTER = ("log_loss", "brier", "ece", "total_cost")
+SPREAD_SCORES = {
+    "macro_f1": "macro F1",
+    "direction_hit_rate": "hit rate",
+    "log_loss": "log-loss",
+    "sharpe_ratio": "Sharpe",
+    "annualized_return": "return/year",
+}
+"""Scores whose spread over seeds is shown, with their headings; the score that ranks comes after them where it is another."""
+SPREAD_TITLE = "Several seeds of the same settings: mean ± standard deviation"
+SPREAD_NOTE = "Two models that lie no further apart than this may differ by their seed only."
+NOT_OF_THE_MODEL = ("random_seed", "experiment_name", "output_dir", "dataset", "threads")
+"""Settings in which runs of the same settings may differ; the data is compared by its fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +48,36 @@ class FinishedRun:
         """Read a finished run. Raises InputMissingError (66) for anything else."""
         manifest = read_run_manifest(path)
         return cls(path, manifest, read_json(path / "metrics" / "evaluation_metrics.json")["evaluation_metrics"])
+
+
+@dataclass(frozen=True)
+class SeedSpread:
+    """The runs of one model that differ in nothing but the seed: how far each score moves by chance alone."""
+
+    model: str
+    runs: tuple[FinishedRun, ...]
+    """The newest of each seed, at least two, by seed."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Ascending."""
+        return tuple(run.manifest["seed"] for run in self.runs)
+
+    def of(self, name: str) -> dict[str, float] | None:
+        """mean, standard_deviation, smallest and largest of one score; None where it is undefined for a run."""
+        values = [value for run in self.runs if (value := score(run, name)) is not None]
+        if len(values) < len(self.runs):
+            return None
+        return {
+            "mean": mean(values),
+            "standard_deviation": stdev(values),
+            "smallest": min(values),
+            "largest": max(values),
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """The seeds, and the spread of each of SPREAD_SCORES; JSON-ready."""
+        return {"seeds": self.seeds, **{name: self.of(name) for name in SPREAD_SCORES}}
 
 
 @dataclass(frozen=True)
@@ -56,11 +103,22 @@ class Leaderboard:
 
     def _group_html(self, horizon: int, group: Sequence[FinishedRun]) -> str:
         best = group[0]
-        rows = [[*score_row(run.manifest["model"], run.evaluation), run.path.name] for run in group]
-        rows += [[*row, None] for row in baseline_rows(best.evaluation)]
+        rows = [
+            [*score_row(run.manifest["model"], run.evaluation), run.manifest["seed"], run.path.name] for run in group
+        ]
+        rows += [[*row, None, None] for row in baseline_rows(best.evaluation)]
         title = f"Horizon {horizon}, part {best.evaluation['part']}, by {self.by}"
         verdict = f"{best.manifest['model']}: {best.evaluation['verdict']['words']}"
-        return html_table(title, (*SCORE_HEADER, "run"), rows) + html_paragraph(verdict)
+        return (
+            html_table(title, (*SCORE_HEADER, "seed", "run"), rows)
+            + html_paragraph(verdict)
+            + self._spread_html(seed_spreads(group))
+        )
+
+    def _spread_html(self, spreads: Sequence[SeedSpread]) -> str:
+        if not spreads:
+            return ""
+        return html_table(SPREAD_TITLE, *spread_table(spreads, self.by)) + html_paragraph(SPREAD_NOTE)
 
 
 def leaderboard(*runs: str | Path | RunResult, by: str = "sharpe_ratio", experiment: str | None = None) -> Leaderboard:
@@ -88,6 +146,14 @@ def find_runs(paths: Sequence[Path], *, experiment: str | None = None) -> list[F
     return sorted(chosen, key=lambda run: run.evaluation["timestamp"])
 
 
+def by_symbols(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
+    """Runs on the same symbols together: those of one symbol each and those of all are never on the same rows."""
+    groups: dict[tuple[str, ...], list[FinishedRun]] = {}
+    for run in runs:
+        groups.setdefault(tuple(run.manifest["symbols"]), []).append(run)
+    return list(groups.values())
+
+
 def comparable_groups(runs: Sequence[FinishedRun]) -> dict[int, list[FinishedRun]]:
     """Runs by horizon. Raises DataError (65) when two runs were scored on different rows."""
     digests = {run.manifest["row_digest"]: run for run in runs}
@@ -105,7 +171,25 @@ def comparable_groups(runs: Sequence[FinishedRun]) -> dict[int, list[FinishedRun
 
 def ranked(runs: Sequence[FinishedRun], by: str = "sharpe_ratio") -> list[FinishedRun]:
     """Runs of one horizon, best first by one score; undefined scores come last. Raises UsageError (2)."""
-    return sorted(runs, key=lambda run: (score(run, by) is None, -(score(run, by) or 0.0), run.path.name))
+    sign = 1.0 if by in LOWER_IS_BETTER else -1.0
+    return sorted(runs, key=lambda run: (score(run, by) is None, sign * (score(run, by) or 0.0), run.path.name))
+
+
+def seed_spreads(group: Sequence[FinishedRun]) -> tuple[SeedSpread, ...]:
+    """The models of one horizon that were trained with several seeds and else the same settings on the same data."""
+    newest = {
+        (run.manifest["model"], _settings(run), run.manifest["seed"]): run for run in sorted(group, key=_finished)
+    }
+    alike = groupby(sorted(newest), key=lambda key: key[:2])
+    found = (SeedSpread(model, tuple(newest[key] for key in keys)) for (model, _), keys in alike)
+    return tuple(spread for spread in found if len(spread.runs) > 1)
+
+
+def spread_table(spreads: Sequence[SeedSpread], by: str = "sharpe_ratio") -> tuple[tuple[str, ...], list[list[Any]]]:
+    """Header and rows for people: model, seeds, and `mean ± standard deviation` of each score."""
+    names = {**SPREAD_SCORES, **({} if by in SPREAD_SCORES else {by: by})}
+    rows = [[spread.model, len(spread.seeds), *(_mean_text(spread.of(name)) for name in names)] for spread in spreads]
+    return ("name", "seeds", *names.values()), rows
 
 
 def score(run: FinishedRun, name: str) -> float | None:
@@ -124,6 +208,21 @@ def _run_folders(path: Path) -> list[Path]:
     if not path.is_dir():
         raise InputMissingError(f"{path} does not exist.", where=str(path), help="a run folder, or a folder of runs")
     return [folder for folder in path.iterdir() if (folder / MANIFEST).is_file()]
+
+
+def _finished(run: FinishedRun) -> str:
+    return str(run.evaluation["timestamp"])
+
+
+def _settings(run: FinishedRun) -> str:
+    """Everything that a run was trained with except its seed, as text; of the data its fingerprint."""
+    values = read_yaml(run.path / "config" / "training_config.yaml").values
+    kept = {name: value for name, value in values.items() if name not in NOT_OF_THE_MODEL}
+    return json.dumps([run.manifest["data_fingerprint"], kept], sort_keys=True)
+
+
+def _mean_text(spread: Mapping[str, float] | None) -> str:
+    return f"{spread['mean']:.3f} ± {spread['standard_deviation']:.3f}" if spread else "undefined"
 
 
 def _shown(value: float | None) -> str:

@@ -14,7 +14,7 @@ from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.studies.fold_job import FoldResult
 from ohlcv_factory.studies.folds import TrainFolds
 from ohlcv_factory.studies.study_folder import CROSS_VALIDATION, read_study_manifest
-from ohlcv_factory.training.scoring import Scores, class_shares, score_rows
+from ohlcv_factory.training.scoring import Scores, score_rows
 
 PART = "oof"
 """Prefix of the files under `predictions/`, where a run has the name of a part."""
@@ -73,5 +73,5 @@ def out_of_fold(folds: TrainFolds, results: Sequence[FoldResult], path: Sequence
 def path_scores(name: str, found: OutOfFold, folds: TrainFolds, *, seed: int) -> Scores:
     """One path scored as a whole; its class-prior baseline knows the shares of all train rows."""
     container = folds.container
-    shares = class_shares(container, folds.rows)
-    return score_rows(name, found.predictions, container, folds.covered(), shares, seed=seed)
+    train = container.rows("train", scored=True)
+    return score_rows(name, found.predictions, container, folds.covered(), train, seed=seed, rule=None)

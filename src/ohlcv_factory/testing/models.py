@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from ohlcv_factory.dataset.samples import Samples
+from ohlcv_factory.dataset.samples import InputSpec, RowMarket, Samples
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, FactoryError, UsageError
 from ohlcv_factory.labels.classes import CLASS_COUNT, LONG, NEUTRAL, SHORT
-from ohlcv_factory.models.base import BaseModel, MissingClassWarning, TrainingMetrics, array_samples
+from ohlcv_factory.models.base import BaseModel, MissingClassWarning, PredictionOutput, TrainingMetrics, array_samples
 from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.testing.planted_bars import example_market, planted_bars, reads_bars, steady_bars
 
 Check = Callable[["Subject"], None]
 
@@ -33,6 +34,8 @@ WINDOWS, TRAIN_WINDOWS, STOP_WINDOWS = 1100, 600, 200
 WINDOW_FEATURES, WINDOW_MEMORY = 5, 0.8
 """Columns of the planted windows, and the share of a bar's value that the next bar keeps."""
 SEED, OTHER_SEED = 3, 4
+LEAST_MOVE = 0.01
+"""By how much P(long) - P(short) of a model that does not train differs at least between a rising and a falling close."""
 SMALL_LOOP: Mapping[str, Any] = {
     "preset": "spec",
     "lookback": 16,
@@ -68,6 +71,9 @@ SMALL_SIZES: Mapping[str, Any] = {
 }
 """Sizes of a network where none are given: width 16 and one layer, under the names that networks give them."""
 
+SMALL_CONTEXT = 128
+"""Window of a model that pads where none is given: longer than the past of the first rows of the planted bars."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -88,9 +94,14 @@ class Subject:
         return ModelRegistry.model_class(self.name)
 
     @property
+    def spec(self) -> InputSpec:
+        """What the model asks to be fed."""
+        return self.model_class.input_spec
+
+    @property
     def is_sequence(self) -> bool:
         """Whether the model reads windows."""
-        return self.model_class.input_spec.is_sequence
+        return self.spec.is_sequence
 
     def create(self, seed: int = SEED) -> BaseModel:
         """A new, unfitted model."""
@@ -108,16 +119,31 @@ class Subject:
             return model, model.fit(train, stop)
 
     @cached_property
+    def planted(self) -> tuple[Samples, np.ndarray]:
+        """All rows of the checks, and the signal `(n,)` that the class of each follows."""
+        lookback = self.create().lookback
+        if reads_bars(self.spec):
+            return planted_bars(self.spec, lookback)
+        rows = planted_windows(lookback) if self.is_sequence else planted_samples()
+        signal = _newest(rows)[:, 0]
+        return (replace(rows, market=example_market(len(rows))) if self.spec.needs_market else rows), signal
+
+    @property
+    def borders(self) -> tuple[int, int]:
+        """The first row to stop on, and the first row to score."""
+        train, stop = (TRAIN_WINDOWS, STOP_WINDOWS) if self.is_sequence else (TRAIN_ROWS, STOP_ROWS)
+        return train, train + stop
+
+    @cached_property
     def parts(self) -> tuple[Samples, Samples, Samples]:
         """Rows to fit, to stop on and to score, with a planted signal."""
-        draw: Callable[[], Samples] = planted_samples
-        train_end, stop_rows = TRAIN_ROWS, STOP_ROWS
-        if self.is_sequence:
-            draw, train_end, stop_rows = partial(planted_windows, self.create().lookback), TRAIN_WINDOWS, STOP_WINDOWS
-        planted, stop_end = draw(), train_end + stop_rows
-        parts = (slice(0, train_end), slice(train_end, stop_end), slice(stop_end, None))
-        train, stop, scored = (planted.take(part) for part in parts)
-        return train, stop, scored
+        (stop, score), rows = self.borders, self.planted[0]
+        return rows.take(slice(0, stop)), rows.take(slice(stop, score)), rows.take(slice(score, None))
+
+    @property
+    def signal(self) -> np.ndarray:
+        """What the class of each scored row follows, `(n,)`."""
+        return self.planted[1][self.borders[1] :]
 
     @cached_property
     def first_fit(self) -> tuple[BaseModel, TrainingMetrics]:
@@ -139,7 +165,9 @@ def check_model(name: str, config: Mapping[str, Any] | None = None, *, threads: 
     """Run every check of the contract over a registered model.
 
     `config` holds hyper-parameters that make its fit small; without it a network gets `small_settings`, any other model
-    its defaults. A sequence model is checked on windows, a model that does not train without the checks of training.
+    its defaults. A sequence model is checked on windows, one that reads raw columns on those of bars with a planted drift,
+    one that reads the market with the label rule of each row. A model that does not train is checked without the checks of
+    training: instead a drifting close must move its P(long) - P(short).
     Raises AssertionError at the first broken rule.
     """
     subject = Subject(name, config, threads)
@@ -149,8 +177,13 @@ def check_model(name: str, config: Mapping[str, Any] | None = None, *, threads: 
 
 def checks_for(subject: Subject) -> tuple[Check, ...]:
     """The checks that a model's declared capabilities call for."""
-    left_out = set() if subject.is_sequence else set(OF_SEQUENCES)
-    left_out |= set() if subject.model_class.trains else set(OF_TRAINING)
+    trains, spec = subject.create().trains, subject.spec
+    left_out = set() if spec.is_sequence else set(OF_SEQUENCES)
+    left_out |= set() if trains else set(OF_TRAINING)
+    left_out |= set() if spec.padded else set(OF_PADDED)
+    left_out |= set() if spec.needs_market else set(OF_MARKET)
+    left_out |= set() if reads_bars(spec) and not trains else {check_drift}
+    left_out |= set() if spec.needs_market and not trains else {check_barriers}
     return tuple(check for check in CHECKS if check not in left_out)
 
 
@@ -159,7 +192,7 @@ def small_settings(name: str) -> dict[str, Any]:
     model_class = ModelRegistry.model_class(name)
     if not model_class.input_spec.is_sequence:
         return {}
-    values = {**SMALL_LOOP, **SMALL_SIZES}
+    values = {**SMALL_LOOP, **SMALL_SIZES} | ({"lookback": SMALL_CONTEXT} if model_class.input_spec.padded else {})
     return {key: value for key, value in values.items() if key in model_class.Config.model_fields}
 
 
@@ -286,34 +319,39 @@ def check_safe_files(subject: Subject) -> None:
 
 def check_rows_alone(subject: Subject) -> None:
     """A row gives the same bytes alone and among others, at any place in a batch."""
-    rows, model = _plain(subject.parts[2]), subject.reference
-    together = model.predict(rows).class_probabilities
-    alone = np.concatenate([model.predict(rows[row : row + 1]).class_probabilities for row in range(0, len(rows), 25)])
+    scored, model = subject.parts[2], subject.reference
+    plain = _plain(scored)
+
+    def predicted(rows: slice) -> np.ndarray:
+        return model.predict(_given(scored.take(rows), plain[rows])).class_probabilities
+
+    together = predicted(slice(None))
+    alone = np.concatenate([predicted(slice(row, row + 1)) for row in range(0, len(plain), 25)])
     _require_same(subject, alone, together[::25], "a row alone and in a batch")
-    shifted = model.predict(rows[7:]).class_probabilities
-    _require_same(subject, shifted, together[7:], "a batch that starts later")
+    _require_same(subject, predicted(slice(7, None)), together[7:], "a batch that starts later")
 
 
 def check_later_rows(subject: Subject) -> None:
     """Changing later rows changes no earlier prediction; nor does changing the bars after a window's end."""
     scored = subject.parts[2]
     half = len(scored) // 2
-    changed = replace(scored, X=_with_later_changed(scored.X, half))
+    changed = _with_later_changed(scored, half)
     before, after = (subject.reference.predict(rows).class_probabilities[:half] for rows in (scored, changed))
     _require_same(subject, after, before, "earlier rows after later ones changed")
 
 
 def check_memory_order(subject: Subject) -> None:
     """The bytes follow from the values: not from their order in memory, nor from float64 that holds float32 values."""
-    plain = _plain(subject.parts[2])
-    before = subject.reference.predict(plain).class_probabilities
+    scored, plain = subject.parts[2], _plain(subject.parts[2])
+    before = subject.probabilities(subject.reference)
     strided = np.repeat(plain, 2, axis=0)[::2]
     for rows, what in (
         (np.asfortranarray(plain), "column by column"),
         (strided, "with gaps"),
         (plain.astype(np.float64), "in float64"),
     ):
-        _require_same(subject, subject.reference.predict(rows).class_probabilities, before, f"rows stored {what}")
+        after = subject.reference.predict(_given(scored, rows)).class_probabilities
+        _require_same(subject, after, before, f"rows stored {what}")
 
 
 def check_view_and_array(subject: Subject) -> None:
@@ -323,10 +361,9 @@ def check_view_and_array(subject: Subject) -> None:
     """
     train, stop, scored = subject.parts
     before = subject.probabilities(subject.reference)
-    _require_same(
-        subject, subject.reference.predict(_plain(scored)).class_probabilities, before, "windows as view and as array"
-    )
-    fit_rows, stop_rows = (replace(part, X=WindowSource.of_array(_plain(part))) for part in (train, stop))
+    array = subject.reference.predict(_given(scored, _plain(scored))).class_probabilities
+    _require_same(subject, array, before, "windows as view and as array")
+    fit_rows, stop_rows = (replace(part, X=_source(subject, _plain(part))) for part in (train, stop))
     plain = subject.fitted(fit_rows, stop_rows)
     _require_same(subject, subject.probabilities(plain), before, "fits on a view with later bars and on plain windows")
 
@@ -335,12 +372,15 @@ def check_window_shape(subject: Subject) -> None:
     """Windows of another length are refused with both lengths, in `fit` and in `predict`; so is a plain matrix."""
     train, _, scored = subject.parts
     bars = subject.reference.lookback
-    shorter = replace(train, X=WindowSource.of_array(_plain(train)[:, 1:]))
-    for act in (partial(subject.create().fit, shorter), partial(subject.reference.predict, _plain(scored)[:, 1:])):
+    shorter = replace(train, X=_source(subject, _plain(train)[:, 1:]))
+    for act in (
+        partial(subject.create().fit, shorter),
+        partial(subject.reference.predict, _given(scored, _plain(scored)[:, 1:])),
+    ):
         error = _raised(subject, DataError, act)
         named = str(bars) in error.what and str(bars - 1) in error.what
         _require(subject, named, f"the error does not name {bars} and {bars - 1} bars: {error.what}")
-    _raised(subject, DataError, lambda: subject.create().fit(_plain(train)[:, -1], train.y))
+    _raised(subject, DataError, lambda: subject.create().fit(replace(train, X=_newest(train))))
 
 
 def check_column_order(subject: Subject) -> None:
@@ -350,8 +390,10 @@ def check_column_order(subject: Subject) -> None:
     after = subject.reference.predict(mirrored).class_probabilities
     _require_same(subject, after, subject.probabilities(subject.reference), "columns in another order")
     fewer = _with_columns(scored, slice(1, None))
-    error = _raised(subject, DataError, lambda: subject.reference.predict(fewer))
-    _require(subject, "f0" in error.what, f"the error does not name the missing feature f0: {error.what}")
+    error, first = _raised(subject, DataError, lambda: subject.reference.predict(fewer)), scored.feature_names[0]
+    _require(subject, first in error.what, f"the error does not name the missing feature {first}: {error.what}")
+    if subject.spec.needs_market:
+        return
     unnamed = _raised(subject, DataError, lambda: subject.reference.predict(fewer.X))
     width = len(scored.feature_names)
     named = f"{width - 1})" in unnamed.what and f"{width} features" in unnamed.what
@@ -373,14 +415,14 @@ def check_bad_values(subject: Subject) -> None:
 
 def check_weights_in_fit(subject: Subject) -> None:
     """Heavy rows win: of two halves with opposite labels, the heavier one decides the sign of the signal."""
-    train, _, scored = subject.parts
+    train = subject.parts[0]
     first_half = np.arange(len(train)) < len(train) // 2
     contradicting = np.where(first_half, train.y, 2 - train.y).astype(np.int8)
     slopes = []
     for heavy in (first_half, ~first_half):
         weighted = replace(train, y=contradicting, weight=np.where(heavy, 10.0, 0.1))
         probabilities = subject.probabilities(subject.fitted(weighted))
-        slopes.append(float(np.corrcoef(_newest(scored)[:, 0], probabilities[:, LONG] - probabilities[:, SHORT])[0, 1]))
+        slopes.append(float(np.corrcoef(subject.signal, probabilities[:, LONG] - probabilities[:, SHORT])[0, 1]))
     _require(subject, slopes[0] > 0 > slopes[1], f"correlation with the signal is {slopes}, wanted plus and minus")
 
 
@@ -426,7 +468,75 @@ def check_importance(subject: Subject) -> None:
     _require(subject, list(importance) == list(subject.reference.feature_names), f"names are {list(importance)}")
     _require(subject, abs(sum(importance.values()) - 1) < 1e-9, f"importances sum to {sum(importance.values())}")
     first = max(importance, key=importance.__getitem__)
-    _require(subject, first == "f0", f"{first} is called the most important feature, f0 was planted")
+    planted = "f0" in importance  # the drift of a close shows in all prices
+    _require(subject, first == "f0" or not planted, f"{first} is called the most important feature, f0 was planted")
+
+
+def check_padding(subject: Subject) -> None:
+    """Bars before the first one change nothing, whatever the table holds there; as an array they are NaN on the left."""
+    scored, before = subject.parts[2], subject.probabilities(subject.reference)
+    source = scored.X
+    foreign = np.full((source.lookback, source.shape[2]), 1e6, np.float32)
+    moved = WindowSource.padded(
+        np.concatenate([foreign, source.table]),
+        source.ends + len(foreign),
+        source.lookback,
+        source.firsts + len(foreign),
+    )
+    after = subject.reference.predict(replace(scored, X=moved)).class_probabilities
+    _require_same(subject, after, before, "windows with other bars before their first")
+    array = subject.reference.predict(_given(scored, _plain(scored))).class_probabilities
+    _require_same(subject, array, before, "padded windows as view and as array")
+
+
+def check_market(subject: Subject) -> None:
+    """Rows without their label rules are refused by that name, in `fit` and in `predict`; so are plain arrays."""
+    train, _, scored = subject.parts
+    without = [replace(part, market=None) for part in (train, scored)]
+    for act in (
+        lambda: subject.create().fit(without[0]),
+        lambda: subject.create().fit(_plain(train), train.y),
+        lambda: subject.reference.predict(without[1]),
+        lambda: subject.reference.predict(_plain(scored)),
+    ):
+        error = _raised(subject, UsageError, act)
+        _require(subject, "market" in error.what, f"the error does not name the market: {error.what}")
+
+
+def check_unknown_rule(subject: Subject) -> None:
+    """A row whose ATR is not warm yet gets the class shares of the fit and changes no other row."""
+    scored, before = subject.parts[2], subject.probabilities(subject.reference)
+    market = scored.market
+    assert market is not None
+    cold = np.arange(len(scored)) % 7 == 3
+    unknown = replace(market, atr=np.where(cold, np.nan, market.atr))
+    after = subject.reference.predict(replace(scored, market=unknown)).class_probabilities
+    _require_same(subject, after[~cold], before[~cold], "rows beside those without a rule")
+    shares = subject.parts[0].class_counts() / len(subject.parts[0])
+    _require(subject, bool((after[cold] == shares).all()), f"a row without a rule gets {after[cold][:1]}, not {shares}")
+
+
+def check_drift(subject: Subject) -> None:
+    """A drifting close moves P(long) - P(short): a rising one and a falling one are told apart."""
+    model = subject.reference
+    rising, falling = (_lean(model.predict(steady_bars(subject.spec, model.lookback, sign))) for sign in (1, -1))
+    moved = abs(rising - falling)
+    _require(subject, moved >= LEAST_MOVE, f"a rising and a falling close move P(long) - P(short) by {moved:.4f} only")
+
+
+def check_barriers(subject: Subject) -> None:
+    """The nearer barrier is the likelier one: a near upper barrier raises P(long) - P(short), a near lower one lowers it."""
+    scored = subject.parts[2]
+    market = scored.market
+    assert market is not None
+    near, far = 0.5 * market.k_up, 2.0 * market.k_up
+    leans = [
+        _lean(subject.reference.predict(replace(scored, market=replace(market, k_up=up, k_down=down))))
+        for up, down in ((near, far), (far, near))
+    ]
+    _require(
+        subject, leans[0] > leans[1], f"P(long) - P(short) is {leans} with the upper and with the lower barrier near"
+    )
 
 
 CHECKS: tuple[Check, ...] = (
@@ -453,9 +563,18 @@ CHECKS: tuple[Check, ...] = (
     check_missing_class,
     check_single_class,
     check_importance,
+    check_padding,
+    check_market,
+    check_unknown_rule,
+    check_drift,
+    check_barriers,
 )
 OF_SEQUENCES: tuple[Check, ...] = (check_view_and_array, check_window_shape)
 """Checks of models that read windows."""
+OF_PADDED: tuple[Check, ...] = (check_padding,)
+"""Checks of models whose windows may reach back beyond the first bar."""
+OF_MARKET: tuple[Check, ...] = (check_market, check_unknown_rule)
+"""Checks of models that read each row's label rule; of those that do not train also `check_barriers`."""
 OF_TRAINING: tuple[Check, ...] = (
     check_class_order,
     check_learns,
@@ -498,13 +617,28 @@ def _with_value(samples: Samples, value: float) -> Samples:
 
 def _changed(table: np.ndarray, row: int, value: float) -> np.ndarray:
     changed = table.copy()
-    changed[row, 1] = value
+    changed[row, -1] = value
     return changed
 
 
 def _plain(samples: Samples) -> np.ndarray:
     """The inputs as an array: `(n, F)` or `(n, lookback, F)`."""
     return np.asarray(samples.X)
+
+
+def _given(samples: Samples, X: np.ndarray) -> Samples | np.ndarray:
+    """Inputs as `predict` takes them: bare, or in Samples where the rows have a market."""
+    return X if samples.market is None else replace(samples, X=X)
+
+
+def _source(subject: Subject, windows: np.ndarray) -> WindowSource:
+    return WindowSource.of_array(windows, padded=subject.spec.padded)
+
+
+def _lean(output: PredictionOutput) -> float:
+    """The mean of P(long) - P(short)."""
+    probabilities = output.class_probabilities
+    return float((probabilities[:, LONG] - probabilities[:, SHORT]).mean())
 
 
 def _newest(samples: Samples) -> np.ndarray:
@@ -522,11 +656,19 @@ def _with_columns(samples: Samples, columns: slice) -> Samples:
     return replace(samples, X=values, feature_names=samples.feature_names[columns])
 
 
-def _with_later_changed(X: Any, count: int) -> Any:
-    """Inputs that differ from `X` after the first `count` rows, and after their last bar."""
-    table, kept = (X.table, int(X.ends[count - 1]) + 1) if isinstance(X, WindowSource) else (X, count)
-    changed = np.concatenate([table[:kept], 5 - 3 * table[kept:]])
-    return X.with_table(changed) if isinstance(X, WindowSource) else changed
+def _with_later_changed(samples: Samples, count: int) -> Samples:
+    """Samples that differ after their first `count` rows, and after the last bar of those."""
+    X, windows = samples.X, isinstance(samples.X, WindowSource)
+    table, kept = (X.table, int(X.ends[count - 1]) + 1) if windows else (X, count)
+    later = 5 - 3 * table[kept:] if samples.feature_names[0] == "f0" else 1.5 * table[kept:]  # prices stay prices
+    changed = np.concatenate([table[:kept], later])
+    market = None if samples.market is None else _with_later_prices(samples.market, count)
+    return replace(samples, X=X.with_table(changed) if windows else changed, market=market)
+
+
+def _with_later_prices(market: RowMarket, count: int) -> RowMarket:
+    factor = np.where(np.arange(len(market.close)) < count, 1.0, 1.5)
+    return replace(market, close=factor * market.close, atr=factor * market.atr)
 
 
 def _holds_pickle(path: Path) -> bool:

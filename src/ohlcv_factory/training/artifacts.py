@@ -16,8 +16,10 @@ import numpy as np
 from ohlcv_factory import __version__
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.evaluation.predictions import Predictions
+from ohlcv_factory.features.plugins import PluginRecord
 from ohlcv_factory.features.sets import feature_set
 from ohlcv_factory.models.base import BaseModel
+from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.clock import Clock, utc_text
 from ohlcv_factory.runtime.memory import peak_bytes
 from ohlcv_factory.runtime.packages import package_versions
@@ -28,8 +30,10 @@ from ohlcv_factory.storage.formats import write_array, write_json, write_setting
 from ohlcv_factory.training.bundle import (
     BEST_MODEL,
     CALIBRATOR,
+    DECISION,
     FEATURE_CONFIG,
     MANIFEST,
+    MODEL_CONFIG,
     SCALER,
     SELECTION,
     TRAINING_RANGE,
@@ -103,16 +107,31 @@ def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, contain
     recipe = {
         **repeatable_config(config, model),
         "dataset": container.origin,
-        "plugins": [record["place"] for record in container.data_spec["plugins"]],
+        "symbol": container.symbol,
+        "plugins": plugin_files(model, container),
         "threads": model.threads,
     }
     write_settings(folder / "config" / "training_config.yaml", recipe)
+    write_model_config(folder, model)
+    start = {"data_fingerprint": container.fingerprint, "settings": repeatable_config(config, model)}
+    write_json(folder / START, start)
+
+
+def write_model_config(folder: Path, model: BaseModel) -> None:
+    """`model_config.yaml`: every hyper-parameter, what the machine chose, and where a model of the user's own comes from."""
     facts = {"model_name": model.name, "model_family": model.family, "seed": model.seed, **model.config.plain()}
     chosen = chosen_for_machine(model)
     facts |= {"chosen_for_machine": chosen} if chosen else {}
-    write_settings(folder / "config" / "model_config.yaml", facts)
-    start = {"data_fingerprint": container.fingerprint, "settings": repeatable_config(config, model)}
-    write_json(folder / START, start)
+    origin = ModelRegistry.origin(model.name)
+    facts |= {"plugin": asdict(origin)} if origin else {}
+    write_settings(folder / MODEL_CONFIG, facts)
+
+
+def plugin_files(model: BaseModel, container: TimeSeriesDataContainer) -> list[str]:
+    """The files that a recipe must name again: those of the columns and of the model."""
+    records = [PluginRecord.from_plain(record) for record in container.data_spec["plugins"]]
+    origins = [*(record.origin for record in records), ModelRegistry.origin(model.name)]
+    return list(dict.fromkeys(origin.place for origin in origins if origin and origin.is_file))
 
 
 def write_feature_config(
@@ -134,13 +153,14 @@ def write_feature_config(
 
 
 def write_model(folder: Path, fit: Fit) -> None:
-    """`checkpoints/best_model.*`, scaler and calibrator; where columns were selected, which ones and why."""
+    """`checkpoints/best_model.*`, scaler, calibrator and decision rule; where columns were selected, which ones and why."""
     pipeline = fit.pipeline
     if fit.selection.method != "none":
         write_json(folder / SELECTION, fit.selection.plain())
     pipeline.model.save(folder / BEST_MODEL)
     write_json(folder / SCALER, pipeline.scaler.plain())
     write_json(folder / CALIBRATOR, pipeline.calibrator.plain())
+    write_json(folder / DECISION, pipeline.rule.plain())
     write_json(folder / TRAINING_RANGE, fit.training_range.plain())
 
 

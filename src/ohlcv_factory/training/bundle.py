@@ -16,15 +16,20 @@ from ohlcv_factory.bars.rolls import Rolls, rolls_within, with_rolls
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.bars.sizes import size_text
 from ohlcv_factory.config import read_yaml
-from ohlcv_factory.dataset.rolled import eligible_rows, feature_rows
-from ohlcv_factory.dataset.samples import INDEX_DTYPE
+from ohlcv_factory.dataset.market import row_market
+from ohlcv_factory.dataset.rolled import eligible_rows, feature_rows, padded_windows
+from ohlcv_factory.dataset.samples import INDEX_DTYPE, RowMarket
 from ohlcv_factory.dataset.scaling import Scaler
+from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, InputMissingError, VerificationError
-from ohlcv_factory.evaluation.calibration import Calibrator
+from ohlcv_factory.evaluation.calibrators import Calibrator
+from ohlcv_factory.evaluation.decisions import ARGMAX, DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.features.plugins import PluginRecord, require
+from ohlcv_factory.labels.triple_barrier import barrier_atr
 from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.runtime.plugin_files import Origin
 from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.training.drift import DriftWarning, TrainingRange
@@ -34,14 +39,16 @@ MANIFEST = "manifest.json"
 BEST_MODEL = Path("checkpoints") / "best_model"
 SCALER = Path("checkpoints") / "scaler.json"
 CALIBRATOR = Path("checkpoints") / "calibrator.json"
+DECISION = Path("checkpoints") / "decision.json"
 TRAINING_RANGE = Path("checkpoints") / "training_range.json"
 SELECTION = Path("checkpoints") / "selection.json"
 FEATURE_CONFIG = Path("config") / "feature_config.yaml"
+MODEL_CONFIG = Path("config") / "model_config.yaml"
 
 
 @dataclass(frozen=True)
 class ModelBundle:
-    """Features, scaler, model and calibrator of one run."""
+    """Features, scaler, model, calibrator and decision rule of one run."""
 
     pipeline: FittedPipeline
     horizon: int
@@ -54,6 +61,8 @@ class ModelBundle:
     training_range: TrainingRange
     rolls: Rolls
     """What the run's dataset did about contract rolls."""
+    labels: DatasetConfig
+    """What decides the label rule of the run's horizon, for a model that reads it."""
     plugins: tuple[PluginRecord, ...] = ()
     """What declared the columns that are not built in; it must be loaded, unchanged, before anything is predicted."""
 
@@ -61,12 +70,14 @@ class ModelBundle:
     def from_run(cls, folder: Path | str) -> Self:
         """Load a finished run, digests first.
 
-        Raises InputMissingError (66) when it is not a finished run, VerificationError (76) for a changed file.
+        Raises InputMissingError (66) when it is not a finished run, VerificationError (76) for a changed file, and what
+        `require_model` raises where the model is one of the user's own.
         """
         folder = Path(folder)
         manifest = read_run_manifest(folder)
         verify_files(folder, manifest)
         features = read_yaml(folder / FEATURE_CONFIG).values
+        require_model(folder)
         model = ModelRegistry.create(manifest["model"])
         model.load(folder / BEST_MODEL)
         pipeline = FittedPipeline(
@@ -74,6 +85,7 @@ class ModelBundle:
             columns=tuple(features["columns"]),
             scaler=Scaler.from_plain(read_json(folder / SCALER)),
             calibrator=Calibrator.from_plain(read_json(folder / CALIBRATOR)),
+            rule=_rule_of(folder),
         )
         data = features["data"]
         return cls(
@@ -85,6 +97,7 @@ class ModelBundle:
             read_options=ReadOptions.parse(data["read"], where=FEATURE_CONFIG.name),
             training_range=TrainingRange.from_plain(read_json(folder / TRAINING_RANGE)),
             rolls=Rolls.parse(data["rolls"], where=FEATURE_CONFIG.name),
+            labels=DatasetConfig.parse(data.get("labels", {}), where=FEATURE_CONFIG.name),
             plugins=_plugins_of(pipeline.columns, data.get("plugins", [])),
         )
 
@@ -135,16 +148,34 @@ class ModelBundle:
 
     def predict_rows(self, bars: Bars, features: np.ndarray, rows: np.ndarray) -> Predictions:
         """Predictions of some rows of the bars; `features` holds the last bars' rows, back to the first one's window."""
-        places = rows - (len(bars) - len(features))
-        lookback = self.pipeline.lookback
-        inputs = features[places] if lookback is None else WindowSource(features, places, lookback)
-        raw, calibrated, decision = self.pipeline.probabilities(inputs, (bars.symbol,), np.zeros(len(rows), np.int64))
-        count = len(rows)
+        inputs, market, count = self._inputs(bars, features, rows), self._market(bars, rows), len(rows)
+        codes = np.zeros(count, np.int64)
+        raw, calibrated, decision = self.pipeline.probabilities(inputs, (bars.symbol,), codes, market)
         index = np.zeros(count, dtype=INDEX_DTYPE)
         index["time_ns"], index["row"] = bars.time_ns[rows], rows
         unknown = np.zeros(count, dtype=bool)
         truth = np.zeros(count, dtype=np.int8)
-        return Predictions(index, (bars.symbol,), raw, calibrated, decision, truth, unknown, unknown, self.horizon)
+        answers = (raw, calibrated, decision, truth, unknown, unknown)
+        return Predictions(index, (bars.symbol,), *answers, self.horizon, self.pipeline.rule.sets(calibrated))
+
+    def first_needed(self, row: int) -> int:
+        """The first bar that the features of a row's window are needed from."""
+        return max(0, row + 1 - (self.pipeline.lookback or 1))
+
+    def _inputs(self, bars: Bars, features: np.ndarray, rows: np.ndarray) -> Any:
+        places, lookback = rows - (len(bars) - len(features)), self.pipeline.lookback
+        if lookback is None:
+            return features[places]
+        if self.pipeline.model.input_spec.padded:
+            return padded_windows(bars, features, rows, lookback, self.rolls)
+        return WindowSource(features, places, lookback)
+
+    def _market(self, bars: Bars, rows: np.ndarray) -> RowMarket | None:
+        """The label rule of some rows at their close, for a model that reads it."""
+        if not self.pipeline.model.input_spec.needs_market:
+            return None
+        rule = self.labels.rule(self.instrument(bars.symbol), self.horizon)
+        return row_market(bars, barrier_atr(bars), rule, rows)
 
 
 @dataclass
@@ -166,9 +197,15 @@ class LiveSession:
                 f"{bar.symbol}: the session is not warm yet.", help=f"needs {self.bundle.first_eligible} bars before"
             )
         instrument = self.bundle.instrument(bar.symbol)
-        first = row + 1 - (self.bundle.pipeline.lookback or 1)
+        first = self.bundle.first_needed(row)
         features = feature_rows(self.bars, instrument, self.bundle.pipeline.columns, self.bundle.rolls, first)
         return self.bundle.predict_rows(self.bars, features, np.array([row]))
+
+
+def _rule_of(folder: Path) -> DecisionRule:
+    """The run's decision rule; runs from before there were others took the most probable class."""
+    path = folder / DECISION
+    return DecisionRule.from_plain(read_json(path)) if path.is_file() else ARGMAX
 
 
 def _plugins_of(columns: tuple[str, ...], stored: list[dict[str, Any]]) -> tuple[PluginRecord, ...]:
@@ -188,6 +225,16 @@ def read_run_manifest(folder: Path) -> dict[str, Any]:
         )
     manifest: dict[str, Any] = read_json(folder / MANIFEST)
     return manifest
+
+
+def require_model(run: Path) -> None:
+    """Refuse to go on unless the model of a run, finished or not, is registered by the code that the run recorded.
+
+    Raises UsageError (2) where that code was not named, VerificationError (76) where it has changed since.
+    """
+    facts = read_yaml(run / MODEL_CONFIG).values
+    recorded = facts.get("plugin")
+    ModelRegistry.require(facts["model_name"], Origin(recorded["place"], recorded["sha256"]) if recorded else None)
 
 
 def verify_files(folder: Path, manifest: dict[str, Any]) -> None:

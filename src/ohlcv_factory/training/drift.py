@@ -40,7 +40,9 @@ class TrainingRange:
         return outside
 
     def note(self, X: np.ndarray, symbol: str) -> str | None:
-        """A sentence when columns lie mostly outside their range, the worst ones named; None when none does."""
+        """A sentence when columns lie mostly outside their range, the worst named; None when none does, or none is watched."""
+        if not self.columns:
+            return None
         shares = self.outside(X) if len(X) else np.zeros(len(self.columns))
         drifted = np.flatnonzero(shares >= MOSTLY)
         if not len(drifted):

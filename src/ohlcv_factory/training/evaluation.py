@@ -46,7 +46,7 @@ def evaluate_run(run: Path, part: str, dataset: Path | None = None, *, clock: Cl
         )
     looks = _look(run, manifest, container, clock) if part == "test" else 0
     predictions = bundle.pipeline.predict(container, container.rows(part))
-    scores = score_part(part, predictions, container, seed=manifest["seed"])
+    scores = score_part(part, predictions, container, seed=manifest["seed"], rule=bundle.pipeline.rule)
     evaluation = {
         "horizon": manifest["horizon"],
         "model_name": manifest["model"],
@@ -64,12 +64,13 @@ def evaluate_run(run: Path, part: str, dataset: Path | None = None, *, clock: Cl
 
 
 def _container(run: Path, manifest: dict[str, Any], dataset: Path | None) -> TimeSeriesDataContainer:
-    origin = dataset or read_yaml(run / "config" / "training_config.yaml").values.get("dataset")
+    recipe = read_yaml(run / "config" / "training_config.yaml").values
+    origin = dataset or recipe.get("dataset")
     if origin is None:
         raise UsageError(
             "the run was trained in memory; its dataset is not on disk.", where=str(run), help="give --dataset DIR"
         )
-    container = TimeSeriesDataContainer.from_dataset(Path(origin), manifest["horizon"])
+    container = TimeSeriesDataContainer.from_dataset(Path(origin), manifest["horizon"], symbol=recipe.get("symbol"))
     if container.fingerprint != manifest["data_fingerprint"]:
         raise DataError(
             f"{origin} is not the dataset that the run was trained on.",

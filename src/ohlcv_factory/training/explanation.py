@@ -34,7 +34,7 @@ class PartExplanation:
 
 def explain_part(pipeline: FittedPipeline, container: TimeSeriesDataContainer, part: str) -> PartExplanation | None:
     """What the model says about at most 512 rows of a part; None for a model that says nothing."""
-    rows = _evenly(container.rows(part), MOST_ROWS)
+    rows = _evenly(_rows_of_known_rules(pipeline, container, part), MOST_ROWS)
     said = pipeline.explain(container, rows)
     if not said:
         return None
@@ -58,6 +58,12 @@ def read_explanation(folder: Path) -> PartExplanation | None:
     if not (folder / FACTS).is_file():
         return None
     return PartExplanation(read_arrays(folder / ARRAYS), read_json(folder / FACTS))
+
+
+def _rows_of_known_rules(pipeline: FittedPipeline, container: TimeSeriesDataContainer, part: str) -> np.ndarray:
+    """Rows of a part; of those, for a model that reads the label rule, the rows whose rule is known."""
+    rows = container.rows(part)
+    return rows[container.row_market(rows).known] if pipeline.model.input_spec.needs_market else rows
 
 
 def _kept(name: str, explanation: Explanation, places: np.ndarray) -> dict[str, np.ndarray]:

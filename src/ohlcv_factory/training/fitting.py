@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.dataset.samples import Samples
+from ohlcv_factory.dataset.samples import Samples, taken
 from ohlcv_factory.dataset.scaling import Scaler
-from ohlcv_factory.dataset.windows import WindowSource
-from ohlcv_factory.errors import DataError
-from ohlcv_factory.evaluation.calibration import IDENTITY, Calibrator, fit_calibrator
+from ohlcv_factory.errors import DataError, UsageError
+from ohlcv_factory.evaluation.calibrators import IDENTITY
+from ohlcv_factory.features.catalogue import category_of
 from ohlcv_factory.features.plugins import PluginRecord, require
+from ohlcv_factory.features.raw import RAW
 from ohlcv_factory.features.selection import Selection, fit_selection, sample_to_feature_note
-from ohlcv_factory.features.sets import resolve
+from ohlcv_factory.features.sets import feature_set, resolve, select
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.models.base import BaseModel, EpochSink, TrainingMetrics
 from ohlcv_factory.splits.inner import InnerRows, inner_rows
+from ohlcv_factory.training.answers import Answers, fit_answers
 from ohlcv_factory.training.drift import TrainingRange
-from ohlcv_factory.training.machine import machine_notes
-from ohlcv_factory.training.pipeline import FittedPipeline
+from ohlcv_factory.training.machine import machine_notes, warm_up_notes
+from ohlcv_factory.training.pipeline import FittedPipeline, model_inputs
 from ohlcv_factory.training.settings import TrainerConfig
 
 
@@ -33,7 +35,7 @@ class Fit:
     pipeline: FittedPipeline
     metrics: TrainingMetrics
     row_counts: dict[str, int]
-    """Scored rows of train, fit, stop and calibrate."""
+    """Scored rows of train, fit, stop and calibrate, and of those the ones that a decision rule was fitted on."""
     notes: tuple[str, ...]
     selection: Selection
     """The columns that were kept of the feature set's; learnt from the fit rows."""
@@ -60,23 +62,28 @@ def fit_pipeline(
     _refuse_unseen_symbol(model, container, rows[inner.fit])
     selection = _select(config, container, rows[inner.fit], offered)
     columns = selection.kept
-    fit_values = container.matrix(rows[inner.fit], columns)
+    fit_values = _values(model, container, rows[inner.fit], columns)
     scaler = Scaler.fit(model.input_spec.scaling, fit_values)
-    inputs = scaler.apply(container.inputs(rows, columns, _lookback(model)))
+    inputs = scaler.apply(model_inputs(model, container, rows, columns))
     fit_rows, stop_rows = (
-        _samples(container, rows[part], _taken(inputs, part), columns, config, model)
-        for part in (inner.fit, inner.stop)
+        _samples(container, rows[part], taken(inputs, part), columns, config, model) for part in (inner.fit, inner.stop)
     )
     metrics = model.fit(fit_rows, stop_rows, sink=sink, resume=resume)
-    calibrator, notes = _calibrator(
-        config, container, rows[inner.calibrate], FittedPipeline(model, columns, scaler, IDENTITY)
-    )
-    pipeline = FittedPipeline(model, columns, scaler, calibrator)
+    bare = FittedPipeline(model, columns, scaler, IDENTITY)
+    answers = fit_answers(config, container, rows[inner.calibrate], bare)
+    pipeline = replace(bare, calibrator=answers.calibrator, rule=answers.rule)
     if config.refit == "all":
         pipeline = _refit(config, container, rows, pipeline, metrics)
-    notes = (*machine_notes(model), *inner.notes, *notes, *_column_notes(selection, len(inner.fit)))
-    seen = TrainingRange.fit(fit_values, columns)
-    return Fit(pipeline, metrics, _row_counts(rows, inner), notes, selection, seen)
+    notes = (
+        *machine_notes(model),
+        *warm_up_notes(model),
+        *inner.notes,
+        *answers.notes,
+        *_column_notes(selection, len(inner.fit)),
+    )
+    watched = slice(0 if model.input_spec.padded else None)  # raw prices leave their range by themselves
+    seen = TrainingRange.fit(fit_values[:, watched], columns[watched])
+    return Fit(pipeline, metrics, _row_counts(rows, inner, answers), notes, selection, seen)
 
 
 def _select(
@@ -112,11 +119,33 @@ def refuse_missing_class(container: TimeSeriesDataContainer, rows: np.ndarray, c
 def input_columns(config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer) -> tuple[str, ...]:
     """The columns of the config's feature set, or of the model's own, that the container carries.
 
-    Raises UsageError (2) or VerificationError (76) where a plugin that made columns of the container is not loaded, or is
-    another one; UsageError (2) for a set that cannot be resolved.
+    A model of padded windows takes raw columns from the bars, whether or not the dataset holds them. Raises UsageError (2)
+    or VerificationError (76) where a plugin that made columns of the container is not loaded, or is another one; UsageError
+    (2) for a set that cannot be resolved, and for computed columns where only raw ones can be read.
     """
     require(PluginRecord.from_plain(record) for record in container.data_spec["plugins"])
-    return resolve(config.feature_set or model.input_spec.feature_set, container.feature_names, config.feature_sets)
+    chosen = config.feature_set or model.input_spec.feature_set
+    if not model.input_spec.padded:
+        return resolve(chosen, container.feature_names, config.feature_sets)
+    _refuse_other_than_bars(config, model, select(feature_set(chosen, config.feature_sets)))
+    return resolve(chosen, container.raw_names, config.feature_sets)
+
+
+def _refuse_other_than_bars(config: TrainerConfig, model: BaseModel, asked: tuple[str, ...]) -> None:
+    """A model of padded windows reads whole bars: neither computed columns nor a selection among those of the bar."""
+    computed = next((name for name in asked if category_of(name) != RAW.name), None)
+    if computed:
+        raise UsageError(
+            f"model {model.name!r} reads the bars themselves, {computed!r} is computed from them.",
+            where="feature_set",
+            help="close_only, ohlcv_raw, or a set of open, high, low, close, volume",
+        )
+    if config.feature_selection != "none":
+        raise UsageError(
+            f"model {model.name!r} reads the bars themselves, which a selection would take apart.",
+            where="feature_selection",
+            help="leave it at none",
+        )
 
 
 def inner_parts(container: TimeSeriesDataContainer, rows: np.ndarray) -> InnerRows:
@@ -125,12 +154,14 @@ def inner_parts(container: TimeSeriesDataContainer, rows: np.ndarray) -> InnerRo
     return inner_rows(container.index["time_ns"][rows], labels.scheduled_end_ns[rows], labels.uniqueness[rows])
 
 
-def _lookback(model: BaseModel) -> int | None:
-    return model.lookback if model.requires_sequences else None
-
-
-def _taken(inputs: Any, rows: np.ndarray) -> Any:
-    return inputs.take(rows) if isinstance(inputs, WindowSource) else inputs[rows]
+def _values(
+    model: BaseModel, container: TimeSeriesDataContainer, rows: np.ndarray, columns: tuple[str, ...]
+) -> np.ndarray:
+    """The columns at the bars of some rows, unscaled `(n, F)`: what a scaler is fitted on."""
+    if not model.input_spec.padded:
+        return container.matrix(rows, columns)
+    newest: np.ndarray = container.padded_windows(rows, columns, 1)[:][:, 0]
+    return newest
 
 
 def _samples(
@@ -173,21 +204,6 @@ def _refuse_unseen_symbol(model: BaseModel, container: TimeSeriesDataContainer, 
         )
 
 
-def _calibrator(
-    config: TrainerConfig, container: TimeSeriesDataContainer, rows: np.ndarray, pipeline: FittedPipeline
-) -> tuple[Calibrator, tuple[str, ...]]:
-    """The calibrator fitted on rows that the model never saw, or the identity with the reason."""
-    if not config.calibrate:
-        return IDENTITY, ("calibration is off",)
-    if not len(rows):
-        return IDENTITY, ()
-    raw = pipeline.predict(container, rows).raw
-    calibrator = fit_calibrator(raw, container.labels.label[rows])
-    if calibrator.is_identity:
-        return calibrator, ("no calibrator: a class is missing in the calibrate rows, or none lowers their log-loss",)
-    return calibrator, ()
-
-
 def _refit(
     config: TrainerConfig,
     container: TimeSeriesDataContainer,
@@ -195,14 +211,15 @@ def _refit(
     first: FittedPipeline,
     metrics: TrainingMetrics,
 ) -> FittedPipeline:
-    """A new model on all training rows, stopped at the best round of the first; the calibrator stays from the first."""
+    """A new model on all training rows, stopped at the best round of the first; calibrator and rule stay from the first."""
     schedule = first.model.refit_schedule(metrics)
     model = config.create_model(**schedule)
-    scaler = Scaler.fit(model.input_spec.scaling, container.matrix(rows, first.columns))
-    inputs = scaler.apply(container.inputs(rows, first.columns, first.lookback))
+    scaler = Scaler.fit(model.input_spec.scaling, _values(model, container, rows, first.columns))
+    inputs = scaler.apply(model_inputs(model, container, rows, first.columns))
     model.fit(_samples(container, rows, inputs, first.columns, config, model))
-    return FittedPipeline(model, first.columns, scaler, first.calibrator)
+    return replace(first, model=model, scaler=scaler)
 
 
-def _row_counts(rows: np.ndarray, inner: InnerRows) -> dict[str, int]:
-    return {"train": len(rows), "fit": len(inner.fit), "stop": len(inner.stop), "calibrate": len(inner.calibrate)}
+def _row_counts(rows: np.ndarray, inner: InnerRows, answers: Answers) -> dict[str, int]:
+    counts = {"train": len(rows), "fit": len(inner.fit), "stop": len(inner.stop), "calibrate": len(inner.calibrate)}
+    return counts | ({"decide": answers.decision_rows} if answers.decision_rows else {})

@@ -30,3 +30,15 @@ def machine_notes(model: BaseModel) -> tuple[str, ...]:
     chosen = chosen_for_machine(model)
     words = ", ".join(f"{name} {'all' if value is None else value}" for name, value in chosen.items())
     return (f"chosen for this machine: {words}",) if chosen else ()
+
+
+def warm_up_notes(model: BaseModel) -> tuple[str, ...]:
+    """A word where a network's last epoch still belongs to the warm-up of its learning rate."""
+    epochs, warm_up = (getattr(model.config, name, None) for name in ("max_epochs", "warmup_epochs"))
+    if not warm_up or epochs is None or epochs > warm_up:
+        return ()
+    reached = model.config.learning_rate * epochs / (warm_up + 1)
+    return (
+        f"max_epochs={epochs} ends inside the warm-up of {warm_up} epochs: the learning rate reaches {reached:.2g} of "
+        f"{model.config.learning_rate:.2g}; --set model.warmup_epochs=0 starts with all of it",
+    )

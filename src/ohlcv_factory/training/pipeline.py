@@ -1,4 +1,4 @@
-"""Features to decision: scaler, model, calibrator, argmax. The one path of val, test, `predict` and live sessions."""
+"""Features to decision: scaler, model, calibrator, rule. The one path of val, test, `predict` and live sessions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.dataset.samples import with_codes
+from ohlcv_factory.dataset.samples import RowMarket, Samples, with_codes
 from ohlcv_factory.dataset.scaling import Scaler
 from ohlcv_factory.errors import DataError
-from ohlcv_factory.evaluation.calibration import Calibrator
+from ohlcv_factory.evaluation.calibrators import Calibrator
+from ohlcv_factory.evaluation.decisions import ARGMAX, DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.models.explanation import Explanation
@@ -27,23 +28,29 @@ class FittedPipeline:
     """Feature columns in the order of the fit."""
     scaler: Scaler
     calibrator: Calibrator
+    rule: DecisionRule = ARGMAX
 
     @property
     def lookback(self) -> int | None:
         """Bars per window, None for a tabular model."""
-        return self.model.lookback if self.model.requires_sequences else None
+        return lookback_of(self.model)
 
     def probabilities(
-        self, X: Any, symbols: Sequence[str] = (), codes: np.ndarray | None = None
+        self,
+        X: Any,
+        symbols: Sequence[str] = (),
+        codes: np.ndarray | None = None,
+        market: RowMarket | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Raw `(n, 3)`, calibrated `(n, 3)` and decision `(n,)` for unscaled inputs: `(n, len(columns))` or windows.
 
-        `codes` `(n,)` are positions among `symbols`, for a model that reads the symbol.
-        Raises DataError (65) for a symbol that such a model has not seen.
+        `codes` `(n,)` are positions among `symbols`, for a model that reads the symbol; `market` holds the rows' label
+        rules, for a model that reads those. Raises DataError (65) for a symbol that such a model has not seen,
+        UsageError (2) where the market is missing.
         """
-        raw = self.model.predict(self._ready(X, symbols, codes)).class_probabilities
+        raw = self.model.predict(self._ready(X, symbols, codes, market)).class_probabilities
         calibrated = self.calibrator.apply(raw)
-        return raw, calibrated, calibrated.argmax(axis=1).astype(np.int8)
+        return raw, calibrated, self.rule.decide(calibrated)
 
     def predict(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> Predictions:
         """Predictions of some rows of a container, with their truth where there is one."""
@@ -59,28 +66,50 @@ class FittedPipeline:
             labelled=labels.labelled[rows],
             scored=labels.scored[rows],
             horizon=container.horizon,
+            sets=self.rule.sets(calibrated),
         )
 
     def explain(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> dict[str, Explanation]:
         """What the model says about some rows of a container; nothing for most models."""
         return self.model.predict(self._ready(*self._read(container, rows)), explain=True).metadata
 
-    def _read(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> tuple[Any, tuple[str, ...], np.ndarray]:
-        """Unscaled inputs of some rows, and their symbols."""
-        inputs = container.inputs(rows, self.columns, self.lookback)
-        return inputs, container.symbols, container.index["symbol_code"][rows]
+    def _read(
+        self, container: TimeSeriesDataContainer, rows: np.ndarray
+    ) -> tuple[Any, tuple[str, ...], np.ndarray, RowMarket | None]:
+        """Unscaled inputs of some rows, their symbols, and their label rules for a model that reads them."""
+        inputs = model_inputs(self.model, container, rows, self.columns)
+        market = container.row_market(rows) if self.model.input_spec.needs_market else None
+        return inputs, container.symbols, container.index["symbol_code"][rows], market
 
-    def _ready(self, X: Any, symbols: Sequence[str], codes: np.ndarray | None) -> Any:
-        """Scaled inputs, with the model's code of each row's symbol where it reads one."""
-        scaled, known = self.scaler.apply(X), self.model.symbols
-        if not known:
+    def _ready(self, X: Any, symbols: Sequence[str], codes: np.ndarray | None, market: RowMarket | None) -> Any:
+        """Scaled inputs, with the model's code of each row's symbol and with the market where it reads them."""
+        scaled = self.scaler.apply(X)
+        if self.model.symbols:
+            scaled = with_codes(scaled, self._own_codes(len(X), symbols, codes))
+        if market is None:
             return scaled
+        return Samples.to_predict(scaled, self.model.feature_names, market, self.model.symbols)
+
+    def _own_codes(self, count: int, symbols: Sequence[str], codes: np.ndarray | None) -> np.ndarray:
+        """The model's code of each row's symbol, `(count,)`. Raises DataError (65) for one that it has not seen."""
+        known = self.model.symbols
         codes = np.zeros(0, np.int64) if codes is None else codes
         strange = [symbol for code, symbol in enumerate(symbols) if symbol not in known and (codes == code).any()]
-        if strange or len(codes) != len(X):
+        if strange or len(codes) != count:
             raise DataError(
                 f"model {self.model.name!r} reads the symbol and has not seen {strange[0] if strange else 'one here'}.",
                 help=f"known: {', '.join(known)}",
             )
         own = np.array([known.index(symbol) if symbol in known else -1 for symbol in symbols], dtype=np.int64)
-        return with_codes(scaled, own[codes])
+        chosen: np.ndarray = own[codes]
+        return chosen
+
+
+def lookback_of(model: BaseModel) -> int | None:
+    """Bars per window of a model, None for a tabular one."""
+    return model.lookback if model.requires_sequences else None
+
+
+def model_inputs(model: BaseModel, container: TimeSeriesDataContainer, rows: np.ndarray, columns: Sequence[str]) -> Any:
+    """What a model reads of some rows of a container, unscaled: a matrix, or windows, padded where it asks for that."""
+    return container.inputs(rows, columns, lookback_of(model), padded=model.input_spec.padded)

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.dataset.samples import Samples
 from ohlcv_factory.features.selection import sample_to_feature_note
 from ohlcv_factory.models.base import BaseModel, SilentSink
 from ohlcv_factory.training.fitting import inner_parts, input_columns
-from ohlcv_factory.training.machine import chosen_for_machine
+from ohlcv_factory.training.machine import chosen_for_machine, warm_up_notes
 from ohlcv_factory.training.memory_estimate import estimate_memory_requirements, refuse_too_large
+from ohlcv_factory.training.pipeline import model_inputs
 from ohlcv_factory.training.settings import TrainerConfig
 
 PROBE_ROWS = (500, 1000)
@@ -48,7 +50,7 @@ def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[
         **_time(config, container, rows[inner.fit], columns),
         **chosen_for_machine(model),
         **({"parameters": int(memory["parameters"])} if "parameters" in memory else {}),
-        "notes": [*inner.notes, *([advice] if advice else [])],
+        "notes": [*warm_up_notes(model), *inner.notes, *([advice] if advice else [])],
     }
 
 
@@ -79,7 +81,7 @@ def _seconds_per_window(
     clock = _EpochClock()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model.fit(container.samples(chosen, columns=columns, lookback=model.lookback), sink=clock)
+        model.fit(_samples(model, container, chosen, columns), sink=clock)
     return float(min(np.diff(clock.times), default=clock.times[0] - clock.started)) / len(chosen)
 
 
@@ -115,8 +117,15 @@ def _probe_seconds(
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model.fit(container.samples(chosen, columns=columns))
+        model.fit(_samples(model, container, chosen, columns))
     return (time.perf_counter() - started) * (rounds / PROBE_ROUNDS if rounds else 1.0)
+
+
+def _samples(
+    model: BaseModel, container: TimeSeriesDataContainer, rows: np.ndarray, columns: tuple[str, ...]
+) -> Samples:
+    inputs = model_inputs(model, container, rows, columns)
+    return container.samples(rows, columns=columns, inputs=inputs, with_market=model.input_spec.needs_market)
 
 
 def _most_rounds(model: BaseModel) -> int | None:

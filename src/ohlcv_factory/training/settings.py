@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
 
 from ohlcv_factory.config import PathSetting, Settings, setting
 from ohlcv_factory.errors import UsageError
+from ohlcv_factory.evaluation.calibration import Method as Calibration
+from ohlcv_factory.evaluation.decisions import Kind as Decision
 from ohlcv_factory.features.selection import Method
 from ohlcv_factory.features.sets import SetRules
 from ohlcv_factory.labels.weights import Weighting
@@ -38,9 +42,42 @@ class TrainerConfig(Settings):
     model: dict[str, Any] = setting({}, "Hyper-parameters that differ from the model's defaults.")
     weighting: Weighting = setting("both", "Sample weights: both (product) | quality | uniqueness | none.")
     balanced: bool = setting(False, "Weight the classes to equal shares.")
-    calibrate: bool = setting(True, "Fit a calibrator on rows of its own, where there are enough.")
+    calibration: Calibration = setting(
+        "auto",
+        "Calibrator, fitted on rows of its own where there are enough: auto (the kind with the smallest held-out "
+        "log-loss) | temperature | sigmoid | isotonic | none.",
+    )
+    decision: Decision = setting(
+        "argmax",
+        "When to act: argmax (the most probable class) | threshold (where acting paid its costs) | conformal (where the "
+        "prediction set is one direction alone).",
+    )
+    conformal_coverage: float | None = setting(
+        None, "Share of conformal sets that are to hold the truth; none: 0.9.", gt=0, lt=1
+    )
     refit: Literal["none", "all"] = setting("none", "all: fit again on all training rows with the same schedule.")
     allow_missing_class: bool = setting(False, "Train although a class does not occur in the training rows.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _calibrate(cls, values: Any) -> Any:
+        """`calibrate: true | false`, the name of earlier versions."""
+        if not isinstance(values, dict) or "calibrate" not in values:
+            return values
+        wanted = values["calibrate"]
+        if not isinstance(wanted, bool) or "calibration" in values:
+            raise ValueError(
+                f"calibrate is an earlier name of calibration, and is true or false, got calibrate={wanted!r}"
+                f"{' beside calibration' if 'calibration' in values else ''}"
+            )
+        rest = {name: value for name, value in values.items() if name != "calibrate"}
+        return rest if wanted else rest | {"calibration": "none"}
+
+    @model_validator(mode="after")
+    def _coverage_needs_sets(self) -> Self:
+        if self.conformal_coverage is not None and self.decision != "conformal":
+            raise ValueError(f"conformal_coverage applies to decision: conformal, got decision: {self.decision}")
+        return self
 
     @property
     def experiments_folder(self) -> Path:

@@ -16,13 +16,14 @@ from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, sc
 from ohlcv_factory.models.base import TrainingMetrics
 from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
 from ohlcv_factory.runtime.display import html_paragraph, html_table
-from ohlcv_factory.runtime.progress import Meter, meter
+from ohlcv_factory.runtime.progress import PER_CENT, Meter, meter
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.checkpoints import CheckpointManager
 from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.training import artifacts, resumption
+from ohlcv_factory.training.bundle import require_model
 from ohlcv_factory.training.explanation import explain_part, write_explanation
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
 from ohlcv_factory.training.importance import importance_frame
@@ -61,24 +62,29 @@ class RunResult:
 class Trainer:
     """Runs one configuration on one container. The val part chooses among models; the test part is never touched."""
 
-    def __init__(self, config: TrainerConfig, *, clock: Clock = system_clock) -> None:
+    def __init__(self, config: TrainerConfig, *, clock: Clock = system_clock, in_study: bool = False) -> None:
         self.config = config
         self.clock = clock
+        self.in_study = in_study
+        """Whether the trial is entered into the ledger by the study that asked for it: workers may be on other machines."""
         self.model = config.create_model()
         """An unfitted model with the effective hyper-parameters; making it refuses a bad config before any work."""
         self.attempt = 1
         self.folder: Path | None = None
         """The run folder, once there is one."""
 
-    def run(self, container: TimeSeriesDataContainer) -> RunResult:
-        """Train, score and save. Raises what the steps raise; the run folder then says FAILED and why."""
+    def run(self, container: TimeSeriesDataContainer, *, run_id: str | None = None) -> RunResult:
+        """Train, score and save. Raises what the steps raise; the run folder then says FAILED and why.
+
+        `run_id` names the run folder; without it model, horizon, time and a random part do.
+        """
         if container.horizon != self.config.horizon:
             raise UsageError(
                 f"the config asks for horizon {self.config.horizon}, the container holds {container.horizon}.",
                 help="give both the same horizon",
             )
         input_columns(self.config, self.model, container)  # a bad set or a missing plugin leaves no folder behind
-        folder = self._new_folder()
+        folder = self._new_folder(run_id or self._new_run_id())
         with folder_lock(folder, "a training"):
             return self._attempt(folder, container)
 
@@ -86,12 +92,15 @@ class Trainer:
         """Complete, in its own folder, a run that was cut off; made from the run's own config (`resumption.run_recipe`).
 
         A model that is `resumable` continues from its newest whole checkpoint to the bytes of the uninterrupted run; any
-        other is trained again from the start. Raises LockedError (75) while another process is at work on the run, and
-        UsageError (2) for a finished run, or where data or settings are no longer those that it began with.
+        other is trained again from the start. Raises LockedError (75) while another process is at work on the run,
+        UsageError (2) for a finished run, or where data or settings are no longer those that it began with, or a plugin
+        was not named, and VerificationError (76) for a plugin that has changed.
         """
         with folder_lock(folder, "the training of this run"):
             self.attempt = 1 + resumption.unfinished_attempt(folder)
+            require_model(folder)
             resumption.refuse_other_start(folder, artifacts.repeatable_config(self.config, self.model), container)
+            input_columns(self.config, self.model, container)  # a missing plugin leaves the run as it was
             return self._attempt(folder, container)
 
     def _attempt(self, folder: Path, container: TimeSeriesDataContainer) -> RunResult:
@@ -127,7 +136,8 @@ class Trainer:
         self._enter_ledger(folder, container)
         fit = self._fit(folder, container, log)
         predictions = fit.pipeline.predict(container, container.rows("val"))
-        scores = score_part("val", predictions, container, seed=self.config.random_seed)
+        seed, rule = self.config.random_seed, fit.pipeline.rule
+        scores = score_part("val", predictions, container, seed=seed, rule=rule)
         evaluation = artifacts.evaluation_block(self.config, self.clock(), fit, scores)
         self._save(folder, container, fit, predictions, scores, evaluation)
         log.write(f"finished: {evaluation['verdict']['words']}")
@@ -137,7 +147,7 @@ class Trainer:
 
     def _fit(self, folder: Path, container: TimeSeriesDataContainer, log: artifacts.RunLog) -> Fit:
         started = time.perf_counter()
-        with meter(100, self.config.model_name) as bar, log.listening():
+        with meter(100, self.config.model_name, shape=PER_CENT) as bar, log.listening():
             checkpoints, begun = self._checkpoints(folder, log)
             fit = fit_pipeline(self.config, container, RunSink(checkpoints, bar), begun)
         log.write(f"fitted in {time.perf_counter() - started:.2f} s on {fit.row_counts['fit']} rows")
@@ -176,27 +186,32 @@ class Trainer:
             write_explanation(folder, explanation)
         artifacts.write_plots(folder, fit, evaluation)
 
-    def _new_folder(self) -> Path:
+    def _new_run_id(self) -> str:
         """`<model>_h<horizon>_<UTC stamp>_<short id>`; the random part keeps two runs of one second apart."""
         stamp = self.clock().strftime("%Y%m%dT%H%M%SZ")
-        name = f"{self.config.model_name}_h{self.config.horizon}_{stamp}_{secrets.token_hex(3)}"
-        folder = self.config.output_dir / name
+        return f"{self.config.model_name}_h{self.config.horizon}_{stamp}_{secrets.token_hex(3)}"
+
+    def _new_folder(self, run_id: str) -> Path:
+        folder = self.config.output_dir / run_id
         atomic.create_folder(folder, must_be_new=True)
         return folder
 
     def _enter_ledger(self, folder: Path, container: TimeSeriesDataContainer) -> None:
         """One trial per run: a run that is resumed was counted before."""
         ledger = Ledger.in_folder(self.config.experiments_folder, self.clock)
-        if self.attempt > 1 and any(entry["run_id"] == folder.name for entry in ledger.entries()):
+        if self.in_study or (self.attempt > 1 and ledger.knows_fit(folder.name)):
             return
-        ledger.record(
-            "fit",
-            run_id=folder.name,
-            model=self.config.model_name,
-            horizon=self.config.horizon,
-            config_digest=value_digest(artifacts.repeatable_config(self.config, self.model)),
-            data_digest=container.fingerprint,
-        )
+        ledger.record("fit", **self.trial(folder.name, container))
+
+    def trial(self, run_id: str, container: TimeSeriesDataContainer) -> dict[str, Any]:
+        """What the ledger keeps of this run."""
+        return {
+            "run_id": run_id,
+            "model": self.config.model_name,
+            "horizon": self.config.horizon,
+            "config_digest": value_digest(artifacts.repeatable_config(self.config, self.model)),
+            "data_digest": container.fingerprint,
+        }
 
     def _record_failure(self, folder: Path, error: BaseException, log: artifacts.RunLog) -> None:
         interrupted = isinstance(error, KeyboardInterrupt)
@@ -216,10 +231,12 @@ class RunSink:
     shown: int = 0
 
     def on_epoch(self, epoch: int, total: int, metrics: Mapping[str, float]) -> None:
-        """Move the bar to epoch / total."""
+        """Move the bar to epoch / total, and show the losses."""
         percent = 100 * epoch // max(1, total)
         self.bar.update(percent - self.shown)
         self.shown = percent
+        losses = "".join(f", {name.replace('_', ' ')} {value:.4f}" for name, value in metrics.items())
+        self.bar.set_postfix_str(f"{epoch} of {total}{losses}")
 
     def on_checkpoint(self, epoch: int, metric: float, save: Callable[[Path], None]) -> None:
         """Keep the checkpoint when it is among the best."""

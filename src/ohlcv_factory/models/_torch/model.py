@@ -13,7 +13,7 @@ from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.labels.classes import CLASS_COUNT
 from ohlcv_factory.models._torch.schedule import Schedule
 from ohlcv_factory.models._torch.settings import NetworkConfig
-from ohlcv_factory.models.base import BLOCK_ROWS, DEFAULT_SEED, BaseModel, EpochSink, FitReport
+from ohlcv_factory.models.base import DEFAULT_SEED, BaseModel, EpochSink, FitReport
 from ohlcv_factory.models.explanation import Explanation, InputNames
 from ohlcv_factory.runtime.packages import import_extra
 from ohlcv_factory.runtime.seeding import component_seed
@@ -106,7 +106,8 @@ class TorchModel(BaseModel):
         import torch
 
         assert self.network is not None
-        blocks = [X[start : start + BLOCK_ROWS] for start in range(0, len(X), BLOCK_ROWS)]
+        size = self.block_rows
+        blocks = [X[start : start + size] for start in range(0, len(X), size)]
         with torch.inference_mode():
             scores = [self.network(torch.from_numpy(np.ascontiguousarray(block))) for block in blocks]
         return np.asarray(torch.cat(scores).double().softmax(dim=1).numpy())

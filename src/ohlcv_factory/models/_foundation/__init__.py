@@ -1,0 +1,1 @@
+"""What all foundation models share: checkpoints, backbones, labels from forecasts, heads."""
