@@ -36,7 +36,8 @@ market = cache(planted_market)
 
 
 def test_every_registered_model_has_its_power_rule():
-    assert set(PLANTED) == set(ModelRegistry.entries())
+    pretrained = {name for name, entry in ModelRegistry.entries().items() if entry.family == "foundation"}
+    assert set(PLANTED) == set(ModelRegistry.entries()) - pretrained  # theirs is the kit's check of a drifting close
 
 
 @pytest.mark.parametrize("name", EACH)

@@ -31,6 +31,7 @@ from ohlcv_factory.cli import (
     report,
     resume,
     run,
+    sweep,
     train,
 )
 from ohlcv_factory.errors import FactoryError, FactoryWarning
@@ -74,6 +75,7 @@ application.command("cv")(cv.cv)
 application.command("resume")(resume.resume)
 application.command("evaluate")(evaluate.evaluate)
 application.command("predict")(predict.predict)
+application.command("sweep")(sweep.sweep)
 application.command("compare")(compare.compare)
 application.add_typer(audit.application, name="audit")
 application.command("report")(report.report)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import model_validator
 
 from ohlcv_factory.config import Layers, PathSetting, Settings, read_yaml, setting
 from ohlcv_factory.dataset.settings import DatasetConfig
@@ -13,6 +15,7 @@ from ohlcv_factory.models.base import ModelConfig
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.studies.settings import CrossValidationConfig
+from ohlcv_factory.studies.sweep import SweepConfig
 from ohlcv_factory.training.settings import TrainerConfig, effective_hyper_parameters
 
 Recipe = TypeVar("Recipe", bound=Settings)
@@ -45,12 +48,41 @@ class TrainRecipe(TrainerConfig):
 
 
 class CrossValidationRecipe(TrainRecipe):
-    """`cv`: what `train` takes, and how the train part is divided into folds."""
+    """`cv`: what `train` takes, how the train part is divided into folds, and what carries them out."""
 
     cv: CrossValidationConfig = CrossValidationConfig()
+    executor: Literal["here", "local", "ray"] = setting(
+        "here", "Fold by fold in this process, in processes of this machine, or on a Ray cluster."
+    )
+    address: str | None = setting(None, "HOST:PORT of the head of a Ray cluster; none starts one here.")
+    workers: int | None = setting(None, "Folds at once; none: as many as cores and memory allow.", ge=1)
+
+    @model_validator(mode="after")
+    def _refuse_idle_keys(self) -> Self:
+        """Keys of an executor are refused where there is none."""
+        for name in ("address", "workers"):
+            if self.executor == "here" and getattr(self, name) is not None:
+                raise ValueError(f"{name}: folds are done in this process; give executor: local or ray")
+        return self
 
 
 FitRecipe = TypeVar("FitRecipe", bound=TrainRecipe)
+
+
+class SweepRecipe(SweepConfig):
+    """`sweep`: which runs, on what, where they go, and what carries them out."""
+
+    dataset: PathSetting | None = setting(None, "Dataset folder, as `data build` made it.")
+    out: PathSetting = setting(Path("experiments") / "studies" / "sweep", "Folder of the study.")
+    plugins: tuple[str, ...] = setting((), "Python files that declare features of the dataset's; they are run.")
+    executor: Literal["local", "ray"] = setting("local", "Processes of this machine, or a Ray cluster.")
+    address: str | None = setting(None, "HOST:PORT of the head of a Ray cluster; none starts one here.")
+    workers: int | None = setting(None, "Jobs at once; none: as many as cores and memory allow.", ge=1)
+    threads: int = setting(1, "Threads of each job; another number is another job.", ge=1)
+
+    def sweep_config(self) -> SweepConfig:
+        """The settings without where and how."""
+        return SweepConfig(**{name: getattr(self, name) for name in SweepConfig.model_fields})
 
 
 def read_recipe(

@@ -10,6 +10,7 @@ from typing import Any
 from ohlcv_factory.dataset.store import read_manifest
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.reports import data_tables, model_cards
+from ohlcv_factory.reports.breakdown_table import breakdown_tables
 from ohlcv_factory.reports.equity import equity_figures
 from ohlcv_factory.reports.explanation import explanation, part_words
 from ohlcv_factory.reports.inside import inside_models
@@ -142,6 +143,11 @@ def reliability(question: Question) -> Section:
     return Section("Reliability", "reliability", paragraph(words) + question.per_horizon(model_cards.reliability_cards))
 
 
+def breakdown(question: Question) -> Section:
+    """Scores by year, session and volatility."""
+    return Section("Where the scores come from", "breakdown", question.per_horizon(breakdown_tables))
+
+
 def importance(question: Question) -> Section:
     """Importance by category and feature."""
     words = (
@@ -198,7 +204,8 @@ def provenance(question: Question) -> Section:
 
 
 SECTIONS = (
-    asked, data_and_labels, scores, curves, decisions, reliability, importance, inside, training, meaning, provenance,
+    asked, data_and_labels, scores, curves, decisions, reliability, breakdown, importance, inside, training, meaning,
+    provenance,
 )  # fmt: skip
 """In the order of the page; a section without content is left out."""
 
