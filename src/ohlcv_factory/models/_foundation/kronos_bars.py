@@ -23,6 +23,8 @@ MOST_DEVIATIONS, LEAST_DEVIATION = 5.0, 1e-5
 LEAST_PRICE = 1e-6
 """Of a drawn price, as a share of the last close: a random network may draw what no market can."""
 MINUTES_PER_DAY, DAYS_PER_WEEK, THURSDAY = 1440, 7, 3
+MOST_DAYS = 10_000_000
+"""From 1970-01-01: a clock beyond is no clock, and must not stop the other rows of a block."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def _likeliest(shares: Tensor, top_p: float) -> Tensor:
 
 def stamps(clock: Tensor) -> Tensor:
     """Minute, hour, weekday, day of the month and month, int64 `(…, 5)`, of days and minutes `(…, 2)` in UTC; 0 for NaN."""
-    day, minute = clock.nan_to_num(0.0).long().unbind(-1)
+    day, minute = clock.nan_to_num(0.0).clamp(-MOST_DAYS, MOST_DAYS).long().unbind(-1)
     return _stamps(day, minute)
 
 
@@ -129,13 +131,15 @@ def coming_stamps(clock: Tensor, steps: int) -> Tensor:
     total = clock[..., 0].double() * MINUTES_PER_DAY + clock[..., 1]
     between = total.diff(dim=1).nan_to_num(torch.inf)
     least = torch.where(between > 0, between, torch.inf).amin(1, keepdim=True)
-    least = torch.where(least.isfinite(), least, 1.0)
+    least = torch.where(least.isfinite(), least, 1.0).clamp(max=366 * MINUTES_PER_DAY)
+    total = total.clamp(-MOST_DAYS * MINUTES_PER_DAY, MOST_DAYS * MINUTES_PER_DAY)
     ahead = (total[:, -1:] + least * torch.arange(1, steps + 1, device=clock.device)).long()
     return _stamps(ahead // MINUTES_PER_DAY, ahead % MINUTES_PER_DAY)
 
 
 def _stamps(day: Tensor, minute: Tensor) -> Tensor:
     month, of_month = month_and_day(day)
+    minute = minute % MINUTES_PER_DAY
     return torch.stack([minute % 60, minute // 60, (day + THURSDAY) % DAYS_PER_WEEK, of_month, month], -1)
 
 

@@ -157,10 +157,10 @@ class Chronos2(BarModel):
         network = with_weights(Chronos2Model, Chronos2CoreConfig, checkpoints[0])
         return Chronos2Backbone(network, self.shape_of(checkpoints[0].config))
 
-    def empty_backbone(self, *configs: Mapping[str, Any]) -> Chronos2Backbone:
-        """The network whose weights are to be filled."""
+    def empty_backbone(self, most: int, *configs: Mapping[str, Any]) -> Chronos2Backbone:
+        """The network whose weights, at most so many numbers, are to be filled."""
         from chronos.chronos2.config import Chronos2CoreConfig
         from chronos.chronos2.model import Chronos2Model
 
-        network = without_weights(Chronos2Model, Chronos2CoreConfig, configs[0])
+        network = without_weights(Chronos2Model, Chronos2CoreConfig, configs[0], most)
         return Chronos2Backbone(network, self.shape_of(configs[0]))

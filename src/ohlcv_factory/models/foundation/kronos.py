@@ -15,7 +15,7 @@ from ohlcv_factory.dataset.samples import InputSpec, RowMarket
 from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.models._foundation.backbone import Backbone, BackboneShape, whole_number
 from ohlcv_factory.models._foundation.bar_columns import CLOSE, BarModel
-from ohlcv_factory.models._foundation.checkpoint import Checkpoint, CheckpointKind, open_checkpoint
+from ohlcv_factory.models._foundation.checkpoint import WEIGHTS, Checkpoint, CheckpointKind, open_checkpoint
 from ohlcv_factory.models._foundation.first_touch import barrier_returns, touch_shares
 from ohlcv_factory.models._foundation.kronos_bars import Draw, context_code, drawn_returns
 from ohlcv_factory.models._foundation.settings import FoundationConfig, Mode
@@ -148,26 +148,25 @@ class Kronos(BarModel):
 
     def load_backbone(self, *checkpoints: Checkpoint) -> KronosBackbone:
         """The network and its tokenizer with the checkpoints' weights."""
-        return self._backbone(*(checkpoint.config for checkpoint in checkpoints), checkpoints=checkpoints)
+        network, tokenizer = (
+            filled(built(module_class, checkpoint.config, checkpoint.parameters), checkpoint)
+            for module_class, checkpoint in zip(_module_classes(), checkpoints, strict=True)
+        )
+        return self._backbone(network, tokenizer, checkpoints[0].config)
 
-    def empty_backbone(self, *configs: Mapping[str, Any]) -> KronosBackbone:
-        """The network and its tokenizer whose weights are to be filled."""
-        return self._backbone(*configs)
+    def empty_backbone(self, most: int, *configs: Mapping[str, Any]) -> KronosBackbone:
+        """The network and its tokenizer whose weights, each at most so many numbers, are to be filled."""
+        network, tokenizer = (built(*each, most) for each in zip(_module_classes(), configs, strict=True))
+        return self._backbone(network, tokenizer, configs[0])
 
-    def _backbone(self, *configs: Mapping[str, Any], checkpoints: tuple[Checkpoint, ...] = ()) -> KronosBackbone:
-        from kronos_finance._vendor.kronos_model.kronos import Kronos as Network
-        from kronos_finance._vendor.kronos_model.kronos import KronosTokenizer
-
-        network, tokenizer = (built(*each) for each in zip((Network, KronosTokenizer), configs, strict=True))
-        for module, checkpoint in zip((network, tokenizer), checkpoints, strict=False):
-            fill(module, checkpoint)
+    def _backbone(self, network: Any, tokenizer: Any, config: Mapping[str, Any]) -> KronosBackbone:
         if (network.s1_bits, network.s2_bits) != (tokenizer.s1_bits, tokenizer.s2_bits):
             raise DataError(
                 f"the tokenizer makes tokens of {tokenizer.s1_bits} and {tokenizer.s2_bits} bits, "
                 f"the network reads {network.s1_bits} and {network.s2_bits}.",
                 help="use the tokenizer that the checkpoint was trained with",
             )
-        return KronosBackbone(network, tokenizer, self.shape_of(configs[0]))
+        return KronosBackbone(network, tokenizer, self.shape_of(config))
 
     def label_probabilities(self, bars: Tensor, market: RowMarket) -> np.ndarray:
         """Shares `(n, 3)` of the drawn paths that meet each row's own rule, with half a path for every class beside them."""
@@ -194,30 +193,49 @@ def _shares(drawn: np.ndarray, market: RowMarket) -> np.ndarray:
     return np.stack([falls, 1 - falls - rises, rises], axis=1)
 
 
-def built(network_class: Any, config: Mapping[str, Any]) -> Any:
-    """A network of the package from its constructor's arguments. Raises DataError (65) where they are not a configuration."""
-    wanted = set(inspect.signature(network_class.__init__).parameters) - {"self"}
-    missing = sorted(wanted - set(config))
+def _module_classes() -> tuple[Any, Any]:
+    """The network and the tokenizer of the package."""
+    from kronos_finance._vendor.kronos_model.kronos import Kronos as Network
+    from kronos_finance._vendor.kronos_model.kronos import KronosTokenizer
+
+    return Network, KronosTokenizer
+
+
+def built(module_class: Any, config: Mapping[str, Any], most: int) -> Any:
+    """A module of the package from its constructor's arguments.
+
+    Raises DataError (65) where they are no configuration of it, or describe more than `most` numbers.
+    """
+    wanted = sorted(set(inspect.signature(module_class.__init__).parameters) - {"self"})
+    missing = [name for name in wanted if name not in config]
     if missing:
         raise DataError(
-            f"config.json of the checkpoint lacks {missing[0]!r}: it describes no {network_class.__name__}.",
+            f"config.json of the checkpoint lacks {missing[0]!r}: it describes no {module_class.__name__}.",
             help="use a checkpoint of this model",
         )
+    arguments = {name: config[name] for name in wanted}
     try:
-        with torch.random.fork_rng(devices=[]):
-            return network_class(**{name: config[name] for name in sorted(wanted)}).float().eval()
+        with torch.device("meta"):
+            described = sum(each.numel() for each in module_class(**arguments).state_dict().values())
+        if described <= most:
+            with torch.random.fork_rng(devices=[]):
+                return module_class(**arguments).float().eval()
     except (TypeError, ValueError, RuntimeError, AssertionError, ZeroDivisionError) as error:
         raise DataError(
-            f"config.json describes no {network_class.__name__}: {type(error).__name__}: {str(error)[:200]}.",
+            f"config.json describes no {module_class.__name__}: {type(error).__name__}: {str(error)[:200]}.",
             help="fetch the checkpoint again",
         ) from error
+    raise DataError(
+        f"config.json describes a {module_class.__name__} of {described:,} numbers, the weights hold {most:,}.",
+        help="fetch both files again",
+    )
 
 
-def fill(network: nn.Module, checkpoint: Checkpoint) -> None:
-    """Put a checkpoint's weights into a network. Raises DataError (65) where the two do not fit."""
+def filled(module: nn.Module, checkpoint: Checkpoint) -> nn.Module:
+    """The module with a checkpoint's weights. Raises DataError (65) where the two do not fit."""
     from safetensors.torch import load_file
 
-    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    shapes = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     strange = sorted(name for name in {*shapes, *checkpoint.shapes} if shapes.get(name) != checkpoint.shapes.get(name))
     if strange:
         raise DataError(
@@ -225,4 +243,5 @@ def fill(network: nn.Module, checkpoint: Checkpoint) -> None:
             where=str(checkpoint.folder),
             help="fetch both files again",
         )
-    network.load_state_dict(load_file(checkpoint.folder / "model.safetensors"))
+    module.load_state_dict(load_file(checkpoint.folder / WEIGHTS))
+    return module
