@@ -52,6 +52,7 @@ OWN_SET = {"mine": {"include": ["rsi_14", "return_*"]}}
 FLAGS = {
     "model": Case(("random_forest", "--set", "model.n_estimators=5")),
     "dataset": Case(("--dataset", "other")),
+    "symbol": Case(("--symbol", "SYNTHA"), base=("--dataset", "two")),
     "horizon": Case(("--horizon", "10")),
     "config": Case({"model": {"C": 0.01}}),
     "overrides": Case(("--set", "model.C=0.01")),
@@ -71,6 +72,11 @@ FLAGS = {
     "experiment": Case(("--experiment", "first try"), "experiment"),
     "output_dir": Case(("--output-dir", "elsewhere"), "folder"),
     "seed": Case(("--seed", "7"), base=BOOSTED),
+    "executor": Case(("--executor", "local", "--workers", "1"), "jobs"),
+    "workers": Case(("--workers", "99"), base=("--executor", "local"), refusal="workers x threads must be between 1"),
+    "address": Case(
+        ("--address", "HOST:1"), base=("--executor", "local"), refusal="an address belongs to a Ray cluster"
+    ),
     "threads": Case(("--threads", "1"), "threads"),
     "dry_run": Case(("--dry-run",), "folder"),
     "as_json": Case(("--json",), "is_json"),
@@ -90,6 +96,7 @@ REFUSALS = {
     "an unknown key": key(2, "fold", refusal="cv.fold: unknown key; did you mean 'folds'?"),
     "no folds": Case(("--folds", "1"), refusal="n_splits must be at least 2, got 1"),
     "an embargo in words": Case(("--embargo", "some"), refusal="--embargo takes days or auto, got 'some'"),
+    "workers without an executor": Case(("--workers", "2"), refusal="workers: folds are done in this process"),
     "windows of the past": Case((*WALK, "--purge-windows"), refusal="windows of earlier rows never reach"),
 }
 DEFAULTS = {
@@ -109,6 +116,8 @@ def crossed(folder):
     for name, seed in (("small", 7), ("other", 8)):
         bars = write_bars(place / f"SYNTH_{name}.csv", 2500, seed=seed)
         succeed("data", "build", bars, "--out", place / name, *DATASET)
+    pair = [write_bars(place / f"SYNTH{letter}.csv", 2500, seed=seed) for letter, seed in (("A", 1), ("B", 2))]
+    succeed("data", "build", *pair, "--out", place / "two", *DATASET)
     (place / "sets.yaml").write_text(write_yaml(OWN_SET), encoding="utf-8")
     (place / "own.py").write_text(OWN_FEATURE, encoding="utf-8")
     columns = f"features=[{', '.join((*COLUMNS, 'gap_1'))}]"
@@ -142,6 +151,7 @@ def observed(answer, study):
         seen |= {
             PROBABILITIES: [path.read_bytes() for path in found],
             "folds": [(fold["learnt_from"], fold["tested"]) for fold in folds],
+            "jobs": len(list(study.glob("jobs/*"))),
             "models": sorted(path.name for path in study.glob("folds/*/checkpoints")),
             "experiment": read_json(study / "manifest.json")["experiment_name"],
             "threads": read_yaml(study / "config" / "study.yaml").values["threads"],
@@ -194,4 +204,5 @@ def test_every_flag_of_cv_has_a_case():
 
 def test_every_key_of_a_cv_recipe_has_a_case():
     assert set(CrossValidationConfig.model_fields) == set(KEYS)
-    assert set(CrossValidationRecipe.model_fields) - set(TrainRecipe.model_fields) == {"cv"}
+    own = set(CrossValidationRecipe.model_fields) - set(TrainRecipe.model_fields)
+    assert own == {"cv", "executor", "workers", "address"}  # the last three by their flags

@@ -12,7 +12,7 @@ from ohlcv_factory.studies.cross_validation import cross_validate
 from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.training.settings import TrainerConfig
 
-SECTIONS = ("asked", "folds", "drift", "stability", "scores", "curves", "decisions", "meaning")
+SECTIONS = ("asked", "folds", "drift", "stability", "scores", "curves", "decisions", "breakdown", "meaning")
 
 
 def finished(dataset, **settings):

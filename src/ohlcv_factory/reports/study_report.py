@@ -10,10 +10,11 @@ from typing import Any
 from ohlcv_factory import __version__
 from ohlcv_factory.config import read_yaml
 from ohlcv_factory.reports import model_cards
+from ohlcv_factory.reports.breakdown_table import breakdown_tables
 from ohlcv_factory.reports.charts import Span, interval_chart, series_kind
 from ohlcv_factory.reports.equity import equity_figures
 from ohlcv_factory.reports.explanation import explanation
-from ohlcv_factory.reports.leaderboard_table import leaderboard
+from ohlcv_factory.reports.leaderboard_table import beside_baselines
 from ohlcv_factory.reports.page import Markup, Section, bullets, compose, facts, paragraph, table, text
 from ohlcv_factory.reports.reported_run import ReportedRun
 from ohlcv_factory.reports.verdicts import EDGE, KINDS, TITLES
@@ -203,7 +204,7 @@ def spread(study: StudyOnPage) -> Section:
 
 def scores(study: StudyOnPage) -> Section:
     """The paths beside the baselines."""
-    return Section("Out of fold", "scores", leaderboard(study.paths))
+    return Section("Out of fold", "scores", beside_baselines(study.paths))
 
 
 def curves(study: StudyOnPage) -> Section:
@@ -217,13 +218,18 @@ def decisions(study: StudyOnPage) -> Section:
     return Section("Decisions and reliability", "decisions", html)
 
 
+def breakdown(study: StudyOnPage) -> Section:
+    """The scores of the paths by year, session and volatility."""
+    return Section("Where the scores come from", "breakdown", breakdown_tables(study.paths))
+
+
 def meaning(study: StudyOnPage) -> Section:
     """The one-page explanation."""
     return Section("What the numbers mean", "meaning", explanation(None, (study.metrics["horizon"],), ROWS_WORDS))
 
 
 SECTIONS: tuple[Callable[[StudyOnPage], Section], ...] = (
-    asked, folds, drift, spread, scores, curves, decisions, meaning,
+    asked, folds, drift, spread, scores, curves, decisions, breakdown, meaning,
 )  # fmt: skip
 """In the order of the page."""
 
