@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import model_validator
 
 from ohlcv_factory.config import Layers, PathSetting, Settings, read_yaml, setting
 from ohlcv_factory.dataset.settings import DatasetConfig
@@ -12,6 +14,7 @@ from ohlcv_factory.features.sets import read_sets
 from ohlcv_factory.models.base import ModelConfig
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.plugin_files import load_plugins
+from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.studies.sweep import SweepConfig
 from ohlcv_factory.training.settings import TrainerConfig, effective_hyper_parameters
 
@@ -42,6 +45,28 @@ class TrainRecipe(TrainerConfig):
     def trainer_config(self) -> TrainerConfig:
         """The settings without dataset, symbol, plugins and threads."""
         return TrainerConfig(**{name: getattr(self, name) for name in TrainerConfig.model_fields})
+
+
+class CrossValidationRecipe(TrainRecipe):
+    """`cv`: what `train` takes, how the train part is divided into folds, and what carries them out."""
+
+    cv: CrossValidationConfig = CrossValidationConfig()
+    executor: Literal["here", "local", "ray"] = setting(
+        "here", "Fold by fold in this process, in processes of this machine, or on a Ray cluster."
+    )
+    address: str | None = setting(None, "HOST:PORT of the head of a Ray cluster; none starts one here.")
+    workers: int | None = setting(None, "Folds at once; none: as many as cores and memory allow.", ge=1)
+
+    @model_validator(mode="after")
+    def _refuse_idle_keys(self) -> Self:
+        """Keys of an executor are refused where there is none."""
+        for name in ("address", "workers"):
+            if self.executor == "here" and getattr(self, name) is not None:
+                raise ValueError(f"{name}: folds are done in this process; give executor: local or ray")
+        return self
+
+
+FitRecipe = TypeVar("FitRecipe", bound=TrainRecipe)
 
 
 class SweepRecipe(SweepConfig):
@@ -76,12 +101,23 @@ def read_recipe(
 def read_train_recipe(
     file: Path | None, overrides: Sequence[str] | None, flags: Mapping[str, Any], sets_file: Path | None = None
 ) -> tuple[TrainRecipe, ModelConfig, Layers]:
-    """A training recipe with the hyper-parameters that it comes to, each key checked with its line in the file.
+    """A training recipe, as `read_fit_recipe` reads it."""
+    return read_fit_recipe(TrainRecipe, file, overrides, flags, sets_file)
+
+
+def read_fit_recipe(
+    kind: type[FitRecipe],
+    file: Path | None,
+    overrides: Sequence[str] | None,
+    flags: Mapping[str, Any],
+    sets_file: Path | None = None,
+) -> tuple[FitRecipe, ModelConfig, Layers]:
+    """A recipe of one model with the hyper-parameters that it comes to, each key checked with its line in the file.
 
     Its plugin files are run: one of them may bring the model.
     Raises UsageError (2), or MissingExtraError (69) when the model's package is absent.
     """
-    recipe, layers = read_recipe(TrainRecipe, file, overrides, flags, sets_file)
+    recipe, layers = read_recipe(kind, file, overrides, flags, sets_file)
     load_plugins(recipe.plugins)
     model_class = ModelRegistry.model_class(recipe.model_name)
     values = effective_hyper_parameters(recipe, model_class)
