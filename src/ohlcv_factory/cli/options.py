@@ -24,6 +24,13 @@ Plugins = Annotated[
 FeatureSets = Annotated[
     Path | None, typer.Option("--feature-sets", help="YAML file of feature sets of your own: name, include, exclude.")
 ]
+Dataset = Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")]
+Horizon = Annotated[int | None, typer.Option("--horizon", help="Label horizon in bars.")]
+FeatureSet = Annotated[str | None, typer.Option("--feature-set", help="Named feature set.")]
+FeatureSelection = Annotated[
+    str | None, typer.Option("--feature-selection", help="none, correlation or importance; learnt from the fit rows.")
+]
+WeightingKind = Annotated[str | None, typer.Option("--weighting", help="both, quality, uniqueness or none.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Every random draw follows from it.")]
 
 BarSize = Annotated[str | None, typer.Option("--bar-size", help="Resample to this size, for example 5min.")]

@@ -12,6 +12,7 @@ from ohlcv_factory.features.sets import read_sets
 from ohlcv_factory.models.base import ModelConfig
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.plugin_files import load_plugins
+from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.training.settings import TrainerConfig, effective_hyper_parameters
 
 Recipe = TypeVar("Recipe", bound=Settings)
@@ -43,6 +44,15 @@ class TrainRecipe(TrainerConfig):
         return TrainerConfig(**{name: getattr(self, name) for name in TrainerConfig.model_fields})
 
 
+class CrossValidationRecipe(TrainRecipe):
+    """`cv`: what `train` takes, and how the train part is divided into folds."""
+
+    cv: CrossValidationConfig = CrossValidationConfig()
+
+
+FitRecipe = TypeVar("FitRecipe", bound=TrainRecipe)
+
+
 def read_recipe(
     kind: type[Recipe],
     file: Path | None,
@@ -59,12 +69,23 @@ def read_recipe(
 def read_train_recipe(
     file: Path | None, overrides: Sequence[str] | None, flags: Mapping[str, Any], sets_file: Path | None = None
 ) -> tuple[TrainRecipe, ModelConfig, Layers]:
-    """A training recipe with the hyper-parameters that it comes to, each key checked with its line in the file.
+    """A training recipe, as `read_fit_recipe` reads it."""
+    return read_fit_recipe(TrainRecipe, file, overrides, flags, sets_file)
+
+
+def read_fit_recipe(
+    kind: type[FitRecipe],
+    file: Path | None,
+    overrides: Sequence[str] | None,
+    flags: Mapping[str, Any],
+    sets_file: Path | None = None,
+) -> tuple[FitRecipe, ModelConfig, Layers]:
+    """A recipe of one model with the hyper-parameters that it comes to, each key checked with its line in the file.
 
     Its plugin files are run: one of them may bring the model.
     Raises UsageError (2), or MissingExtraError (69) when the model's package is absent.
     """
-    recipe, layers = read_recipe(TrainRecipe, file, overrides, flags, sets_file)
+    recipe, layers = read_recipe(kind, file, overrides, flags, sets_file)
     load_plugins(recipe.plugins)
     model_class = ModelRegistry.model_class(recipe.model_name)
     values = effective_hyper_parameters(recipe, model_class)

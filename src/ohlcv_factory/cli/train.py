@@ -17,21 +17,18 @@ if TYPE_CHECKING:
 
 def train(
     model: Annotated[str | None, typer.Option("--model", help="Model name, see `models list`.")] = None,
-    dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")] = None,
+    dataset: options.Dataset = None,
     symbol: Annotated[
         str | None, typer.Option("--symbol", help="One symbol of the dataset; default: one model on all of them.")
     ] = None,
-    horizon: Annotated[int | None, typer.Option("--horizon", help="Label horizon in bars.")] = None,
+    horizon: options.Horizon = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
-    feature_set: Annotated[str | None, typer.Option("--feature-set", help="Named feature set.")] = None,
+    feature_set: options.FeatureSet = None,
     feature_sets: options.FeatureSets = None,
-    feature_selection: Annotated[
-        str | None,
-        typer.Option("--feature-selection", help="none, correlation or importance; learnt from the fit rows."),
-    ] = None,
+    feature_selection: options.FeatureSelection = None,
     plugins: options.Plugins = None,
-    weighting: Annotated[str | None, typer.Option("--weighting", help="both, quality, uniqueness or none.")] = None,
+    weighting: options.WeightingKind = None,
     experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the run by.")] = None,
     output_dir: Annotated[
         Path | None, typer.Option("--output-dir", help="Folder that the run folder is made in.")

@@ -11,7 +11,7 @@ from ohlcv_factory.dataset.store import read_manifest
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.reports import data_tables, model_cards
 from ohlcv_factory.reports.equity import equity_figures
-from ohlcv_factory.reports.explanation import explanation
+from ohlcv_factory.reports.explanation import explanation, part_words
 from ohlcv_factory.reports.inside import inside_models
 from ohlcv_factory.reports.leaderboard_table import leaderboard
 from ohlcv_factory.reports.page import Section, compose, facts, heading, paragraph, table
@@ -172,7 +172,8 @@ def training(question: Question) -> Section:
 
 def meaning(question: Question) -> Section:
     """The one-page explanation."""
-    html = explanation(question.manifest, tuple(question.groups), question.runs[0].evaluation["part"])
+    which_rows = part_words(question.runs[0].evaluation["part"])
+    html = explanation(question.manifest, tuple(question.groups), which_rows)
     return Section("What the numbers mean", "meaning", html)
 
 

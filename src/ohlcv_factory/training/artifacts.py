@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ohlcv_factory import __version__
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.evaluation.predictions import Predictions
@@ -157,10 +159,14 @@ def write_model(folder: Path, fit: Fit) -> None:
     write_json(folder / TRAINING_RANGE, fit.training_range.plain())
 
 
-def write_predictions(folder: Path, part: str, predictions: Predictions, scores: Scores) -> None:
-    """Predictions, probabilities, trades and the marked-to-market path of one part."""
+def write_predictions(
+    folder: Path, part: str, predictions: Predictions, scores: Scores, fold: np.ndarray | None = None
+) -> None:
+    """Predictions, probabilities, trades and the marked-to-market path of one part; with the fold of each row, if given."""
     target = folder / "predictions"
     frame = predictions.frame
+    if fold is not None:
+        frame = frame.with_columns(fold=fold)
     atomic.write_with(target / f"{part}_predictions.parquet", frame.write_parquet)
     write_array(target / f"{part}_probabilities.npy", predictions.probabilities)
     path_frame, trades = scores.path_frame, scores.trades_frame
@@ -234,11 +240,18 @@ def write_manifest(folder: Path, config: TrainerConfig, model: BaseModel, contai
         "data_fingerprint": container.fingerprint,
         "row_digest": container.row_digest(),
         "seed": config.random_seed,
-        "threads": thread_count(),
         "device": model.device_used,
-        "peak_memory_mb": round(peak_bytes() / 1e6),
-        "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
-        "packages": package_versions(PACKAGES),
+        **machine_facts(),
         "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE})),
     }
     write_json(folder / MANIFEST, manifest)
+
+
+def machine_facts() -> dict[str, Any]:
+    """Where this process runs: threads, memory taken so far, machine, versions of the packages that decide results."""
+    return {
+        "threads": thread_count(),
+        "peak_memory_mb": round(peak_bytes() / 1e6),
+        "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
+        "packages": package_versions(PACKAGES),
+    }

@@ -57,7 +57,7 @@ def fit_pipeline(
     model = config.create_model()
     offered = input_columns(config, model, container)
     rows = container.rows("train", scored=True)
-    _refuse_missing_class(container, rows, config)
+    refuse_missing_class(container, rows, config)
     inner = inner_parts(container, rows)
     _refuse_unseen_symbol(model, container, rows[inner.fit])
     selection = _select(config, container, rows[inner.fit], offered)
@@ -103,7 +103,8 @@ def _column_notes(selection: Selection, rows: int) -> list[str]:
     return [*notes, advice] if advice else notes
 
 
-def _refuse_missing_class(container: TimeSeriesDataContainer, rows: np.ndarray, config: TrainerConfig) -> None:
+def refuse_missing_class(container: TimeSeriesDataContainer, rows: np.ndarray, config: TrainerConfig) -> None:
+    """Raise DataError (65) where scored training rows lack a class and the config does not allow it."""
     counts = dict(
         zip(CLASS_NAMES, np.bincount(container.labels.label[rows], minlength=CLASS_COUNT).tolist(), strict=True)
     )

@@ -45,16 +45,31 @@ def score_part(
     part: str, predictions: Predictions, container: TimeSeriesDataContainer, *, seed: int, rule: DecisionRule = ARGMAX
 ) -> Scores:
     """Score the predictions of a part's rows (in the container's order) beside the baselines; `rule` made the decisions."""
-    rows, train = container.rows(part), container.rows("train", scored=True)
+    return score_rows(part, predictions, container, container.rows(part), container.rows("train"), seed=seed, rule=rule)
+
+
+def score_rows(
+    name: str,
+    predictions: Predictions,
+    container: TimeSeriesDataContainer,
+    rows: np.ndarray,
+    train: np.ndarray,
+    *,
+    seed: int,
+    rule: DecisionRule | None = None,
+) -> Scores:
+    """Score the predictions of some rows; baselines and volatility regimes know the rows `train` and no others.
+
+    `rule` is the one that made all the decisions; None where several did, as over the folds of a cross-validation.
+    """
     bar_ns = container.markets[0].bars.bar_seconds * NANOSECONDS
     label_end, uniqueness = container.labels.end_ns[rows] + bar_ns, container.labels.uniqueness[rows]
-    shares = np.bincount(container.labels.label[train], minlength=CLASS_COUNT) / len(train)
     block = scorecard(
         predictions,
         container.markets,
         label_end=label_end,
         uniqueness=uniqueness,
-        class_shares=shares,
+        class_shares=class_shares(container, train),
         seed=seed,
     )
     counts = {
@@ -63,10 +78,18 @@ def score_part(
         "scored": int(predictions.scored.sum()),
     }
     portfolio = simulate_all(predictions, container.markets)
-    cuts = VolatilityCuts.fit(container.index[train], container.markets)
-    block["decision"] = decision_block(rule, predictions, predictions.index["time_ns"] + bar_ns, label_end)
+    cuts = VolatilityCuts.fit(container.index[train[container.labels.scored[train]]], container.markets)
+    if rule is not None:
+        block["decision"] = decision_block(rule, predictions, predictions.index["time_ns"] + bar_ns, label_end)
     block["breakdown"] = breakdown(predictions, portfolio, container.markets, cuts, uniqueness)
-    return Scores(part, counts, block, portfolio)
+    return Scores(name, counts, block, portfolio)
+
+
+def class_shares(container: TimeSeriesDataContainer, rows: np.ndarray) -> np.ndarray:
+    """Shares of short, neutral and long among the scored ones of some rows, `(3,)`."""
+    labels = container.labels.label[rows][container.labels.scored[rows]]
+    shares: np.ndarray = np.bincount(labels, minlength=CLASS_COUNT) / len(labels)
+    return shares
 
 
 def decision_block(
