@@ -164,6 +164,7 @@ def _fill(folder: Path, spec: Mapping[str, Any], container: TimeSeriesDataContai
     write_json(folder / FIT, _fit_facts(fit))
     if cv.keep_models:
         artifacts.write_model(folder, fit)
+        artifacts.write_model_config(folder, fit.pipeline.model)
         artifacts.write_feature_config(folder, config, fit.pipeline, part)
     seconds = {"seconds": time.perf_counter() - started, "fit_seconds": fit.metrics.training_time_seconds}
     write_json(folder / TIME, {**seconds, "peak_memory_mb": round(peak_bytes() / 1e6)})

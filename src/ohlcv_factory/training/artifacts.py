@@ -38,6 +38,7 @@ from ohlcv_factory.training.bundle import (
     SELECTION,
     TRAINING_RANGE,
 )
+from ohlcv_factory.training.ensemble import FittedEnsemble
 from ohlcv_factory.training.fitting import Fit
 from ohlcv_factory.training.importance import importance_frame
 from ohlcv_factory.training.machine import chosen_for_machine
@@ -112,14 +113,23 @@ def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, contain
         "threads": model.threads,
     }
     write_settings(folder / "config" / "training_config.yaml", recipe)
+    write_model_config(folder, model)
+    write_start(folder, repeatable_config(config, model), container)
+
+
+def write_start(folder: Path, settings: Mapping[str, Any], container: TimeSeriesDataContainer) -> None:
+    """Data and settings that a run begins with: what a resume is checked by."""
+    write_json(folder / START, {"data_fingerprint": container.fingerprint, "settings": settings})
+
+
+def write_model_config(folder: Path, model: BaseModel) -> None:
+    """`model_config.yaml`: the model with every hyper-parameter, and the code that it comes from where it is not built in."""
     facts = {"model_name": model.name, "model_family": model.family, "seed": model.seed, **model.config.plain()}
     chosen = chosen_for_machine(model)
     facts |= {"chosen_for_machine": chosen} if chosen else {}
     origin = ModelRegistry.origin(model.name)
     facts |= {"plugin": asdict(origin)} if origin else {}
     write_settings(folder / MODEL_CONFIG, facts)
-    start = {"data_fingerprint": container.fingerprint, "settings": repeatable_config(config, model)}
-    write_json(folder / START, start)
 
 
 def _plugin_files(model: BaseModel, container: TimeSeriesDataContainer) -> list[str]:
@@ -142,6 +152,22 @@ def write_feature_config(
         "columns": list(pipeline.columns),
         "scaling": spec.scaling,
         "layout": spec.layout,
+        "data": container.data_spec,
+    }
+    write_settings(folder / FEATURE_CONFIG, facts)
+
+
+def write_ensemble_features(
+    folder: Path, ensemble: FittedEnsemble, places: Mapping[str, list[str]], container: TimeSeriesDataContainer
+) -> None:
+    """`feature_config.yaml` of an ensemble: columns of all members, and where each member's bundles lie in the run."""
+    facts = {
+        "feature_set": "those of the members",
+        "columns": list(ensemble.columns),
+        "scaling": "by member",
+        "layout": ensemble.model.input_spec.layout,
+        "members": {name: list(found) for name, found in places.items()},
+        "context": list(ensemble.context),
         "data": container.data_spec,
     }
     write_settings(folder / FEATURE_CONFIG, facts)
