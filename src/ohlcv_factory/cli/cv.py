@@ -139,7 +139,8 @@ def result_text(result: CrossValidationResult) -> str:
         ],
     )
     paths = "\n\n".join(_path_text(metrics, block) for block in metrics["out_of_fold"])
-    return f"study: {result.path}\n\n{blocks}\n\n{spread}\n\n{stability_words(metrics)}\n\n{paths}"
+    notes = "".join(f"  note: {note}\n" for note in result.notes)
+    return f"study: {result.path}\n{notes}\n{blocks}\n\n{spread}\n\n{stability_words(metrics)}\n\n{paths}"
 
 
 def _opened(recipe: CrossValidationRecipe) -> tuple[CrossValidation, Any]:

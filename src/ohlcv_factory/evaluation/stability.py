@@ -94,7 +94,11 @@ def log_loss_gain(predictions: Predictions, rows: np.ndarray, class_shares: np.n
 
 def summarised(blocks: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Of every number in equally shaped flat blocks: mean, spread, lowest, highest and how many blocks define it."""
-    names = [name for name, value in blocks[0].items() if value is None or _is_number(value)]
+    names = [
+        name
+        for name in blocks[0]
+        if not name.endswith("_interval") and all(block[name] is None or _is_number(block[name]) for block in blocks)
+    ]
     return {name: _summary([block[name] for block in blocks]) for name in names}
 
 

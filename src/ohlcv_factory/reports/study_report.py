@@ -145,8 +145,8 @@ def asked(study: StudyOnPage) -> Section:
         ("Feature set", recipe["feature_set"] or "the model's own"),
         ("Dataset", recipe["dataset"] or "in memory"),
     ]
-    notes = dict.fromkeys(note for fold in study.folds["folds"] for note in fold["notes"])
-    return Section("What was asked", "asked", facts(pairs) + "".join(paragraph(note, "note") for note in notes))
+    notes = "".join(paragraph(note, "note") for note in metrics["notes"])
+    return Section("What was asked", "asked", facts(pairs) + notes)
 
 
 def folds(study: StudyOnPage) -> Section:
@@ -176,8 +176,7 @@ def folds(study: StudyOnPage) -> Section:
         "Columns",
         "Best round",
     )
-    notes = dict.fromkeys(note for fitted in study.metrics["folds"] for note in fitted["notes"])
-    return Section("Folds", "folds", table(header, rows) + "".join(paragraph(note, "note") for note in notes))
+    return Section("Folds", "folds", table(header, rows))
 
 
 def drift(study: StudyOnPage) -> Section:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ohlcv_factory.errors import DataError, UsageError
-from ohlcv_factory.runtime.clock import time_text
 from ohlcv_factory.splits.chronological import (
     AUTO_EMBARGO_SHARE,
     DEFAULT_EMBARGO_DAYS,
@@ -105,10 +104,8 @@ class Splitter(ABC):
         wanted, allowed = int(DEFAULT_EMBARGO_DAYS * NANOSECONDS_PER_DAY), int(AUTO_EMBARGO_SHARE * (last - first))
         if wanted <= allowed:
             return wanted, ""
-        lowered = (
-            f"lowered from {DEFAULT_EMBARGO_DAYS:g} to {allowed / NANOSECONDS_PER_DAY:.2f} days (10 % of its span)"
-        )
-        return allowed, f"embargo of the block from {time_text(first)} {lowered}"
+        lowered = f"{allowed / NANOSECONDS_PER_DAY:.2f} days (10 % of the tested block's span)"
+        return allowed, f"embargo lowered from {DEFAULT_EMBARGO_DAYS:g} to {lowered}"
 
     def _spans_of(self, X: Any) -> LabelSpans:
         """The spans of the rows of X."""

@@ -71,7 +71,12 @@ class CrossValidationResult:
     paths: tuple[OutOfFold, ...]
     """One for kfold and walk-forward, several for combinatorial."""
     metrics: dict[str, Any]
-    """`metrics.json`: scores of each tested block, summary, block_stability, and of each path."""
+    """`metrics.json`: scores of each tested block, summary, stability, and of each path."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Where embargoes were lowered, and what the fits had to say, each once."""
+        return tuple(self.metrics["notes"])
 
     @property
     def predictions(self) -> Predictions:
@@ -172,6 +177,7 @@ class CrossValidation:
             self._fit(specs, folds.container, log)
             result = self._complete(folder, folds, specs)
             log.write(f"finished: {result.metrics['out_of_fold'][0]['verdict']['words']}")
+            self._write_manifest(folder, folds)
         return result
 
     def _specs(self, folder: Path, folds: TrainFolds) -> list[FoldSpec]:
@@ -249,7 +255,7 @@ class CrossValidation:
         )
 
     def _complete(self, folder: Path, folds: TrainFolds, specs: Sequence[FoldSpec]) -> CrossValidationResult:
-        """Put together what the folds left, in their order, score it and write it down, the manifest last."""
+        """Put together what the folds left, in their order, score it and write it down."""
         results = tuple(
             FoldResult.read(fold_folder(spec), fold.number, folds.container, folds.tested(fold))
             for spec, fold in zip(specs, folds.folds, strict=True)
@@ -267,9 +273,11 @@ class CrossValidation:
         plot_drift(folder / DRIFT, entries, drift_curve(paths[0].predictions, shares))
         if self.write_page is not None:
             self.write_page(folder)
-        model, container = self.model, folds.container
-        write_study_manifest(folder, CROSS_VALIDATION, self.config, model, container, self.clock, scheme=self.cv.scheme)
         return CrossValidationResult(folder.name, folder, results, paths, metrics)
+
+    def _write_manifest(self, folder: Path, folds: TrainFolds) -> None:
+        more = {"scheme": self.cv.scheme}
+        write_study_manifest(folder, CROSS_VALIDATION, self.config, self.model, folds.container, self.clock, more)
 
     def _metrics(self, results: Sequence[FoldResult], scores: Sequence[Scores], folds: TrainFolds) -> dict[str, Any]:
         """`metrics.json`: the same bytes wherever the folds were done."""
@@ -287,6 +295,7 @@ class CrossValidation:
             "stability": block_stability(entries),
             "out_of_fold": paths,
             "path_summary": summary(paths) if len(paths) > 1 else None,
+            "notes": _each_once([fold.notes for fold in folds.folds], [result.fit["notes"] for result in results]),
         }
 
 
@@ -308,3 +317,7 @@ def stability_words(metrics: Mapping[str, Any]) -> str:
         f"Stability {found['grade']}: log-loss skill {mean:+.4f} nats on average over {skill['blocks']} blocks, spread "
         f"{skill['spread']:.4f}, by chance alone {skill['chance']:.4f}; {skill['beyond_chance']:.0%} of the spread is drift."
     )
+
+
+def _each_once(*notes: Sequence[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(note for kind in notes for said in kind for note in said))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def write_study_manifest(
     model: BaseModel,
     container: TimeSeriesDataContainer,
     clock: Clock,
-    **more: Any,
+    more: Mapping[str, Any],
 ) -> None:
     """`manifest.json`, written last: its presence means that the study is complete."""
     manifest = {
