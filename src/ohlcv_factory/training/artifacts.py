@@ -251,11 +251,13 @@ def write_plots(folder: Path, fit: Fit, evaluation: Mapping[str, Any]) -> None:
         plot_feature_importance(plots / "feature_importance.png", frame)
 
 
-def write_manifest(folder: Path, config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer) -> None:
+def write_manifest(
+    folder: Path, config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer, *, kind: str = "run"
+) -> None:
     """`manifest.json`, written last: its presence means that the run is complete."""
     manifest = {
         "format": RUN_SCHEMA_VERSION,
-        "kind": "run",
+        "kind": kind,
         "created_by": f"ohlcv-model-factory {__version__}",
         "run_id": folder.name,
         "model": config.model_name,

@@ -81,7 +81,7 @@ class BarRows:
 
     def matrix(self, columns: Sequence[str]) -> np.ndarray:
         """Columns of the rows."""
-        return self._features(columns)[self._places]
+        return np.asarray(self._features(columns)[self._places])
 
     def market(self) -> RowMarket:
         """The label rules of the rows, by the bundle's dataset."""

@@ -25,7 +25,9 @@ Answers = tuple[np.ndarray, np.ndarray, np.ndarray]
 class RowSource(Protocol):
     """Some rows of a dataset or of raw bars, as any model can read them."""
 
-    symbols: tuple[str, ...]
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols that the rows belong to."""
 
     @property
     def codes(self) -> np.ndarray:

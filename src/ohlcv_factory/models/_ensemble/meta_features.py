@@ -23,7 +23,7 @@ def log_ratios(probabilities: np.ndarray) -> np.ndarray:
     """
     logs = np.log(np.maximum(probabilities, FLOOR))
     ratios = logs[:, :, [SHORT, LONG]] - logs[:, :, [NEUTRAL]]
-    return ratios.reshape(len(ratios), -1)
+    return np.asarray(ratios.reshape(len(ratios), -1))
 
 
 def plain_probabilities(probabilities: np.ndarray) -> np.ndarray:

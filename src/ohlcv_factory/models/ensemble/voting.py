@@ -83,7 +83,7 @@ class Voting(EnsembleModel):
                 help="one weight per member",
             )
         values = np.array([given[member] for member in self.members])
-        return values / values.sum()
+        return np.asarray(values / values.sum())
 
     def _of_classes(self, probabilities: np.ndarray) -> np.ndarray:
         """Those of the classes of the fit, each member's summing to 1: `(n, members, k)`."""
