@@ -41,8 +41,12 @@ class EnsembleConfig(TrainerConfig):
     @field_validator("members", mode="before")
     @classmethod
     def _named_members(cls, given: Any) -> Any:
-        """A list of names or of TrainerConfigs, as a table by name."""
-        return _by_name(given) if isinstance(given, tuple | list) else given
+        """A list of names or of TrainerConfigs, as a table by name; a name without settings has none that differ."""
+        if isinstance(given, tuple | list):
+            return by_name(given)
+        if isinstance(given, dict):
+            return {name: {} if values is None else values for name, values in given.items()}
+        return given
 
     @model_validator(mode="after")
     def _refuse_what_cannot_act(self) -> Self:
@@ -124,7 +128,7 @@ def ensemble_model(model: BaseModel) -> EnsembleModel:
     return model
 
 
-def _by_name(given: tuple[Any, ...] | list[Any]) -> dict[str, dict[str, Any]]:
+def by_name(given: tuple[Any, ...] | list[Any]) -> dict[str, dict[str, Any]]:
     """Members by their models' names; the second of a name is `lstm_2`."""
     members: dict[str, dict[str, Any]] = {}
     for each in given:

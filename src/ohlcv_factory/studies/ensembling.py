@@ -46,7 +46,7 @@ from ohlcv_factory.training import artifacts, resumption
 from ohlcv_factory.training.answers import Answers, fit_answers
 from ohlcv_factory.training.bundle import member_pipeline
 from ohlcv_factory.training.drift import TrainingRange
-from ohlcv_factory.training.ensemble import FittedEnsemble, MemberAnswers, prediction_table
+from ohlcv_factory.training.ensemble import FittedEnsemble, MemberAnswers, member_answers, prediction_table
 from ohlcv_factory.training.fitting import Fit, inner_parts, input_columns, refuse_missing_class
 from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.pipeline import ContainerRows, FittedPipeline, predictions_of
@@ -138,9 +138,26 @@ class EnsembleTrainer:
             name: Member.of(name, config, container, self.cv, folder) for name, config in self.member_configs.items()
         }
 
+    def outlook(self, container: TimeSeriesDataContainer) -> dict[str, Any]:
+        """What a run would take, without running it: rows, folds and fits; nothing is written. Raises what `plan` does."""
+        members = self.plan(container, self.config.output_dir)
+        fold_count = {name: len(member.folds.folds) for name, member in members.items()}
+        first = next(iter(members.values())).folds
+        return {
+            "model": self.config.model_name,
+            "members": {name: member.config.model_name for name, member in members.items()},
+            "horizon": self.config.horizon,
+            "scheme": self.cv.scheme,
+            "folds": [record["rows"] for record in first.records()],
+            "rows_train": len(container.rows("train")),
+            "rows_out_of_fold": len(first.covered()),
+            "rows_val": len(container.rows("val")),
+            "fits": sum(fold_count.values()) + (0 if self.cv.keep_models else len(members)),
+        }
+
     def run(self, container: TimeSeriesDataContainer) -> EnsembleResult:
         """Train, score and save in a new run folder. Raises what the steps raise; its state then says FAILED and why."""
-        self.plan(container, self.config.output_dir)  # what can be refused leaves no folder behind
+        self.plan(container, self.config.output_dir)  # what can be refused leaves no folder
         stamp = self.clock().strftime("%Y%m%dT%H%M%SZ")
         name = f"{self.config.model_name}_h{self.config.horizon}_{stamp}_{secrets.token_hex(3)}"
         folder = self.config.output_dir / name
@@ -189,8 +206,12 @@ class EnsembleTrainer:
         rows = self._fit_folds(members, container, log)
         answers = joined({name: member.out_of_fold() for name, member in members.items()}, container, rows)
         head = self._fit_head(container, rows, answers)
-        ensemble = self._final_members(folder, members, head, container, log)
-        result = self._scored(folder, container, rows, answers, head, ensemble)
+        pipelines = self._final_members(folder, members, container, log)
+        places = {name: members[name].bundles() for name in head.members}
+        chosen = {name: pipelines[name] for name in head.members}
+        ensemble = FittedEnsemble(head.fit.pipeline, chosen, self.model.context_columns)
+        artifacts.write_ensemble_features(folder, ensemble, places, container)
+        result = self._scored(folder, container, rows, answers, head, ensemble, pipelines)
         log.write(f"finished: {result.ensemble['comparison']['words']}")
         artifacts.write_manifest(folder, self.config, head.fit.pipeline.model, container)
         return result
@@ -304,22 +325,22 @@ class EnsembleTrainer:
         self,
         folder: Path,
         members: Mapping[str, Member],
-        head: FittedHead,
         container: TimeSeriesDataContainer,
         log: artifacts.RunLog,
-    ) -> FittedEnsemble:
-        """The ensemble as it predicts rows to come, read back from the bundles that the run keeps."""
-        for name in head.members:
-            member = members[name]
+    ) -> dict[str, tuple[FittedPipeline, ...]]:
+        """The members as they predict rows to come, read back from the bundles that the run keeps.
+
+        Also those that were not chosen: the ensemble is to beat the best of all of them.
+        """
+        for name, member in members.items():
             if not self.cv.keep_models and not member.final_is_there:
                 self._enter_ledger(f"{folder.name}/{name}", member.config.model_name, member.config.plain(), container)
                 member.fit_final()
                 log.write(f"member {name} is fitted on the train part")
-        places = {name: members[name].bundles() for name in head.members}
-        pipelines = {name: tuple(member_pipeline(folder / each) for each in found) for name, found in places.items()}
-        ensemble = FittedEnsemble(head.fit.pipeline, pipelines, self.model.context_columns)
-        artifacts.write_ensemble_features(folder, ensemble, places, container)
-        return ensemble
+        return {
+            name: tuple(member_pipeline(folder / place) for place in member.bundles())
+            for name, member in members.items()
+        }
 
     def _scored(
         self,
@@ -329,12 +350,14 @@ class EnsembleTrainer:
         answers: Mapping[str, MemberAnswers],
         head: FittedHead,
         ensemble: FittedEnsemble,
+        pipelines: Mapping[str, tuple[FittedPipeline, ...]],
     ) -> EnsembleResult:
         """Predict and score the val part, compare with members and plain average, and write everything down."""
         val, fit, seed = container.rows("val"), head.fit, self.config.random_seed
         source = ContainerRows(container, val)
-        said = ensemble.member_answers(source)
-        predictions = predictions_of(container, val, ensemble.combined(said, source), ensemble.rule)
+        said = member_answers(pipelines, source)
+        read = {name: said[name] for name in head.members}
+        predictions = predictions_of(container, val, ensemble.combined(read, source), ensemble.rule)
         scores = score_part("val", predictions, container, seed=seed, rule=ensemble.rule)
         evaluation = artifacts.evaluation_block(self.config, self.clock(), fit, scores)
         calibrated = {name: each.calibrated for name, each in said.items()}

@@ -11,7 +11,6 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.evaluation.calibrators import Calibrator
 from ohlcv_factory.evaluation.decisions import DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
-from ohlcv_factory.models._ensemble.table import table_columns
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.models.explanation import Explanation
 from ohlcv_factory.training.pipeline import Answers, ContainerRows, FittedPipeline, RowSource, predictions_of
@@ -29,6 +28,13 @@ class MemberAnswers:
         """Those of several models of one member, averaged row by row."""
         raw, calibrated, _ = zip(*answers, strict=True)
         return cls(np.mean(raw, axis=0), np.mean(calibrated, axis=0))
+
+
+def member_answers(members: Mapping[str, tuple[FittedPipeline, ...]], source: RowSource) -> dict[str, MemberAnswers]:
+    """What each member says about some rows, the mean over its models."""
+    return {
+        name: MemberAnswers.mean(pipeline.answers(source) for pipeline in models) for name, models in members.items()
+    }
 
 
 def prediction_table(
@@ -80,16 +86,9 @@ class FittedEnsemble:
         """Bars of the longest window of a member, None where all read single bars."""
         return max((each.lookback for each in self.pipelines if each.lookback is not None), default=None)
 
-    def member_answers(self, source: RowSource) -> dict[str, MemberAnswers]:
-        """What each member says about some rows."""
-        return {
-            name: MemberAnswers.mean(pipeline.answers(source) for pipeline in models)
-            for name, models in self.members.items()
-        }
-
     def answers(self, source: RowSource) -> Answers:
         """Probabilities and decisions of some rows. Raises what the members' pipelines do."""
-        return self.combined(self.member_answers(source), source)
+        return self.combined(member_answers(self.members, source), source)
 
     def combined(self, members: Mapping[str, MemberAnswers], source: RowSource) -> Answers:
         """The head's answers, where those of the members are at hand."""
@@ -104,8 +103,3 @@ class FittedEnsemble:
     def explain(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> dict[str, Explanation]:
         """Nothing: an ensemble says no more than its members' probabilities, which a run keeps."""
         return {}
-
-    @property
-    def table_columns(self) -> tuple[str, ...]:
-        """Columns of the head's table, in the order of `prediction_table`."""
-        return table_columns(self.members, self.context)
