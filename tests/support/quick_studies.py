@@ -20,10 +20,9 @@ def few_versions(*given: Any, **named: Any) -> tuple[Baseline, ...]:
 
 @contextmanager
 def quick_studies() -> Iterator[pytest.MonkeyPatch]:
-    """Meanwhile no drift picture, no fsync, two shifted copies for chance instead of 32, no interval of the direction."""
+    """Meanwhile no drift picture, no fsync, two shifted copies for chance instead of 32."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ohlcv_factory.studies.cross_validation.plot_drift", lambda *_: None)
         patch.setattr("ohlcv_factory.evaluation.scorecard.baselines", few_versions)
-        patch.setattr("ohlcv_factory.evaluation.scorecard.hit_rate_edge", lambda *_, **__: None)
         patch.setattr(os, "fsync", lambda _: None)
         yield patch
