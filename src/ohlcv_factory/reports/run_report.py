@@ -10,6 +10,7 @@ from typing import Any
 from ohlcv_factory.dataset.store import read_manifest
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.reports import data_tables, model_cards
+from ohlcv_factory.reports.ensembles import ensemble_cards
 from ohlcv_factory.reports.equity import equity_figures
 from ohlcv_factory.reports.explanation import explanation, part_words
 from ohlcv_factory.reports.inside import inside_models
@@ -142,6 +143,16 @@ def reliability(question: Question) -> Section:
     return Section("Reliability", "reliability", paragraph(words) + question.per_horizon(model_cards.reliability_cards))
 
 
+def ensembles(question: Question) -> Section:
+    """Ensembles beside their members; left out where there is none."""
+    words = (
+        "An ensemble is recommended only where it beats the plain average of its members and the best of them on rows that "
+        "nothing was fitted on: the whole 90 % interval of the paired difference of log-losses lies below 0."
+    )
+    html = question.per_horizon(ensemble_cards)
+    return Section("Ensembles", "ensembles", paragraph(words) + html if html else "")
+
+
 def importance(question: Question) -> Section:
     """Importance by category and feature."""
     words = (
@@ -198,7 +209,7 @@ def provenance(question: Question) -> Section:
 
 
 SECTIONS = (
-    asked, data_and_labels, scores, curves, decisions, reliability, importance, inside, training, meaning, provenance,
+    asked, data_and_labels, scores, ensembles, curves, decisions, reliability, importance, inside, training, meaning, provenance,
 )  # fmt: skip
 """In the order of the page; a section without content is left out."""
 
