@@ -51,7 +51,7 @@ FLAGS = {
     "method": Case(VOTING),
     "members": Case(("--members", "logistic,random_forest", "--set", "members.random_forest.model.n_estimators=5")),
     "dataset": Case(("--dataset", "other")),
-    "symbol": Case(("--symbol", "SYNTH_A"), "symbols", ("--dataset", "two")),
+    "symbol": Case(("--symbol", "SYNTHA"), "symbols", ("--dataset", "two")),
     "horizon": Case(("--horizon", "10")),
     "config": Case({"model": {"meta_learner": "ridge"}}),
     "overrides": Case(("--set", "members.strict.model.C=1")),
@@ -122,7 +122,7 @@ def joined(folder, dataset):
     for name, seed in (("small", 7), ("other", 8)):
         bars = write_bars(place / f"SYNTH_{name}.csv", 2500, seed=seed)
         succeed("data", "build", bars, "--out", place / name, *DATASET)
-    two = [write_bars(place / f"SYNTH_{name}.csv", 2600, seed=seed) for seed, name in enumerate("AB")]
+    two = [write_bars(place / f"SYNTH{name}.csv", 2600, seed=seed) for seed, name in enumerate("AB")]
     succeed("data", "build", *two, "--out", place / "two", *DATASET)
     (place / "sets.yaml").write_text(write_yaml(OWN_SET), encoding="utf-8")
     (place / "linear.yaml").write_text(write_yaml({"members": LINEAR}), encoding="utf-8")

@@ -229,10 +229,3 @@ def test_a_random_walk_gives_no_ensemble_a_direction_and_the_tool_says_so(name, 
         scores.append(path_z(run.predictions, container))
     assert max(map(abs, scores)) < NULL_LIMIT
     assert abs(np.mean(scores)) < NULL_MEAN_LIMIT
-
-
-def test_a_short_random_walk_is_not_recommended(tmp_path):
-    container = planted_market(1, bars=6000)
-    run = train_ensemble(settings(tmp_path, TABULAR, horizon=20), container)
-    assert abs(path_z(run.predictions, container)) < NULL_LIMIT
-    assert not run.ensemble["comparison"]["recommended"]

@@ -209,7 +209,8 @@ def provenance(question: Question) -> Section:
 
 
 SECTIONS = (
-    asked, data_and_labels, scores, ensembles, curves, decisions, reliability, importance, inside, training, meaning, provenance,
+    asked, data_and_labels, scores, ensembles, curves, decisions, reliability, importance, inside, training, meaning,
+    provenance,
 )  # fmt: skip
 """In the order of the page; a section without content is left out."""
 
