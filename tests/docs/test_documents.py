@@ -31,6 +31,7 @@ PAGES = (
     "docs/own_features.md",
     "docs/refused_keys.md",
     "docs/sessions.md",
+    "docs/studies.md",
 )
 LINK = re.compile(r"\]\((?!http)([^)#]+)\)")
 ENTRY = re.compile(r"`([a-z0-9_]+)`")
