@@ -114,6 +114,15 @@ def test_averaged_fold_models_predict_new_rows_and_only_chosen_members_are_read(
     assert np.allclose(frame[f"{chosen[0]}.p_long"].to_numpy(), np.mean(said, axis=0)[:, 2])
 
 
+def test_one_ensemble_learns_from_several_symbols(two_symbols, tmp_path):
+    run = train_ensemble(settings(tmp_path, TABULAR, cv={"folds": 2, "embargo_days": "auto"}), two_symbols)
+    rows = two_symbols.rows("train")
+    frame = pl.read_parquet(run.path / "predictions" / "oof_members.parquet")
+    assert frame["symbol"].to_list() == np.array(two_symbols.symbols)[two_symbols.index["symbol_code"][rows]].tolist()
+    assert frame["time"].dt.timestamp("ns").to_list() == two_symbols.index["time_ns"][rows].tolist()
+    assert set(run.evaluation["classification"]["per_symbol"]) == set(two_symbols.symbols)
+
+
 def test_the_head_of_blending_knows_the_holdout_alone(container, tmp_path):
     run = train_ensemble(settings(tmp_path, TABULAR, model_name="blending", model={"holdout": 0.3}, cv={}), container)
     train = container.rows("train")

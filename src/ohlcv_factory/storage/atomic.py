@@ -100,6 +100,15 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def remove_partial(folder: Path) -> None:
+    """Remove what processes that were killed left half-written in a folder; nobody may be writing there."""
+    for left in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
 def replace_folder(folder: Path, newer: Path) -> None:
     """Put the folder `newer` in the place of `folder`; both lie side by side on one disk.
 

@@ -20,11 +20,13 @@ from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.runtime.progress import meter
 from ohlcv_factory.runtime.threads import thread_count
 from ohlcv_factory.splits.splitter import Splitter
+from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.formats import read_json, write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.studies.drift import drift_curve, plot_drift
 from ohlcv_factory.studies.fold_job import (
+    FOLDS_FOLDER,
     FoldResult,
     FoldSpec,
     fold_folder,
@@ -256,6 +258,7 @@ class CrossValidation:
 
     def _complete(self, folder: Path, folds: TrainFolds, specs: Sequence[FoldSpec]) -> CrossValidationResult:
         """Put together what the folds left, in their order, score it and write it down."""
+        atomic.remove_partial(folder / FOLDS_FOLDER)
         results = tuple(
             FoldResult.read(fold_folder(spec), fold.number, folds.container, folds.tested(fold))
             for spec, fold in zip(specs, folds.folds, strict=True)

@@ -86,7 +86,7 @@ def fold_spec(
     return {
         "config": {"trainer": trainer, "cross_validation": cv.plain(), "fold": fold},
         "digests": {"data": container.fingerprint, "rows": folds.part(folds.folds[fold - 1]).row_digest()},
-        "study": str(study),
+        "study": str(study.resolve()),
         "dataset": None if container.origin is None else str(Path(container.origin).resolve()),
         "plugins": [record["place"] for record in container.data_spec["plugins"]],
         "threads": threads,

@@ -84,7 +84,7 @@ class Member:
     def bundles(self) -> list[str]:
         """Folders of the bundles that predict rows to come, as places in the run folder."""
         folders = [fold_folder(spec) for spec in self.fold_specs()] if self.cv.keep_models else [self.final]
-        return [folder.relative_to(self.run).as_posix() for folder in folders]
+        return [folder.resolve().relative_to(self.run.resolve()).as_posix() for folder in folders]
 
     @property
     def final(self) -> Path:
