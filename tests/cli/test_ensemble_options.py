@@ -108,6 +108,7 @@ REFUSALS = {
     "features for the head": Case(("--set", "feature_set=neural_optimal"), refusal="feature_set: an ensemble reads"),
     "a model on features": Case(("--method", "logistic"), refusal="model 'logistic' reads features, not predictions"),
     "folds of a holdout": Case((*BLENDING, "--folds", "3"), refusal="blending has one holdout and no folds"),
+    "threads of the head": model("n_jobs", "2", refusal="n_jobs cannot act here: threads belong to the machine"),
     "no dataset": Case(("--set", "dataset=null"), refusal="ensemble needs a dataset"),
 }
 DEFAULTS = {"--method": "stacking", "--dataset": "small", "--horizon": "5", "--output-dir": "runs", "--folds": "2"}

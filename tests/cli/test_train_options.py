@@ -349,6 +349,7 @@ INSTALLED = [name for name, entry in ModelRegistry.entries().items() if entry.in
 REFUSED_KEYS = [
     (name, refused)
     for name in INSTALLED
+    if not ModelRegistry.model_class(name).input_spec.is_ensemble  # see test_ensemble_options
     for config in [ModelRegistry.model_class(name).Config]
     for refused in (*config.refused, *config.refused_everywhere)
 ]

@@ -106,6 +106,8 @@ def test_averaged_fold_models_predict_new_rows_and_only_chosen_members_are_read(
     chosen = run.ensemble["choice"]["chosen"]
     bundle = ModelBundle.from_run(run.path)
     assert list(bundle.pipeline.members) == run.ensemble["read_by_the_head"] == chosen
+    assert set(bundle.training_range.columns) == set(bundle.pipeline.columns)
+    assert len(bundle.predict(container.markets[0].bars)) == len(container)
     assert [len(models) for models in bundle.pipeline.members.values()] == [3] * len(chosen)
     said = [
         model.predict(container, container.rows("val")).probabilities for model in bundle.pipeline.members[chosen[0]]

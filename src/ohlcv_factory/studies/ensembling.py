@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +211,7 @@ class EnsembleTrainer:
         chosen = {name: pipelines[name] for name in head.members}
         ensemble = FittedEnsemble(head.fit.pipeline, chosen, self.model.context_columns)
         artifacts.write_ensemble_features(folder, ensemble, places, container)
+        head = replace(head, fit=replace(head.fit, training_range=training_range(ensemble, container)))
         result = self._scored(folder, container, rows, answers, head, ensemble, pipelines)
         log.write(f"finished: {result.ensemble['comparison']['words']}")
         artifacts.write_manifest(folder, self.config, head.fit.pipeline.model, container)
@@ -273,12 +274,10 @@ class EnsembleTrainer:
         bare = OutOfFoldHead(self.model, columns, Scaler.fit("none", table[:1]), IDENTITY, table=table)
         found = fit_answers(self.config, container, scored[inner.calibrate], bare)
         pipeline = FittedPipeline(self.model, columns, bare.scaler, found.calibrator, found.rule)
-        watched = TrainingRange.fit(
-            container.matrix(scored[inner.fit], self._watched(container)), self._watched(container)
-        )
         counts = _row_counts(scored, inner, found)
         notes = (*inner.notes, *found.notes)
-        return FittedHead(Fit(pipeline, metrics, counts, notes, Selection("none", columns), watched), choice, chosen)
+        unwatched = TrainingRange((), np.empty(0, np.float32), np.empty(0, np.float32))
+        return FittedHead(Fit(pipeline, metrics, counts, notes, Selection("none", columns), unwatched), choice, chosen)
 
     def _choose(
         self,
@@ -312,14 +311,6 @@ class EnsembleTrainer:
         return container.samples(
             rows, columns=columns, inputs=inputs, weighting=weighting, balanced=self.config.balanced
         )
-
-    def _watched(self, container: TimeSeriesDataContainer) -> tuple[str, ...]:
-        """Columns whose range is kept: those of the members that read computed ones, and the context."""
-        names: dict[str, None] = {}
-        for config in self.member_configs.values():
-            model = config.create_model()
-            names |= {} if model.input_spec.padded else dict.fromkeys(input_columns(config, model, container))
-        return tuple(names | dict.fromkeys(self.model.context_columns))
 
     def _final_members(
         self,
@@ -393,6 +384,13 @@ class EnsembleTrainer:
             "log_loss": {name: log_loss(truth, each.calibrated[inside]) for name, each in answers.items()},
             "diversity": diversity(decisions, truth),
         }
+
+
+def training_range(ensemble: FittedEnsemble, container: TimeSeriesDataContainer) -> TrainingRange:
+    """Where the columns that an ensemble reads lie in the train part; of raw bars nothing is kept, as in any run."""
+    computed = [each.columns for each in ensemble.pipelines if not each.model.input_spec.padded]
+    columns = tuple(dict.fromkeys((*(name for names in computed for name in names), *ensemble.context)))
+    return TrainingRange.fit(container.matrix(container.rows("train", scored=True), columns), columns)
 
 
 def train_ensemble(config: EnsembleConfig, container: TimeSeriesDataContainer) -> EnsembleResult:
