@@ -29,6 +29,7 @@ import mamba_block
 import purged_splits
 import raw_to_dataset
 import start_up
+import study_workers
 import ten_million_bars
 import trading_simulation
 import training_loop
@@ -51,6 +52,7 @@ ROWS: dict[int | str, Any] = {
     12: mamba_block,
     13: fit_overhead,
     15: start_up,
+    17: study_workers,
     "first_touch": first_touch_mapping,
 }
 """The rows of the specification by number, others by name."""

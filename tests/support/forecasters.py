@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from own_models import own_models
 from scipy.special import ndtr, softmax
 
 from ohlcv_factory.config import setting
@@ -92,8 +93,7 @@ class Momentum(BaseModel):
 @pytest.fixture(scope="module")
 def forecasters():
     """Both models registered, and gone after the module's tests."""
-    entries, classes = dict(ModelRegistry._entries), dict(ModelRegistry._classes)
-    for name, model_class in (("gaussian_walk", GaussianWalk), ("momentum", Momentum)):
-        ModelRegistry.register(name, "custom", description=str(model_class.__doc__))(model_class)
-    yield ("gaussian_walk", "momentum")
-    ModelRegistry._entries, ModelRegistry._classes = entries, classes
+    with own_models():
+        for name, model_class in (("gaussian_walk", GaussianWalk), ("momentum", Momentum)):
+            ModelRegistry.register(name, "custom", description=str(model_class.__doc__))(model_class)
+        yield ("gaussian_walk", "momentum")

@@ -63,8 +63,12 @@ def everything_fitted(config: TrainerConfig) -> FitState:
         pipeline = found.pipeline
         answers = pipeline.predict(container, container.rows("train"))
         scaler = {"centre": pipeline.scaler.centre, "scale": pipeline.scaler.scale}
-        learnt = {"model": answers.raw.ravel(), "calibrator": answers.probabilities.ravel(), "curves": _losses(found)}
-        return FittedState(pipeline.columns, scaler, learnt | _model_file(pipeline.model))
+        learnt = {
+            "model": answers.raw.ravel(),
+            "calibrator": answers.probabilities.ravel(),
+            "decision rule": answers.decision.ravel(),
+        }
+        return FittedState(pipeline.columns, scaler, learnt | {"curves": _losses(found)} | _model_file(pipeline.model))
 
     return fit
 

@@ -32,6 +32,7 @@ from ohlcv_factory.cli import (
     report,
     resume,
     run,
+    sweep,
     train,
 )
 from ohlcv_factory.errors import FactoryError, FactoryWarning
@@ -76,6 +77,7 @@ application.command("ensemble")(ensemble.ensemble)
 application.command("resume")(resume.resume)
 application.command("evaluate")(evaluate.evaluate)
 application.command("predict")(predict.predict)
+application.command("sweep")(sweep.sweep)
 application.command("compare")(compare.compare)
 application.add_typer(audit.application, name="audit")
 application.command("report")(report.report)

@@ -142,6 +142,11 @@ def integers(text: str | None, option: str) -> list[int] | None:
         ) from None
 
 
+def words(text: str | None) -> list[str] | None:
+    """`a,b` as names."""
+    return None if text is None else [part.strip() for part in text.split(",")]
+
+
 def embargo_days(text: str | None) -> float | str | None:
     """`auto` or a number of days. Raises UsageError (2)."""
     if text is None or text == "auto":

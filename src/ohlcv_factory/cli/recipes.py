@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ohlcv_factory.config import Document, Layers, PathSetting, Settings, read_yaml, setting
 from ohlcv_factory.dataset.settings import DatasetConfig
@@ -14,6 +14,7 @@ from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.studies.ensemble_settings import EnsembleConfig, by_name
 from ohlcv_factory.studies.settings import CrossValidationConfig
+from ohlcv_factory.studies.sweep import SweepConfig
 from ohlcv_factory.training.settings import TrainerConfig, effective_hyper_parameters
 
 Recipe = TypeVar("Recipe", bound=Settings)
@@ -64,6 +65,22 @@ class EnsembleRecipe(EnsembleConfig):
     def ensemble_config(self) -> EnsembleConfig:
         """The settings without dataset, symbol, plugins and threads."""
         return EnsembleConfig(**{name: getattr(self, name) for name in EnsembleConfig.model_fields})
+
+
+class SweepRecipe(SweepConfig):
+    """`sweep`: which runs, on what, where they go, and what carries them out."""
+
+    dataset: PathSetting | None = setting(None, "Dataset folder, as `data build` made it.")
+    out: PathSetting = setting(Path("experiments") / "studies" / "sweep", "Folder of the study.")
+    plugins: tuple[str, ...] = setting((), "Python files that declare features of the dataset's; they are run.")
+    executor: Literal["local", "ray"] = setting("local", "Processes of this machine, or a Ray cluster.")
+    address: str | None = setting(None, "HOST:PORT of the head of a Ray cluster; none starts one here.")
+    workers: int | None = setting(None, "Jobs at once; none: as many as cores and memory allow.", ge=1)
+    threads: int = setting(1, "Threads of each job; another number is another job.", ge=1)
+
+    def sweep_config(self) -> SweepConfig:
+        """The settings without where and how."""
+        return SweepConfig(**{name: getattr(self, name) for name in SweepConfig.model_fields})
 
 
 FitRecipe = TypeVar("FitRecipe", bound=TrainRecipe)

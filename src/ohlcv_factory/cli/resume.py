@@ -82,14 +82,22 @@ def is_ensemble(run: Path) -> bool:
 @contextmanager
 def told_how_to_resume(work: Trainer | CrossValidation | EnsembleTrainer) -> Iterator[None]:
     """End on SIGTERM as on Ctrl-C: the run or study is marked INTERRUPTED, and the command that continues it is printed."""
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _interrupt) if in_main_thread else None
     try:
-        yield
+        with interrupted_by_sigterm():
+            yield
     except KeyboardInterrupt:
         if work.folder is not None:
             print(f"continue with: ohlcv-factory resume {work.folder}", file=sys.stderr)
         raise
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """SIGTERM is a KeyboardInterrupt meanwhile, as Ctrl-C is."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, _interrupt) if in_main_thread else None
+    try:
+        yield
     finally:
         if in_main_thread:
             signal.signal(signal.SIGTERM, before)

@@ -10,6 +10,7 @@ from typing import Any
 from ohlcv_factory.dataset.store import read_manifest
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.reports import data_tables, model_cards
+from ohlcv_factory.reports.breakdown_table import breakdown_tables
 from ohlcv_factory.reports.ensembles import ensemble_cards
 from ohlcv_factory.reports.equity import equity_figures
 from ohlcv_factory.reports.explanation import explanation, part_words
@@ -153,6 +154,11 @@ def ensembles(question: Question) -> Section:
     return Section("Ensembles", "ensembles", paragraph(words) + html if html else "")
 
 
+def breakdown(question: Question) -> Section:
+    """Scores by year, session and volatility."""
+    return Section("Where the scores come from", "breakdown", question.per_horizon(breakdown_tables))
+
+
 def importance(question: Question) -> Section:
     """Importance by category and feature."""
     words = (
@@ -209,7 +215,7 @@ def provenance(question: Question) -> Section:
 
 
 SECTIONS = (
-    asked, data_and_labels, scores, ensembles, curves, decisions, reliability, importance, inside, training, meaning,
+    asked, data_and_labels, scores, ensembles, curves, decisions, reliability, breakdown, importance, inside, training, meaning,
     provenance,
 )  # fmt: skip
 """In the order of the page; a section without content is left out."""

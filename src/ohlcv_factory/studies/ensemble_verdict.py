@@ -10,7 +10,7 @@ import numpy as np
 from ohlcv_factory.evaluation.classification import row_losses
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.evaluation.scorecard import outlasting_block
-from ohlcv_factory.evaluation.significance import Difference, paired_difference
+from ohlcv_factory.evaluation.significance import Difference, paired_differences
 
 ENSEMBLE, AVERAGE = "ensemble", "plain average"
 EDGE, NO_EDGE = "edge", "no edge found"
@@ -64,7 +64,8 @@ def _block_rows(predictions: Predictions, rows: np.ndarray, uniqueness: np.ndarr
 
 
 def _difference(first: np.ndarray, second: np.ndarray, block_rows: int, seed: int) -> Difference:
-    return paired_difference(first[:, None], second[:, None], _only, block_length=block_rows, seed=seed)
+    columns = first[:, None], second[:, None]
+    return paired_differences(*columns, {"log_loss": _only}, block_length=block_rows, seed=seed)["log_loss"]
 
 
 def _only(means: np.ndarray) -> np.ndarray:

@@ -164,8 +164,10 @@ class Subject:
         return model.predict(self.parts[2]).class_probabilities
 
 
-def check_model(name: str, config: Mapping[str, Any] | None = None, *, threads: int | None = None) -> None:
-    """Run every check of the contract over a registered model.
+def check_model(
+    model: str | type[BaseModel], config: Mapping[str, Any] | None = None, *, threads: int | None = None
+) -> None:
+    """Run every check of the contract over a registered model, named or given as its class.
 
     `config` holds hyper-parameters that make its fit small; without it a network gets `small_settings`, any other model
     its defaults. A sequence model is checked on windows, one that reads raw columns on those of bars with a planted drift,
@@ -173,9 +175,20 @@ def check_model(name: str, config: Mapping[str, Any] | None = None, *, threads: 
     does not train is checked without the checks of training: instead a drifting close must move its P(long) - P(short).
     Raises AssertionError at the first broken rule.
     """
-    subject = Subject(name, config, threads)
+    subject = Subject(model if isinstance(model, str) else _registered_name(model), config, threads)
     for check in checks_for(subject):
         check(subject)
+
+
+def _registered_name(model_class: type[BaseModel]) -> str:
+    name = model_class.name
+    if name not in ModelRegistry.entries() or ModelRegistry.model_class(name) is not model_class:
+        raise UsageError(
+            f"{model_class.__name__} is not registered.",
+            where=model_class.__module__,
+            help='decorate it: @ModelRegistry.register("my_model", family="neural")',
+        )
+    return name
 
 
 def checks_for(subject: Subject) -> tuple[Check, ...]:
@@ -195,7 +208,8 @@ def small_settings(name: str) -> dict[str, Any]:
     model_class = ModelRegistry.model_class(name)
     if not model_class.input_spec.is_sequence:
         return {}
-    values = {**SMALL_LOOP, **SMALL_SIZES} | ({"lookback": SMALL_CONTEXT} if model_class.input_spec.padded else {})
+    trained = {**SMALL_LOOP, **SMALL_SIZES} if model_class().trains else {}
+    values = trained | ({"lookback": SMALL_CONTEXT} if model_class.input_spec.padded else {})
     return {key: value for key, value in values.items() if key in model_class.Config.model_fields}
 
 

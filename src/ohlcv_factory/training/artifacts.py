@@ -53,7 +53,7 @@ START = Path("config") / "start.json"
 """Data and settings that the run began with."""
 PACKAGES = (
     "numpy", "scipy", "numba", "polars", "TA-Lib", "scikit-learn", "skops", "xgboost-cpu", "xgboost", "lightgbm", "catboost",
-    "torch",
+    "torch", "transformers", "chronos-forecasting",
 )  # fmt: skip
 
 
@@ -201,13 +201,15 @@ def write_predictions(
 
 
 def write_training_metrics(folder: Path, fit: Fit) -> None:
-    """`training_metrics.json`: the fit's metrics and curves, rows of each inner part, notes."""
+    """`training_metrics.json`: the fit's metrics and curves, rows of each inner part, notes, checkpoints it began with."""
     facts = {
         **asdict(fit.metrics),
         "rows": fit.row_counts,
         "notes": list(fit.notes),
         "calibrator": fit.pipeline.calibrator.plain(),
     }
+    pretraining = [each.plain() for each in fit.pipeline.model.pretraining]
+    facts |= {"pretraining": pretraining} if pretraining else {}
     write_json(folder / "metrics" / "training_metrics.json", facts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from ohlcv_factory.training.explanation import explain_part, write_explanation
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
 from ohlcv_factory.training.importance import importance_frame
 from ohlcv_factory.training.memory_estimate import refuse_too_large
+from ohlcv_factory.training.overlap import overlap_notes
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import TrainerConfig
 
@@ -69,6 +70,7 @@ class Trainer:
         """Whether the trial is entered into the ledger by the study that asked for it: workers may be on other machines."""
         self.model = config.create_model()
         """An unfitted model with the effective hyper-parameters; making it refuses a bad config before any work."""
+        self.model.check_ready()
         self.attempt = 1
         self.folder: Path | None = None
         """The run folder, once there is one."""
@@ -83,7 +85,7 @@ class Trainer:
                 f"the config asks for horizon {self.config.horizon}, the container holds {container.horizon}.",
                 help="give both the same horizon",
             )
-        input_columns(self.config, self.model, container)  # a bad set or a missing plugin leaves no folder behind
+        self._refuse_what_cannot_be(container)
         folder = self._new_folder(run_id or self._new_run_id())
         with folder_lock(folder, "a training"):
             return self._attempt(folder, container)
@@ -100,8 +102,13 @@ class Trainer:
             self.attempt = 1 + resumption.unfinished_attempt(folder)
             require_model(folder)
             resumption.refuse_other_start(folder, artifacts.repeatable_config(self.config, self.model), container)
-            input_columns(self.config, self.model, container)  # a missing plugin leaves the run as it was
+            self._refuse_what_cannot_be(container)
             return self._attempt(folder, container)
+
+    def _refuse_what_cannot_be(self, container: TimeSeriesDataContainer) -> None:
+        """A bad set, a plugin that is missing, too little memory: such a run leaves no folder behind."""
+        columns = input_columns(self.config, self.model, container)
+        refuse_too_large(self.model, len(container), len(columns))
 
     def _attempt(self, folder: Path, container: TimeSeriesDataContainer) -> RunResult:
         self.folder = folder
@@ -132,12 +139,13 @@ class Trainer:
         log.write(f"{self.config.model_name} at horizon {self.config.horizon} on {', '.join(container.symbols)}")
         if self.attempt == 1:
             artifacts.write_configs(folder, self.config, self.model, container)
-        refuse_too_large(self.model, len(container), len(input_columns(self.config, self.model, container)))
         self._enter_ledger(folder, container)
         fit = self._fit(folder, container, log)
         predictions = fit.pipeline.predict(container, container.rows("val"))
         seed, rule = self.config.random_seed, fit.pipeline.rule
         scores = score_part("val", predictions, container, seed=seed, rule=rule)
+        model = fit.pipeline.model
+        fit = replace(fit, notes=(*fit.notes, *model.notes(), *overlap_notes(model, container, "val")))
         evaluation = artifacts.evaluation_block(self.config, self.clock(), fit, scores)
         self._save(folder, container, fit, predictions, scores, evaluation)
         log.write(f"finished: {evaluation['verdict']['words']}")
