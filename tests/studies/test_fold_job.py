@@ -47,7 +47,7 @@ def files(folder):
 def test_a_job_is_plain_json_and_names_all_that_decides_its_result(spec, container):
     assert json.loads(json.dumps(spec)) == spec
     assert set(spec) == {"config", "digests", "study", "dataset", "plugins", "threads"}
-    assert set(spec["config"]) == {"trainer", "cross_validation", "fold"}
+    assert set(spec["config"]) == {"trainer", "symbol", "cross_validation", "fold"}
     assert spec["digests"]["data"] == container.fingerprint
     assert "output_dir" not in spec["config"]["trainer"]
     elsewhere = {**spec, "study": "/other", "dataset": "/moved", "threads": 2}

@@ -18,11 +18,17 @@ def few_versions(*given: Any, **named: Any) -> tuple[Baseline, ...]:
     return tuple(replace(one, versions=one.versions[:2]) for one in baselines(*given, **named))
 
 
+def no_intervals(*_: Any, **__: Any) -> dict[str, Any]:
+    """In the place of the intervals of classification scores: none is defined."""
+    return {"direction_edge": None}
+
+
 @contextmanager
 def quick_studies() -> Iterator[pytest.MonkeyPatch]:
-    """Meanwhile no drift picture, no fsync, two shifted copies for chance instead of 32."""
+    """Meanwhile no drift picture, no fsync, two shifted copies for chance instead of 32, no intervals of classes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ohlcv_factory.studies.cross_validation.plot_drift", lambda *_: None)
         patch.setattr("ohlcv_factory.evaluation.scorecard.baselines", few_versions)
+        patch.setattr("ohlcv_factory.evaluation.scorecard.classification_intervals", no_intervals)
         patch.setattr(os, "fsync", lambda _: None)
         yield patch

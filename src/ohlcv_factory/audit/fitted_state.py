@@ -53,9 +53,10 @@ def scaler_and_selection(config: TrainerConfig) -> FitState:
 
 
 def everything_fitted(config: TrainerConfig) -> FitState:
-    """What may only know the train part: columns, scaler, calibrator, best round, losses, and the model.
+    """What may only know the train part: columns, scaler, calibrator, decision rule, best round, losses, and the model.
 
-    The model speaks by its answers to the train rows, to the bit, and by its own file where that holds the fit alone.
+    Model, calibrator and rule speak by their answers to the train rows, to the bit; the model also by its own file, where
+    that holds the fit alone.
     """
 
     def fit(container: TimeSeriesDataContainer) -> FittedState:
@@ -63,12 +64,9 @@ def everything_fitted(config: TrainerConfig) -> FitState:
         pipeline = found.pipeline
         answers = pipeline.predict(container, container.rows("train"))
         scaler = {"centre": pipeline.scaler.centre, "scale": pipeline.scaler.scale}
-        learnt = {
-            "model": answers.raw.ravel(),
-            "calibrator": answers.probabilities.ravel(),
-            "decision rule": answers.decision.ravel(),
-        }
-        return FittedState(pipeline.columns, scaler, learnt | {"curves": _losses(found)} | _model_file(pipeline.model))
+        told = {"model": answers.raw, "calibrator": answers.probabilities, "decision rule": answers.decision}
+        learnt = {name: values.ravel() for name, values in told.items()} | {"curves": _losses(found)}
+        return FittedState(pipeline.columns, scaler, learnt | _model_file(pipeline.model))
 
     return fit
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +24,7 @@ SUMMARY_NAMES = ("log_loss_skill", "log_loss", "macro_f1", "direction_edge", "sh
 def cv(
     model: Annotated[str | None, typer.Argument(help="Model name, see `models list`; or in the recipe.")] = None,
     dataset: options.Dataset = None,
+    symbol: options.OneSymbol = None,
     horizon: options.Horizon = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
@@ -58,6 +61,9 @@ def cv(
         Path | None, typer.Option("--output-dir", help="Folder that the study folder is made in.")
     ] = None,
     seed: options.Seed = None,
+    executor: options.Executor = None,
+    workers: options.Workers = None,
+    address: options.Address = None,
     threads: options.Threads = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
@@ -65,13 +71,18 @@ def cv(
     """Cross-validate one model on the train part: everything fitted inside each fold, every row predicted out of fold.
 
     Rows of val and test are in no fold. The study folder holds the predictions, scores with spread and drift, and a page.
+    Folds are done one after the other, or by an executor: as many at once as there are cores, with one thread each.
     """
-    from ohlcv_factory.cli.recipes import CrossValidationRecipe, read_fit_recipe
     from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads(threads)
+
+    from ohlcv_factory.cli.recipes import CrossValidationRecipe, read_fit_recipe
 
     flags = {
         "model_name": model,
         "dataset": dataset,
+        "symbol": symbol,
         "horizon": horizon,
         "cv.scheme": scheme,
         "cv.folds": folds,
@@ -88,10 +99,13 @@ def cv(
         "experiment_name": experiment,
         "output_dir": output_dir,
         "random_seed": seed,
+        "executor": executor,
+        "workers": workers,
+        "address": address,
         "threads": threads,
     }
     recipe, _, _ = read_fit_recipe(CrossValidationRecipe, config, overrides, flags, feature_sets)
-    set_threads(recipe.threads)
+    set_threads(recipe.threads if recipe.executor == "here" else recipe.threads or 1)
     study, container = _opened(recipe)
     if dry_run:
         from ohlcv_factory.studies.cross_validation_plan import cross_validation_plan
@@ -99,12 +113,12 @@ def cv(
         plan = cross_validation_plan(study, container)
         emit(plan, _plan_text(plan), as_json)
         return
-    with told_how_to_resume(study):
+    with told_how_to_resume(study), _carrying_out(study, recipe):
         result = study.run(container)
     emit(result_values(result), result_text(result), as_json)
 
 
-def resume_cv(folder: Path, dataset: Path | None, as_json: bool) -> None:
+def resume_cv(folder: Path, dataset: Path | None, plugins: list[str] | None, as_json: bool) -> None:
     """Complete a cross-validation that was cut off: finished folds stay, the others are fitted."""
     from ohlcv_factory.cli.recipes import CrossValidationRecipe, read_fit_recipe
     from ohlcv_factory.runtime.threads import set_threads
@@ -112,7 +126,8 @@ def resume_cv(folder: Path, dataset: Path | None, as_json: bool) -> None:
     from ohlcv_factory.training.resumption import unfinished_attempt
 
     unfinished_attempt(folder)
-    recipe, _, _ = read_fit_recipe(CrossValidationRecipe, folder / RECIPE, None, {"dataset": dataset})
+    named = {"dataset": dataset, "plugins": plugins or []}  # never those of the study's file: they are code
+    recipe, _, _ = read_fit_recipe(CrossValidationRecipe, folder / RECIPE, None, named)
     set_threads(recipe.threads)
     study, container = _opened(recipe)
     with told_how_to_resume(study):
@@ -152,12 +167,26 @@ def _opened(recipe: CrossValidationRecipe) -> tuple[CrossValidation, Any]:
 
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
     from ohlcv_factory.reports.study_report import write_study_page
-    from ohlcv_factory.runtime.plugin_files import load_plugins
     from ohlcv_factory.studies.cross_validation import CrossValidation
 
-    load_plugins(recipe.plugins)
     study = CrossValidation(recipe.trainer_config(), recipe.cv, write_page=write_study_page)
-    return study, TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon)
+    return study, TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
+
+
+@contextmanager
+def _carrying_out(study: CrossValidation, recipe: CrossValidationRecipe) -> Iterator[None]:
+    """Meanwhile the study's folds go to the executor of the recipe, where it names one."""
+    if recipe.executor == "here":
+        yield
+        return
+    from ohlcv_factory.runtime.threads import thread_count
+    from ohlcv_factory.studies.cross_validation import on_executor
+    from ohlcv_factory.studies.executor.protocol import open_executor
+
+    threads = thread_count()
+    with open_executor(recipe.executor, workers=recipe.workers, threads=threads, address=recipe.address) as executor:
+        study.run_folds = on_executor(executor)
+        yield
 
 
 def _block_row(entry: dict[str, Any]) -> tuple[Any, ...]:

@@ -22,9 +22,7 @@ def ensemble(
         str | None, typer.Option("--members", help="Models by name, of any families: lightgbm,lstm,patchtst,logistic")
     ] = None,
     dataset: options.Dataset = None,
-    symbol: Annotated[
-        str | None, typer.Option("--symbol", help="One symbol of the dataset; default: one ensemble on all of them.")
-    ] = None,
+    symbol: options.OneSymbol = None,
     horizon: options.Horizon = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import model_validator
 
 from ohlcv_factory.config import Document, Layers, PathSetting, Settings, read_yaml, setting
 from ohlcv_factory.dataset.settings import DatasetConfig
@@ -47,9 +49,22 @@ class TrainRecipe(TrainerConfig):
 
 
 class CrossValidationRecipe(TrainRecipe):
-    """`cv`: what `train` takes, and how the train part is divided into folds."""
+    """`cv`: what `train` takes, how the train part is divided into folds, and what carries them out."""
 
     cv: CrossValidationConfig = CrossValidationConfig()
+    executor: Literal["here", "local", "ray"] = setting(
+        "here", "Fold by fold in this process, in processes of this machine, or on a Ray cluster."
+    )
+    address: str | None = setting(None, "HOST:PORT of the head of a Ray cluster; none starts one here.")
+    workers: int | None = setting(None, "Folds at once; none: as many as cores and memory allow.", ge=1)
+
+    @model_validator(mode="after")
+    def _refuse_idle_keys(self) -> Self:
+        """Keys of an executor are refused where there is none."""
+        for name in ("address", "workers"):
+            if self.executor == "here" and getattr(self, name) is not None:
+                raise ValueError(f"{name}: folds are done in this process; give executor: local or ray")
+        return self
 
 
 class EnsembleRecipe(EnsembleConfig):

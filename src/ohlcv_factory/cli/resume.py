@@ -38,7 +38,7 @@ def resume(
     if (run / "config" / "study.yaml").is_file():
         from ohlcv_factory.cli.cv import resume_cv
 
-        return resume_cv(run, dataset, as_json)
+        return resume_cv(run, dataset, plugins, as_json)
     if is_ensemble(run):
         from ohlcv_factory.cli.ensemble import resume_ensemble
 

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 def train(
     model: Annotated[str | None, typer.Option("--model", help="Model name, see `models list`.")] = None,
     dataset: options.Dataset = None,
-    symbol: Annotated[
-        str | None, typer.Option("--symbol", help="One symbol of the dataset; default: one model on all of them.")
-    ] = None,
+    symbol: options.OneSymbol = None,
     horizon: options.Horizon = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,

@@ -62,10 +62,6 @@ class Predictions:
         parts = {name: getattr(self, name)[rows] for name in arrays if getattr(self, name) is not None}
         return Predictions(symbols=self.symbols, horizon=self.horizon, **parts)
 
-    def decided_by(self, rule: DecisionRule) -> Predictions:
-        """The same probabilities with the decisions of another rule."""
-        return replace(self, decision=rule.decide(self.probabilities), sets=rule.sets(self.probabilities))
-
     @classmethod
     def concat(cls, pieces: Sequence[Predictions]) -> Predictions:
         """The rows of several predictions of the same symbols and horizon, one after the other.
@@ -82,6 +78,10 @@ class Predictions:
                 )
             columns[field.name] = np.concatenate(values) if arrays[0] else values[0]
         return cls(**columns)
+
+    def decided_by(self, rule: DecisionRule) -> Predictions:
+        """The same probabilities with the decisions of another rule."""
+        return replace(self, decision=rule.decide(self.probabilities), sets=rule.sets(self.probabilities))
 
     def side(self) -> np.ndarray:
         """The decision as a wanted position: -1, 0, +1, int8 `(n,)`."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.errors import DataError, UsageError
+from ohlcv_factory.errors import DataError, FactoryError, UsageError
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 from ohlcv_factory.runtime.clock import Clock, system_clock
@@ -25,6 +25,8 @@ from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.formats import read_json, write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.studies.drift import drift_curve, plot_drift
+from ohlcv_factory.studies.executor.job import JobSpec
+from ohlcv_factory.studies.executor.protocol import Executor, run_jobs
 from ohlcv_factory.studies.fold_job import (
     FOLDS_FOLDER,
     FoldResult,
@@ -56,6 +58,9 @@ from ohlcv_factory.training.settings import TrainerConfig
 FOLDS = "folds.json"
 METRICS = Path("metrics") / "metrics.json"
 DRIFT = Path("plots") / "drift.png"
+
+DETAILS = ("baselines", "breakdown")
+"""What `metrics.json` leaves to the `scores.json` of each fold."""
 
 RunFolds = Callable[[Sequence[FoldSpec]], object]
 """Carries out the jobs of folds (`fold_job.run_fold`), in any order and anywhere that sees the study's folder."""
@@ -115,6 +120,21 @@ def cross_validate(
     """
     study = CrossValidation(config, cv, run_folds=run_folds, write_page=write_page, clock=clock)
     return study.run(container)
+
+
+def on_executor(executor: Executor) -> RunFolds:
+    """Folds as jobs of an open executor, for `cross_validate(…, run_folds=…)`.
+
+    The study then also holds `jobs/<id>/`, see `executor.work`. A fold that fails raises its error as FactoryError.
+    """
+
+    def run(specs: Sequence[FoldSpec]) -> None:
+        results = run_jobs(executor, [JobSpec.made("fold", **spec) for spec in specs])
+        failed = [result.error for result in results if result.error]
+        if failed:
+            raise FactoryError(failed[0]["what"], where=failed[0]["where"], help=failed[0]["help"])
+
+    return run
 
 
 class CrossValidation:
@@ -194,7 +214,8 @@ class CrossValidation:
         recipe = {
             **artifacts.repeatable_config(self.config, self.model),
             "dataset": container.origin,
-            "plugins": [record["place"] for record in container.data_spec["plugins"]],
+            "symbol": container.symbol,
+            "plugins": artifacts.plugin_files(self.model, container),
             "threads": self.model.threads,
             "cv": self.cv.plain(),
         }
@@ -245,7 +266,7 @@ class CrossValidation:
         ledger = Ledger.in_folder(self.config.experiments_folder, self.clock)
         folder = fold_folder(spec)
         run_id = f"{Path(spec['study']).name}/{folder.name}"
-        if any(entry["run_id"] == run_id for entry in ledger.entries()):
+        if ledger.knows_fit(run_id):
             return
         ledger.record(
             "fit",
@@ -272,7 +293,7 @@ class CrossValidation:
         metrics = self._metrics(results, scores, folds)
         write_json(folder / METRICS, metrics)
         entries = [entry for result in results for entry in result.blocks]
-        shares = class_shares(folds.container, folds.rows)
+        shares = class_shares(folds.container, folds.container.rows("train", scored=True))
         plot_drift(folder / DRIFT, entries, drift_curve(paths[0].predictions, shares))
         if self.write_page is not None:
             self.write_page(folder)
@@ -293,7 +314,7 @@ class CrossValidation:
             "scheme": self.cv.scheme,
             "rows": {"train": len(folds.rows), "covered": len(folds.covered())},
             "folds": [{"fold": result.number, **fit_facts(result)} for result in results],
-            "blocks": [{name: value for name, value in entry.items() if name != "baselines"} for entry in entries],
+            "blocks": [{name: value for name, value in entry.items() if name not in DETAILS} for entry in entries],
             "summary": summary(entries),
             "stability": block_stability(entries),
             "out_of_fold": paths,

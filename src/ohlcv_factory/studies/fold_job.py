@@ -32,6 +32,7 @@ from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.digests import file_digest, folder_digests, value_digest
 from ohlcv_factory.storage.formats import read_json, write_json
+from ohlcv_factory.studies.executor.job import plugins_digest
 from ohlcv_factory.studies.fold_scores import block_scores
 from ohlcv_factory.studies.folds import TrainFolds, same_rows
 from ohlcv_factory.studies.settings import CrossValidationConfig
@@ -45,7 +46,8 @@ FOLDS_FOLDER = "folds"
 PREDICTIONS, SCORES, FIT, TIME = "predictions.parquet", "scores.json", "fit.json", "time.json"
 
 FoldSpec = dict[str, Any]
-"""`config` (trainer, cross_validation, fold), `digests` (data, rows), `study`, `dataset`, `plugins`, `threads`: plain JSON."""
+"""Plain JSON, what `executor.job.JobSpec.made("fold", …)` takes: `config` (trainer, symbol, cross_validation, fold),
+`digests` (data, rows, plugins), `study`, `dataset`, `plugins`, `threads`."""
 
 
 @dataclass(frozen=True)
@@ -80,15 +82,18 @@ def fold_spec(
     config: TrainerConfig, cv: CrossValidationConfig, folds: TrainFolds, fold: int, study: Path, *, threads: int
 ) -> FoldSpec:
     """The job of one fold (from 1). `config` is complete: the sizes that a preset chose here hold everywhere."""
-    container = folds.container
+    container, model = folds.container, config.create_model()
     left_out = ("output_dir", "experiment_name")  # they decide nothing
+    plugins = tuple(str(Path(file).resolve()) for file in artifacts.plugin_files(model, container))
+    own = {"plugins": plugins_digest(plugins)} if plugins else {}
+    rows = folds.part(folds.folds[fold - 1]).row_digest()
     trainer = {name: value for name, value in config.plain().items() if name not in left_out}
     return {
-        "config": {"trainer": trainer, "cross_validation": cv.plain(), "fold": fold},
-        "digests": {"data": container.fingerprint, "rows": folds.part(folds.folds[fold - 1]).row_digest()},
+        "config": {"trainer": trainer, "symbol": container.symbol, "cross_validation": cv.plain(), "fold": fold},
+        "digests": {"data": container.fingerprint, "rows": rows, **own},
         "study": str(study.resolve()),
         "dataset": None if container.origin is None else str(Path(container.origin).resolve()),
-        "plugins": [record["place"] for record in container.data_spec["plugins"]],
+        "plugins": list(plugins),
         "threads": threads,
     }
 
@@ -137,8 +142,8 @@ def _dataset(spec: Mapping[str, Any]) -> TimeSeriesDataContainer:
             "the dataset of this study is not on disk.", help="build it with `data build`, or run in process"
         )
     load_plugins(tuple(spec["plugins"]))
-    horizon = spec["config"]["trainer"]["horizon"]
-    container = TimeSeriesDataContainer.from_dataset(spec["dataset"], horizon)
+    horizon, symbol = spec["config"]["trainer"]["horizon"], spec["config"]["symbol"]
+    container = TimeSeriesDataContainer.from_dataset(spec["dataset"], horizon, symbol=symbol)
     if container.fingerprint != spec["digests"]["data"]:
         raise VerificationError(
             "the dataset is not the one that the study began with.", where=spec["dataset"], help="start a new study"
@@ -158,7 +163,8 @@ def _fill(folder: Path, spec: Mapping[str, Any], container: TimeSeriesDataContai
     same_rows(part, spec["digests"]["rows"], number)
     fit = fit_pipeline(config, part)
     predictions = fit.pipeline.predict(part, part.rows("val"))
-    scores = [block_scores(folds, fold, group, predictions, seed=config.random_seed) for group in fold.groups]
+    seed, rule = config.random_seed, fit.pipeline.rule
+    scores = [block_scores(folds, fold, group, predictions, seed=seed, rule=rule) for group in fold.groups]
     atomic.write_with(folder / PREDICTIONS, predictions.frame.write_parquet)
     write_json(folder / SCORES, scores)
     write_json(folder / FIT, _fit_facts(fit))
@@ -180,6 +186,7 @@ def _fit_facts(fit: Fit) -> dict[str, Any]:
         "rows": fit.row_counts,
         "columns": list(pipeline.columns),
         "calibrator": pipeline.calibrator.plain(),
+        "decision": pipeline.rule.words,
         "notes": list(fit.notes),
     }
 

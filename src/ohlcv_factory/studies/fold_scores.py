@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ohlcv_factory.evaluation.decisions import DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.evaluation.stability import log_loss_skill, stability, summarised
 from ohlcv_factory.runtime.clock import time_text
@@ -27,15 +28,17 @@ Entry = Mapping[str, Any]
 """Scores of one tested block, as `block_scores` makes them."""
 
 
-def block_scores(folds: TrainFolds, fold: Fold, group: int, predictions: Predictions, *, seed: int) -> dict[str, Any]:
+def block_scores(
+    folds: TrainFolds, fold: Fold, group: int, predictions: Predictions, *, seed: int, rule: DecisionRule
+) -> dict[str, Any]:
     """One block of a fold, scored beside the baselines as a part of a run is, JSON-ready.
 
     `predictions` are those of all rows that the fold tests. The baseline's class shares are those of the fold's training rows.
     """
     rows, container = folds.block(fold, group), folds.container
     own = predictions.take(np.searchsorted(folds.tested(fold), rows))
-    train = folds.rows[fold.train_rows]
-    scores = score_rows("block", own, container, rows, train, seed=seed)
+    train = folds.learnt(fold)
+    scores = score_rows("block", own, container, rows, train, seed=seed, rule=rule)
     skill, interval = log_loss_skill(own, class_shares(container, train), container.labels.uniqueness[rows], seed=seed)
     times = container.index["time_ns"][rows]
     return {

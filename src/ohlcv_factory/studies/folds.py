@@ -52,6 +52,12 @@ class TrainFolds:
         code[self.rows[fold.train_rows]], code[self.rows[fold.test_rows]] = TRAIN, HELD_OUT
         return self.container.with_split(code)
 
+    def learnt(self, fold: Fold) -> np.ndarray:
+        """The scored rows of the container that a fold learns from, ascending."""
+        rows = self.rows[fold.train_rows]
+        scored: np.ndarray = rows[self.container.labels.scored[rows]]
+        return scored
+
     def tested(self, fold: Fold) -> np.ndarray:
         """The rows of the container that a fold predicts, ascending."""
         tested: np.ndarray = self.rows[fold.test_rows]

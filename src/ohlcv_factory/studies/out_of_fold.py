@@ -72,4 +72,6 @@ def out_of_fold(folds: TrainFolds, results: Sequence[FoldResult], path: Sequence
 
 def path_scores(name: str, found: OutOfFold, folds: TrainFolds, *, seed: int) -> Scores:
     """One path scored as a whole; its class-prior baseline knows the shares of all train rows."""
-    return score_rows(name, found.predictions, folds.container, folds.covered(), folds.rows, seed=seed)
+    container = folds.container
+    train = container.rows("train", scored=True)
+    return score_rows(name, found.predictions, container, folds.covered(), train, seed=seed, rule=None)

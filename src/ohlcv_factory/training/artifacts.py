@@ -109,7 +109,7 @@ def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, contain
         **repeatable_config(config, model),
         "dataset": container.origin,
         "symbol": container.symbol,
-        "plugins": _plugin_files(model, container),
+        "plugins": plugin_files(model, container),
         "threads": model.threads,
     }
     write_settings(folder / "config" / "training_config.yaml", recipe)
@@ -123,7 +123,7 @@ def write_start(folder: Path, settings: Mapping[str, Any], container: TimeSeries
 
 
 def write_model_config(folder: Path, model: BaseModel) -> None:
-    """`model_config.yaml`: the model with every hyper-parameter, and the code that it comes from where it is not built in."""
+    """`model_config.yaml`: every hyper-parameter, what the machine chose, and where a model of the user's own comes from."""
     facts = {"model_name": model.name, "model_family": model.family, "seed": model.seed, **model.config.plain()}
     chosen = chosen_for_machine(model)
     facts |= {"chosen_for_machine": chosen} if chosen else {}
@@ -132,7 +132,7 @@ def write_model_config(folder: Path, model: BaseModel) -> None:
     write_settings(folder / MODEL_CONFIG, facts)
 
 
-def _plugin_files(model: BaseModel, container: TimeSeriesDataContainer) -> list[str]:
+def plugin_files(model: BaseModel, container: TimeSeriesDataContainer) -> list[str]:
     """The files that a recipe must name again: those of the columns and of the model."""
     records = [PluginRecord.from_plain(record) for record in container.data_spec["plugins"]]
     origins = [*(record.origin for record in records), ModelRegistry.origin(model.name)]
