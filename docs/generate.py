@@ -91,7 +91,7 @@ def model_table() -> str:
     rows = []
     for name, entry in builtin_entries().items():
         spec = ModelRegistry.model_class(name).input_spec
-        fed = f"`{spec.feature_set}`, {spec.scaling}"
+        fed = "predictions of its members" if spec.is_ensemble else f"`{spec.feature_set}`, {spec.scaling}"
         rows.append((f"`{name}`", entry.family, entry.extra or "-", fed, entry.description))
     return markdown(header, rows)
 

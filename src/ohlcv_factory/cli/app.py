@@ -23,6 +23,7 @@ from ohlcv_factory.cli import (
     data,
     demo,
     doctor,
+    ensemble,
     evaluate,
     features,
     models,
@@ -72,6 +73,7 @@ application.command("new-model")(new_model.new_model)
 application.add_typer(config.application, name="config")
 application.command("train")(train.train)
 application.command("cv")(cv.cv)
+application.command("ensemble")(ensemble.ensemble)
 application.command("resume")(resume.resume)
 application.command("evaluate")(evaluate.evaluate)
 application.command("predict")(predict.predict)

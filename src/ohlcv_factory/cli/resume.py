@@ -17,6 +17,7 @@ from ohlcv_factory.cli.console import emit
 
 if TYPE_CHECKING:
     from ohlcv_factory.studies.cross_validation import CrossValidation
+    from ohlcv_factory.studies.ensembling import EnsembleTrainer
     from ohlcv_factory.training.trainer import Trainer
 
 
@@ -29,7 +30,7 @@ def resume(
     """Complete a run or study that was killed, interrupted or has failed, in its own folder and from its own settings.
 
     A network continues from its newest checkpoint to the bytes of an uninterrupted run; other models train again. Of a
-    cross-validation the finished folds stay and the others are fitted.
+    cross-validation or an ensemble the finished folds stay and the others are fitted.
     """
     from ohlcv_factory.runtime.threads import set_threads
 
@@ -38,7 +39,10 @@ def resume(
         from ohlcv_factory.cli.cv import resume_cv
 
         return resume_cv(run, dataset, plugins, as_json)
+    if is_ensemble(run):
+        from ohlcv_factory.cli.ensemble import resume_ensemble
 
+        return resume_ensemble(run, dataset, plugins, as_json)
     from ohlcv_factory.cli.recipes import read_train_recipe
     from ohlcv_factory.cli.train import result_text, result_values
     from ohlcv_factory.errors import UsageError
@@ -67,8 +71,16 @@ def resume(
     emit(result_values(result), result_text(result), as_json)
 
 
+def is_ensemble(run: Path) -> bool:
+    """Whether a run's recipe is that of an ensemble."""
+    from ohlcv_factory.config import read_yaml
+
+    recipe = run / "config" / "training_config.yaml"
+    return recipe.is_file() and "members" in read_yaml(recipe).values
+
+
 @contextmanager
-def told_how_to_resume(work: Trainer | CrossValidation) -> Iterator[None]:
+def told_how_to_resume(work: Trainer | CrossValidation | EnsembleTrainer) -> Iterator[None]:
     """End on SIGTERM as on Ctrl-C: the run or study is marked INTERRUPTED, and the command that continues it is printed."""
     try:
         with interrupted_by_sigterm():

@@ -41,7 +41,8 @@ def train(
 
     set_threads(threads)
 
-    from ohlcv_factory.cli.recipes import read_train_recipe
+    from ohlcv_factory.cli.ensemble import run_ensemble
+    from ohlcv_factory.cli.recipes import names_ensemble, read_ensemble_recipe, read_train_recipe
     from ohlcv_factory.errors import UsageError
 
     flags = {
@@ -58,6 +59,8 @@ def train(
         "random_seed": seed,
         "threads": threads,
     }
+    if names_ensemble(config, overrides, flags):
+        return run_ensemble(read_ensemble_recipe(config, overrides, flags, None, feature_sets), dry_run, as_json)
     recipe, _, _ = read_train_recipe(config, overrides, flags, feature_sets)
     set_threads(recipe.threads)
     if recipe.dataset is None:

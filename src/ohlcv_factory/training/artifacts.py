@@ -38,6 +38,7 @@ from ohlcv_factory.training.bundle import (
     SELECTION,
     TRAINING_RANGE,
 )
+from ohlcv_factory.training.ensemble import FittedEnsemble
 from ohlcv_factory.training.fitting import Fit
 from ohlcv_factory.training.importance import importance_frame
 from ohlcv_factory.training.machine import chosen_for_machine
@@ -113,8 +114,12 @@ def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, contain
     }
     write_settings(folder / "config" / "training_config.yaml", recipe)
     write_model_config(folder, model)
-    start = {"data_fingerprint": container.fingerprint, "settings": repeatable_config(config, model)}
-    write_json(folder / START, start)
+    write_start(folder, repeatable_config(config, model), container)
+
+
+def write_start(folder: Path, settings: Mapping[str, Any], container: TimeSeriesDataContainer) -> None:
+    """Data and settings that a run begins with: what a resume is checked by."""
+    write_json(folder / START, {"data_fingerprint": container.fingerprint, "settings": settings})
 
 
 def write_model_config(folder: Path, model: BaseModel) -> None:
@@ -147,6 +152,22 @@ def write_feature_config(
         "columns": list(pipeline.columns),
         "scaling": spec.scaling,
         "layout": spec.layout,
+        "data": container.data_spec,
+    }
+    write_settings(folder / FEATURE_CONFIG, facts)
+
+
+def write_ensemble_features(
+    folder: Path, ensemble: FittedEnsemble, places: Mapping[str, list[str]], container: TimeSeriesDataContainer
+) -> None:
+    """`feature_config.yaml` of an ensemble: columns of all members, and where each member's bundles lie in the run."""
+    facts = {
+        "feature_set": "those of the members",
+        "columns": list(ensemble.columns),
+        "scaling": "by member",
+        "layout": ensemble.model.input_spec.layout,
+        "members": {name: list(found) for name, found in places.items()},
+        "context": list(ensemble.context),
         "data": container.data_spec,
     }
     write_settings(folder / FEATURE_CONFIG, facts)
@@ -232,11 +253,13 @@ def write_plots(folder: Path, fit: Fit, evaluation: Mapping[str, Any]) -> None:
         plot_feature_importance(plots / "feature_importance.png", frame)
 
 
-def write_manifest(folder: Path, config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer) -> None:
+def write_manifest(
+    folder: Path, config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer, *, kind: str = "run"
+) -> None:
     """`manifest.json`, written last: its presence means that the run is complete."""
     manifest = {
         "format": RUN_SCHEMA_VERSION,
-        "kind": "run",
+        "kind": kind,
         "created_by": f"ohlcv-model-factory {__version__}",
         "run_id": folder.name,
         "model": config.model_name,

@@ -123,12 +123,23 @@ def input_columns(config: TrainerConfig, model: BaseModel, container: TimeSeries
     or VerificationError (76) where a plugin that made columns of the container is not loaded, or is another one; UsageError
     (2) for a set that cannot be resolved, and for computed columns where only raw ones can be read.
     """
+    refuse_ensemble(model)
     require(PluginRecord.from_plain(record) for record in container.data_spec["plugins"])
     chosen = config.feature_set or model.input_spec.feature_set
     if not model.input_spec.padded:
         return resolve(chosen, container.feature_names, config.feature_sets)
     _refuse_other_than_bars(config, model, select(feature_set(chosen, config.feature_sets)))
     return resolve(chosen, container.raw_names, config.feature_sets)
+
+
+def refuse_ensemble(model: BaseModel) -> None:
+    """Raise UsageError (2) for a model on predictions: features alone are nothing to it."""
+    if model.input_spec.is_ensemble:
+        raise UsageError(
+            f"model {model.name!r} learns from out-of-fold predictions of other models, not from features.",
+            where="model_name",
+            help=f"ohlcv-factory ensemble --method {model.name} --members A,B …, or studies.ensembling.train_ensemble",
+        )
 
 
 def _refuse_other_than_bars(config: TrainerConfig, model: BaseModel, asked: tuple[str, ...]) -> None:
