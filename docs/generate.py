@@ -101,7 +101,7 @@ def preset_table() -> str:
     rows = []
     for name in builtin_entries():
         config = ModelRegistry.model_class(name).Config()
-        if isinstance(config, NetworkConfig):
+        if isinstance(config, NetworkConfig) and builtin_entries()[name].extra == "neural":
             spec, small = config.plain(), config.model_copy(update={"preset": "small"}).for_machine(False).plain()
             changed = [key for key in spec if spec[key] != small[key] and key not in (*SMALL, "preset")]
             rows.append((f"`{name}`", *(words(values, changed) for values in (spec, small))))
