@@ -26,8 +26,10 @@ import full_catalogue
 import indicator_columns
 import indicator_peers
 import mamba_block
+import purged_splits
 import raw_to_dataset
 import start_up
+import study_workers
 import ten_million_bars
 import trading_simulation
 import training_loop
@@ -41,6 +43,7 @@ ROWS: dict[int | str, Any] = {
     3: full_catalogue,
     4: triple_barrier_labels,
     5: causal_wavelets,
+    6: purged_splits,
     7: trading_simulation,
     8: raw_to_dataset,
     9: ten_million_bars,
@@ -49,6 +52,7 @@ ROWS: dict[int | str, Any] = {
     12: mamba_block,
     13: fit_overhead,
     15: start_up,
+    17: study_workers,
     "first_touch": first_touch_mapping,
 }
 """The rows of the specification by number, others by name."""
@@ -66,7 +70,10 @@ OURS = (
     "catboost",
     "torch",
 )
-PEERS = ("numpy", "numba", "pandas", "polars", "pandas-ta", "ml4t-engineer", "PyWavelets", "vectorbt")
+PEERS = (
+    *("numpy", "numba", "pandas", "polars", "pandas-ta", "ml4t-engineer", "PyWavelets", "vectorbt"),
+    *("skfolio", "purgedcv"),
+)
 HEADER = ("row", "work", "wall", "CPU", "peak", "peer", "wall", "CPU", "ratio wall", "ratio CPU", "reach")
 
 

@@ -91,7 +91,7 @@ def model_table() -> str:
     rows = []
     for name, entry in builtin_entries().items():
         spec = ModelRegistry.model_class(name).input_spec
-        fed = f"`{spec.feature_set}`, {spec.scaling}"
+        fed = "predictions of its members" if spec.is_ensemble else f"`{spec.feature_set}`, {spec.scaling}"
         rows.append((f"`{name}`", entry.family, entry.extra or "-", fed, entry.description))
     return markdown(header, rows)
 
@@ -101,7 +101,7 @@ def preset_table() -> str:
     rows = []
     for name in builtin_entries():
         config = ModelRegistry.model_class(name).Config()
-        if isinstance(config, NetworkConfig):
+        if isinstance(config, NetworkConfig) and builtin_entries()[name].extra == "neural":
             spec, small = config.plain(), config.model_copy(update={"preset": "small"}).for_machine(False).plain()
             changed = [key for key in spec if spec[key] != small[key] and key not in (*SMALL, "preset")]
             rows.append((f"`{name}`", *(words(values, changed) for values in (spec, small))))

@@ -6,9 +6,31 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("repeat", derandomize=True)
 settings.register_profile("search", derandomize=False, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What models keep beside their runs goes to a folder of this session."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACTORY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Tiny random checkpoints under the names that the foundation models ask for by default, found for the whole session."""
+    import checkpoints
+
+    folder = checkpoints.fill(tmp_path_factory.mktemp("shelf"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACTORY_CHECKPOINTS", str(folder))
+        yield folder

@@ -265,8 +265,8 @@ def test_a_field_carries_its_search_range_and_source() -> None:
 def test_later_layers_win_and_each_key_knows_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACTORY_MODEL__MAX_DEPTH", "3")
     monkeypatch.setenv("FACTORY_SHUFFLE", "true")
-    monkeypatch.setenv("FACTORY_DEBUG", "1")
-    monkeypatch.setenv("FACTORY_TOKEN", "secret")
+    for name in ("DEBUG", "TOKEN", "CHECKPOINTS", "CACHE"):  # not settings of a recipe
+        monkeypatch.setenv(f"FACTORY_{name}", "other")
     recipe = parse_yaml("mode: max\nmodel: {max_depth: 1, eta: 0.1}\n", where="recipe.yaml")
     user = parse_yaml("model: {max_depth: 2, eta: 0.2}\n", where="user.yaml")
     layers = Layers.merge([recipe, user], ["model.eta=1e-3", "horizons=[1, 2]"], {"out": "a", "model.eta": None})

@@ -31,7 +31,10 @@ HEAVY = frozenset(
     {"pandas", "sklearn", "skops", "torch", "xgboost", "lightgbm", "catboost", "matplotlib", "mlflow", "optuna", "ray"}
     | {"pandas_market_calendars", "transformers", "chronos", "safetensors", "tqdm", "gym_anytrading"}
 )
-NETWORKS = ("models/_torch/", "models/neural/", "models/transformer/", "models/linear/", "models/state_space/")
+NETWORKS = (
+    *("models/_torch/", "models/neural/", "models/transformer/", "models/linear/", "models/state_space/"),
+    *("models/_foundation/", "models/foundation/"),
+)
 """Networks are classes of torch: these modules load it, and so only functions and they themselves may import them."""
 DOOR_OF_NETWORKS = "ohlcv_factory.models.networks"
 """Importing it loads nothing, but a name from it loads torch."""

@@ -335,7 +335,7 @@ def _environment_settings() -> list[tuple[str, str]]:
 
     A name that is not all capitals is taken as it is, for keys that hold one: `FACTORY_model__C=0.5`.
     """
-    reserved = {f"{ENVIRONMENT_PREFIX}TOKEN", f"{ENVIRONMENT_PREFIX}DEBUG"}
+    reserved = {f"{ENVIRONMENT_PREFIX}{name}" for name in ("TOKEN", "DEBUG", "CHECKPOINTS", "CACHE")}
     return [
         (_environment_key(name.removeprefix(ENVIRONMENT_PREFIX)), value)
         for name, value in sorted(os.environ.items())

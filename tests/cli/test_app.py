@@ -29,7 +29,7 @@ def test_an_interrupt_leaves_130_and_a_run_that_says_so(dataset, tmp_path, monke
     ("arguments", "says"),
     [
         (["trian"], "No such command 'trian'"),
-        (["train", "--modell", "svm"], "No such option: --modell"),
+        (["train", "--modell", "svm"], "--modell"),
         (["data", "build"], "data build needs --out DIR"),
         (["data", "build", "--out", "new"], "no bar file was named"),
     ],

@@ -17,7 +17,7 @@ from ohlcv_factory.training import plan
 
 pytest.importorskip("torch")
 FOLDER = Path(__file__).parents[2] / "configs" / "models"
-NETWORKS = {name for name, entry in ModelRegistry.entries().items() if "torch" in entry.requires}
+NETWORKS = {name for name, entry in ModelRegistry.entries().items() if entry.extra == "neural"}
 OF_RAW_BARS = ("log_open_change", "log_high_change", "log_low_change", "log_return_1", "log_volume_change")
 """The columns of the models that read raw bars."""
 RECIPES = sorted(path for path in FOLDER.glob("*.yaml") if read_yaml(path).values["model_name"] in NETWORKS)

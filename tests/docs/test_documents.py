@@ -21,10 +21,12 @@ PAGES = (
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/cluster.md",
     "docs/data.md",
     "docs/decisions.md",
     "docs/dialects.md",
     "docs/features.md",
+    "docs/foundation.md",
     "docs/glossary.md",
     "docs/labels.md",
     "docs/networks.md",
@@ -32,6 +34,7 @@ PAGES = (
     "docs/own_features.md",
     "docs/refused_keys.md",
     "docs/sessions.md",
+    "docs/studies.md",
 )
 LINK = re.compile(r"\]\((?!http)([^)#]+)\)")
 ENTRY = re.compile(r"`([a-z0-9_]+)`")

@@ -116,7 +116,7 @@ def test_reliability_is_tabled_by_group(case):
     predictions, markets, portfolio = case
     grouping = groupings(predictions, portfolio, markets, cuts_of(predictions, markets))["session"]
     table = reliability_table(predictions, grouping)
-    assert sum(each["rows"] for each in table.values()) == HOURS
+    assert sum(each["rows"] for group in table.values() for each in group["reliability"]) == HOURS
     asia = predictions.take(grouping.rows == 0)
     hit = float((asia.truth == asia.decision).mean())
     # every probability of the decided class is 0.8, which lies in bin 12 of 15

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -106,17 +107,24 @@ def test_sets_of_mapie_stand_frozen():
     assert rule.largest_score == pytest.approx(0.9487383, abs=1e-7)
 
 
-@pytest.fixture
-def drift(make_predictions):
-    """A split rule fitted before the drift, predictions of rows through it, and when rows close and labels are known."""
+@cache
+def through_a_drift():
+    """A split rule fitted before the drift, and probabilities and truth of 2,000 rows before and 8,000 after it."""
     X, truth = features_and_classes(2000, 1)
     model = ModelRegistry.create("logistic")
     model.fit(X[:1000], truth[:1000])
     rule = fit_conformal(model.predict(X[1000:]).class_probabilities, truth[1000:], 0.8)
     calm_X, calm = features_and_classes(2000, 5)
     turned_X, turned = features_and_classes(8000, 6, shift=1.7)
-    found = make_predictions(np.full(10_000, NEUTRAL), np.concatenate([calm, turned]))
     probabilities = model.predict(np.concatenate([calm_X, turned_X])).class_probabilities
+    return rule, probabilities, np.concatenate([calm, turned])
+
+
+@pytest.fixture
+def drift(make_predictions):
+    """That rule, its predictions, and when rows close and labels are known."""
+    rule, probabilities, truth = through_a_drift()
+    found = make_predictions(np.full(10_000, NEUTRAL), truth)
     close = found.index["time_ns"] + HOUR
     return rule, replace(found, raw=probabilities, probabilities=probabilities), close, close + 5 * HOUR
 

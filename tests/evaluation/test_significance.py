@@ -10,7 +10,7 @@ from ohlcv_factory.evaluation.significance import (
     bootstrap_means,
     default_block_length,
     draw_blocks,
-    paired_difference,
+    paired_differences,
     wilson_interval,
 )
 
@@ -110,7 +110,7 @@ def test_several_statistics_of_the_same_columns_come_from_the_same_resamples():
 def test_what_moves_both_cancels_in_a_paired_difference():
     generator = np.random.default_rng(8)
     market, own = generator.normal(0, 5, (400, 1)), generator.normal(0, 0.1, (400, 1))
-    found = paired_difference(market + own + 0.5, market, first_column)
+    found = paired_differences(market + own + 0.5, market, {"mean": first_column})["mean"]
     assert found.value == pytest.approx(0.5 + own.mean())
     assert 0.48 < found.interval.low < found.value < found.interval.high < 0.52
     alone = bootstrap_interval(market + own + 0.5, first_column)
@@ -119,9 +119,9 @@ def test_what_moves_both_cancels_in_a_paired_difference():
 
 def test_a_series_does_not_differ_from_itself():
     values = np.random.default_rng(9).normal(size=(50, 1))
-    assert paired_difference(values, values, first_column) == (0.0, (0.0, 0.0))
+    assert paired_differences(values, values, {"mean": first_column}) == {"mean": (0.0, (0.0, 0.0))}
 
 
 def test_rows_that_do_not_pair_are_refused():
     with pytest.raises(DataError, match=r"the same rows twice, got shapes \(3, 1\) and \(4, 1\)"):
-        paired_difference(np.zeros((3, 1)), np.zeros((4, 1)), first_column)
+        paired_differences(np.zeros((3, 1)), np.zeros((4, 1)), {"mean": first_column})

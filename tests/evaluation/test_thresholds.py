@@ -77,6 +77,7 @@ def test_no_position_is_held_over_rows_that_are_not_given(make_market, make_pred
     calm[600:700] = 0.2  # a boom that lies outside of the rows
     market = make_market(calm, fee_bps=20.0)
     whole = outlook(make_predictions, calm, knows=0.75)
+    whole.probabilities[596:600] = (0.0, 0.01, 0.99)  # whoever holds these into it, earns it
     rows = np.r_[0:600, 700:HOURS]
     found = fit_thresholds(whole.take(rows), [market])
     apart = [whole.take(slice(0, 600)), whole.take(slice(700, HOURS))]

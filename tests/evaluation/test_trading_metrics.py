@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from ohlcv_factory.evaluation.significance import RESAMPLES, TAILS, draw_blocks
-from ohlcv_factory.evaluation.trading import simulate_all
+from ohlcv_factory.evaluation.trading import TRADE_DTYPE, simulate_all
 from ohlcv_factory.evaluation.trading_metrics import (
+    TradedPath,
     break_even_cost_bps,
     max_drawdown,
     profit_factor,
@@ -77,6 +78,14 @@ def test_resampled_drawdowns_are_those_of_the_sessions_put_in_that_order(portfol
         days = np.concatenate([np.arange(*ends) % 40 for ends in zip(firsts, pasts, strict=True)])
         deepest.append(max_drawdown(np.concatenate([sessions[day] for day in days])))
     assert trading_intervals(path, seed=9)["max_drawdown"] == pytest.approx(np.quantile(deepest, TAILS), abs=1e-12)
+
+
+def test_a_fall_inside_one_session_is_a_drawdown_in_any_order_of_sessions():
+    # 40 sessions that rise by 3 and fall by 2: no order of them falls deeper than one of them alone
+    nothing = np.zeros(0, TRADE_DTYPE)
+    net, session = np.tile([3.0, -2.0], 40), np.repeat(np.arange(40), 2)
+    path = TradedPath(np.ones(40), 252.0, net, session, nothing, np.zeros(0), np.zeros(0, np.int64), 80)
+    assert trading_intervals(path)["max_drawdown"] == (-2.0, -2.0)
 
 
 def test_trades_count_in_the_session_in_which_they_end(portfolio):

@@ -11,9 +11,10 @@ import pytest
 from command_line import fresh
 
 from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.testing.models import small_settings
 
 QUICK = ("logistic", "lightgbm", "gru")
-SMALL_NETWORK = ("--set", "model.lookback=16", "--set", "model.max_epochs=2", "--set", "model.windows_per_epoch=1000")
+NETWORKS = sorted(name for name, entry in ModelRegistry.entries().items() if entry.extra == "neural")
 SETTINGS = {
     "logistic": ("--set", "model.max_iter=50"),
     "lightgbm": ("--set", "model.n_estimators=60"),
@@ -21,9 +22,19 @@ SETTINGS = {
     "catboost": ("--set", "model.iterations=60"),
     "random_forest": ("--set", "model.n_estimators=30"),
     "svm": ("--set", "model.max_rows=1000"),
-    **dict.fromkeys(("gru", "lstm", "tcn", "mamba", "tft"), SMALL_NETWORK),
 }
+MODELS = (*SETTINGS, *NETWORKS)
 HEAVY = ("numpy", "pandas", "polars", "sklearn", "scipy", "numba", "talib", "torch", "xgboost", "lightgbm", "catboost")
+
+
+def settings_of(model: str) -> tuple[str, ...]:
+    """Flags of a fit that takes little; networks read the columns that every dataset has, not the raw prices."""
+    if model in SETTINGS:
+        return SETTINGS[model]
+    settings = {**small_settings(model), "batch_size": 128, "max_epochs": 2, "windows_per_epoch": 1000}
+    words = {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
+    flags = (part for key, value in words.items() for part in ("--set", f"model.{key}={value}"))
+    return ("--feature-set", "neural_optimal", *flags)
 
 
 def trained(model: str, dataset: Path, output_dir: Path) -> Path:
@@ -31,12 +42,12 @@ def trained(model: str, dataset: Path, output_dir: Path) -> Path:
     where = ("--dataset", dataset, "--horizon", "5", "--output-dir", output_dir)
     if not ModelRegistry.entry(model).installed:
         pytest.skip(f"{model} needs {ModelRegistry.entry(model).requires}")
-    answer = fresh("train", "--model", model, *where, *SETTINGS[model], "--json")
+    answer = fresh("train", "--model", model, *where, *settings_of(model), "--json")
     return Path(json.loads(answer.stdout)["output_path"])
 
 
 @pytest.mark.parametrize(
-    "model", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in SETTINGS]
+    "model", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in MODELS]
 )
 def test_the_same_command_twice_gives_the_same_predictions(model, dataset, tmp_path):
     first, second = (trained(model, dataset, tmp_path / name / "runs") for name in ("first", "second"))
@@ -45,7 +56,7 @@ def test_the_same_command_twice_gives_the_same_predictions(model, dataset, tmp_p
 
 
 @pytest.mark.parametrize(
-    "model", [pytest.param(name, marks=[] if name in ("lightgbm", "gru") else pytest.mark.slow) for name in SETTINGS]
+    "model", [pytest.param(name, marks=[] if name in ("lightgbm", "gru") else pytest.mark.slow) for name in MODELS]
 )
 def test_predict_on_the_raw_file_gives_the_runs_own_bytes(model, dataset, bar_csv, tmp_path):
     run = trained(model, dataset, tmp_path / "runs")

@@ -16,7 +16,7 @@ from ohlcv_factory.reports.run_report import write_run_report
 from ohlcv_factory.studies.leaderboard import FinishedRun
 
 ALL_SECTIONS = (
-    "asked", "data", "leaderboard", "curves", "decisions", "reliability", "importance", "training", "meaning", "provenance",
+    "asked", "data", "leaderboard", "curves", "decisions", "reliability", "breakdown", "importance", "training", "meaning", "provenance",
 )  # fmt: skip
 VOID = {"meta", "br"}
 
@@ -173,6 +173,20 @@ def test_a_run_of_the_first_version_is_still_reported(run, tmp_path):
     assert "<dt>Acts on</dt><dd>the most probable class</dd>" in html
 
 
+def test_scores_stand_again_by_year_session_and_volatility(run, page):
+    section = page[page.index('<section id="breakdown">') :].partition("</section>")[0]
+    names = re.findall(r'<th scope="row">([^<]+)</th>', section)
+    assert names == [name for groups in run.evaluation["breakdown"].values() for name in groups]
+    assert {"2024", "asia", "outside"} <= set(names) and {"calm", "usual", "wild"} & set(names)
+
+
+def test_the_break_even_cost_stands_beside_the_cost_that_was_paid(run, tmp_path):
+    trading = {**run.evaluation["trading"], "break_even_cost_bps": -1.236, "cost_bps": 4.5}
+    known = replace(run, evaluation={**run.evaluation, "trading": trading})
+    html = write_run_report([known], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<td>−1.24 bp<small>paid 4.50 bp</small></td>" in html
+
+
 def test_undefined_scores_are_dashes(page):
     flat = re.search(r'<tr><th scope="row">always flat</th>.*?</tr>', page)[0]
     assert "<td>–</td>" in flat
@@ -208,6 +222,18 @@ def test_markup_in_names_and_notes_is_inert(copied, tmp_path):
     html = write_run_report([run], tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script" not in html
     assert "<li>&lt;script&gt;alert(1)&lt;/script&gt;</li>" in html
+
+
+def test_a_pretrained_models_card_says_where_its_weights_come_from_and_what_was_verified(copied, page, tmp_path):
+    run = copied()
+    stated = {"name": "amazon/<b>", "path": "/models/bolt", "digest": "ab" * 32, "licence": None, "data_until": None}
+    rewritten(run.path / "metrics" / "training_metrics.json", pretraining=[{**stated, "source": "not known here"}])
+    html = write_run_report([run], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert balanced(html)
+    assert "amazon/&lt;b&gt;, sha256 abababababab…, from /models/bolt" in html
+    assert "not known here" in html and "nobody says (not known here)" in html
+    assert "Verified by the factory" in html and "Not verified: what these weights forecast" in html
+    assert "Not verified" not in page
 
 
 def test_a_model_twice_is_told_apart_by_the_runs_short_id(run, copied, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from markets import COLUMNS, bar_file
 
@@ -10,7 +12,7 @@ from ohlcv_factory.dataset.build import build_dataset
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.dataset.store import write_dataset
-from ohlcv_factory.errors import FactoryWarning, VerificationError
+from ohlcv_factory.errors import FactoryWarning, UsageError, VerificationError
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.studies.executor.protocol import enter_trials
@@ -71,6 +73,11 @@ def test_settings_data_and_seed_make_another_job_and_folders_do_not(container, s
     assert job(output_dir=tmp_path / "x").id == job("elsewhere").id == spec.id
     others = [job(random_seed=1), job(weighting="none"), job(model={}), job(symbol="SYNTH_1"), job(symbol="SYNTH_2")]
     assert len({spec.id, *(other.id for other in others)}) == 6
+
+
+def test_a_container_that_lies_in_memory_only_cannot_go_to_a_worker(container, tmp_path) -> None:
+    with pytest.raises(UsageError, match="a job needs a dataset folder"):
+        training_spec(TrainerConfig(**SETTINGS), replace(container, origin=None), tmp_path / "study")
 
 
 def test_the_run_of_one_symbol_is_named_after_it(container, tmp_path) -> None:

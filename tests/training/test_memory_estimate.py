@@ -20,7 +20,7 @@ from ohlcv_factory.training.memory_estimate import (
 )
 
 torch = pytest.importorskip("torch")
-NETWORKS = [name for name, entry in ModelRegistry.entries().items() if "torch" in entry.requires]
+NETWORKS = [name for name, entry in ModelRegistry.entries().items() if entry.extra == "neural"]
 SMALLEST_STEP = 42
 """Windows of a training step that take as much as scoring 256."""
 

@@ -151,25 +151,23 @@ def breakdown(
 def _scores(
     grouping: Grouping, predictions: Predictions, portfolio: Portfolio, uniqueness: np.ndarray
 ) -> dict[str, dict[str, Any]]:
-    scores = {}
+    scores, curves = {}, reliability_table(predictions, grouping)
     for code, name in enumerate(grouping.names):
         rows = np.flatnonzero((grouping.rows == code) & predictions.scored)
         inside = [bars == code for bars in grouping.bars]
         if len(rows) or any(each.any() for each in inside):
             decided = _decision_scores(predictions.take(rows), uniqueness[rows])
-            scores[name] = jsonable({**decided, **_money_scores(portfolio, inside)})
+            scores[name] = jsonable({**decided, **curves[name], **_money_scores(portfolio, inside)})
     return scores
 
 
 def _decision_scores(predictions: Predictions, uniqueness: np.ndarray) -> dict[str, Any]:
     truth, decision = predictions.truth, predictions.decision
     direction = direction_scores(truth, decision, uniqueness)
-    bins = reliability(truth, decision, predictions.probabilities)
     return {
         "rows": len(truth),
         "macro_f1": class_scores(confusion.confusion_matrix(truth, decision))["macro_f1"],
         "log_loss": log_loss(truth, predictions.probabilities) if len(truth) else None,
-        "ece": calibration_error(bins),
         **{name: direction[name] for name in DIRECTION_SCORES},
     }
 
@@ -198,12 +196,10 @@ def _money_scores(portfolio: Portfolio, inside: Sequence[np.ndarray]) -> dict[st
 
 
 def reliability_table(predictions: Predictions, grouping: Grouping) -> dict[str, dict[str, Any]]:
-    """Reliability of each group that has scored rows: `rows`, `ece` and the `reliability` bins that hold any."""
+    """Calibration of each group on its scored rows: `ece`, and the `reliability` bins that hold any."""
     table = {}
     for code, name in enumerate(grouping.names):
         own = predictions.take(np.flatnonzero((grouping.rows == code) & predictions.scored))
-        if len(own):
-            bins = reliability(own.truth, own.decision, own.probabilities)
-            filled = [each for each in bins if each["rows"]]
-            table[name] = {"rows": len(own), "ece": calibration_error(bins), "reliability": filled}
+        bins = reliability(own.truth, own.decision, own.probabilities)
+        table[name] = {"ece": calibration_error(bins), "reliability": [each for each in bins if each["rows"]]}
     return table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +24,7 @@ from ohlcv_factory.evaluation.calibrators import (
 )
 from ohlcv_factory.evaluation.classification import log_loss, row_losses
 from ohlcv_factory.labels.classes import CLASS_COUNT
+from ohlcv_factory.runtime.threads import one_blas_thread
 
 Method = Literal["auto", "temperature", "sigmoid", "isotonic", "none"]
 AUTO_ROWS = 1000
@@ -109,23 +110,29 @@ def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> Calibrator:
     Identity where a class does not occur (its bias would run away), or where none has a smaller loss than identity on
     these rows.
     """
-    from scipy.optimize import minimize
-
     if _lacks_a_class(truth):
         return IDENTITY
-    logs, outcome = log(np.asarray(probabilities, dtype=np.float64)), np.eye(CLASS_COUNT)[truth]
-    found = minimize(
-        _loss_and_gradient,
-        np.array([1.0, 0.0, 0.0]),
-        args=(logs, outcome),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[SHARPNESS_BOUNDS, BIAS_BOUNDS, BIAS_BOUNDS],
-        options=OPTIONS,
-    )
-    sharpness, short, long = (float(value) for value in found.x)
+    rows = log(np.asarray(probabilities, dtype=np.float64)), np.eye(CLASS_COUNT)[truth]
+    bounds = (SHARPNESS_BOUNDS, BIAS_BOUNDS, BIAS_BOUNDS)
+    sharpness, short, long = _minimised(_loss_and_gradient, (1.0, 0.0, 0.0), rows, bounds)
     fitted = TemperatureBias(1 / sharpness, (short, -(short + long), long))
     return fitted if log_loss(truth, fitted.apply(probabilities)) < log_loss(truth, probabilities) else IDENTITY
+
+
+def _minimised(
+    loss_and_gradient: Callable[..., tuple[float, np.ndarray]],
+    start: tuple[float, ...],
+    rows: tuple[np.ndarray, np.ndarray],
+    bounds: Sequence[tuple[float, float]],
+) -> list[float]:
+    """Where a smooth loss of some rows is least within bounds; BLAS threads would cost 17 times its CPU time."""
+    from scipy.optimize import minimize
+
+    with one_blas_thread():
+        found = minimize(
+            loss_and_gradient, np.array(start), args=rows, jac=True, method="L-BFGS-B", bounds=bounds, options=OPTIONS
+        )
+    return [float(value) for value in found.x]
 
 
 def _lacks_a_class(truth: np.ndarray) -> bool:
@@ -155,20 +162,10 @@ def fit_sigmoid(probabilities: np.ndarray, truth: np.ndarray) -> Calibrator:
 
 def _platt(logits: np.ndarray, hits: np.ndarray) -> tuple[float, float]:
     """Slope and intercept of one class; a target is (hits + 1) / (hits + 2) instead of 1, 1 / (misses + 2) instead of 0."""
-    from scipy.optimize import minimize
-
     count = int(hits.sum())
     target = np.where(hits, (count + 1) / (count + 2), 1 / (len(hits) - count + 2))
-    found = minimize(
-        _binary_loss_and_gradient,
-        np.array([1.0, 0.0]),
-        args=(logits, target),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[SLOPE_BOUNDS, INTERCEPT_BOUNDS],
-        options=OPTIONS,
-    )
-    slope, intercept = (float(value) for value in found.x)
+    bounds = (SLOPE_BOUNDS, INTERCEPT_BOUNDS)
+    slope, intercept = _minimised(_binary_loss_and_gradient, (1.0, 0.0), (logits, target), bounds)
     return slope, intercept
 
 

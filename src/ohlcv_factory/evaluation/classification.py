@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 
 from ohlcv_factory.evaluation import confusion
-from ohlcv_factory.evaluation.significance import Interval, Statistic, bootstrap_intervals, wilson_interval
+from ohlcv_factory.evaluation.significance import (
+    Difference,
+    Interval,
+    Statistic,
+    bootstrap_intervals,
+    paired_differences,
+    wilson_interval,
+)
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES, NEUTRAL
 
 RELIABILITY_BINS = 15
@@ -169,12 +176,37 @@ def classification_intervals(
     truth, decision: `(n,)` classes of scored rows **in time order**. Blocks must outlast the overlap of labels. The
     calibration error has none: it is a mean of absolute values, which resampling pushes up.
     """
-    rows = {name: of(truth, probabilities) for name, of in ROW_SCORES.items()} if probabilities is not None else {}
-    columns = np.column_stack([confusion.cell_columns(truth, decision), *rows.values()])
-    statistics = {name: _of_cells(score) for name, score in INTERVAL_SCORES.items()}
-    statistics |= {name: _column(CELLS + place) for place, name in enumerate(rows)}
+    columns, statistics = _columns(truth, decision, probabilities), _statistics(probabilities is not None)
     found = bootstrap_intervals(columns, statistics, block_length=block_rows, seed=seed)
     return {name: _within(found.get(name), *BOUNDS.get(name, (0.0, 1.0))) for name in (*INTERVAL_SCORES, *ROW_SCORES)}
+
+
+def classification_differences(
+    truth: np.ndarray,
+    first: tuple[np.ndarray, np.ndarray],
+    second: tuple[np.ndarray, np.ndarray],
+    *,
+    block_rows: int,
+    seed: int = 0,
+) -> dict[str, Difference]:
+    """Every score of the first model less the second's on the same rows, with 90 % intervals by the same blocks of rows.
+
+    first, second: decision `(n,)` and probabilities `(n, 3)`; rows as in `classification_intervals`. Of log-loss and
+    Brier score a difference below 0 speaks for the first. Raises DataError (65) for rows that do not pair.
+    """
+    tables = [_columns(truth[: len(model[0])], *model) for model in (first, second)]
+    return paired_differences(tables[0], tables[1], _statistics(True), block_length=block_rows, seed=seed)
+
+
+def _columns(truth: np.ndarray, decision: np.ndarray, probabilities: np.ndarray | None) -> np.ndarray:
+    """The columns whose means the scores are functions of: nine cells, and each row's losses, `(n, 9 or 11)`."""
+    losses = [] if probabilities is None else [of(truth, probabilities) for of in ROW_SCORES.values()]
+    return np.column_stack([confusion.cell_columns(truth, decision), *losses])
+
+
+def _statistics(with_probabilities: bool) -> dict[str, Statistic]:
+    losses = {name: _column(CELLS + place) for place, name in enumerate(ROW_SCORES)} if with_probabilities else {}
+    return {name: _of_cells(score) for name, score in INTERVAL_SCORES.items()} | losses
 
 
 def _of_cells(score: Callable[[np.ndarray], np.ndarray]) -> Statistic:

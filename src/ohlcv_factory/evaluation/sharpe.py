@@ -17,7 +17,7 @@ from ohlcv_factory.evaluation.significance import (
     Interval,
     Statistic,
     bootstrap_interval,
-    paired_difference,
+    paired_differences,
 )
 
 MIN_SESSIONS = 2
@@ -52,7 +52,7 @@ def sharpe_difference(
     if sharpe_ratio(first, sessions_per_year) is None or sharpe_ratio(second, sessions_per_year) is None:
         return None
     ratio = _annualised(len(first), sessions_per_year)
-    return paired_difference(_columns(first), _columns(second), ratio, seed=seed)
+    return paired_differences(_columns(first), _columns(second), {"sharpe": ratio}, seed=seed)["sharpe"]
 
 
 def _columns(daily: np.ndarray) -> np.ndarray:

@@ -167,16 +167,15 @@ class Difference(NamedTuple):
     interval: Interval | None
 
 
-def paired_difference(
+def paired_differences(
     first: np.ndarray,
     second: np.ndarray,
-    statistic: Statistic,
+    statistics: Mapping[str, Statistic],
     *,
     block_length: int | None = None,
-    resamples: int = RESAMPLES,
     seed: int = 0,
-) -> Difference:
-    """How far a statistic of the first columns lies above that of the second, with its 90 % interval.
+) -> dict[str, Difference]:
+    """How far each statistic of the first columns lies above that of the second, with its 90 % interval.
 
     first, second: `(n, k)` of the same rows in the same order; both are resampled by the same blocks, so what moves
     both cancels. Raises DataError (65) when their shapes differ.
@@ -187,10 +186,11 @@ def paired_difference(
             help="join both on (symbol, time)",
         )
     width, both = first.shape[1], np.hstack([first, second])
+    differences = {name: _difference(of, width) for name, of in statistics.items()}
+    own = both.mean(axis=0, keepdims=True)
+    intervals = bootstrap_intervals(both, differences, block_length=block_length, seed=seed)
+    return {name: Difference(float(of(own)[0]), intervals[name]) for name, of in differences.items()}
 
-    def difference(means: np.ndarray) -> np.ndarray:
-        return statistic(means[:, :width]) - statistic(means[:, width:])
 
-    value = float(difference(both.mean(axis=0, keepdims=True))[0])
-    interval = bootstrap_interval(both, difference, block_length=block_length, resamples=resamples, seed=seed)
-    return Difference(value, interval)
+def _difference(statistic: Statistic, width: int) -> Statistic:
+    return lambda means: statistic(means[:, :width]) - statistic(means[:, width:])

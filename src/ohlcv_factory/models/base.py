@@ -26,6 +26,7 @@ from ohlcv_factory.evaluation.confusion import confusion_matrix
 from ohlcv_factory.features.catalogue import role_of
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES, class_codes
 from ohlcv_factory.models.explanation import Explanation, joined
+from ohlcv_factory.models.pretraining import Pretraining
 from ohlcv_factory.runtime.threads import one_blas_thread, thread_count
 from ohlcv_factory.storage.formats import read_json, write_json
 
@@ -151,6 +152,8 @@ class BaseModel(ABC):
     """Whether `fit(resume=checkpoint)` continues a fit that was cut off, to the same bytes."""
     resume_from: Path | None = None
     """The checkpoint that the fit at hand continues from; for `_fit`."""
+    pretraining: tuple[Pretraining, ...] = ()
+    """The weights that the model begins with, where they were trained elsewhere; known from `check_ready` on."""
 
     def __init__(
         self,
@@ -319,6 +322,18 @@ class BaseModel(ABC):
         self.symbols = tuple(meta.get("symbols", ()))
         self.class_shares = tuple(meta.get("class_shares", ()))
         self._load(path.with_name(path.name + self.native_suffix))
+
+    def check_ready(self) -> None:  # noqa: B027  (most models need nothing)
+        """Raise what would make a fit impossible before any work is done: something beside its rows that is not there."""
+
+    @property
+    def row_seconds(self) -> float | None:
+        """Seconds that reading a row took in the fastest block so far, for a model that keeps count."""
+        return None
+
+    def notes(self) -> tuple[str, ...]:
+        """What a run should say of this fitted model beside its numbers."""
+        return ()
 
     def refit_schedule(self, metrics: TrainingMetrics) -> dict[str, int]:
         """Hyper-parameters that make a fit without stop rows end at the best round of an earlier one."""

@@ -25,6 +25,11 @@ NUMBERS = (
         "Profit before costs cannot be had: trading less is the only way to pay less.",
     ),
     (
+        "Break-even cost",
+        "The cost per side, in basis points of the traded value, at which the same trades would have earned nothing.",
+        "Not what your broker asks: compare. Below 0 the trades lost before costs.",
+    ),
+    (
         "Trades, turnover, exposure",
         "Number of trades; sides of notional traded per session and symbol; share of bars in a position.",
         "Many trades are not much evidence when they overlap in time or share a session.",

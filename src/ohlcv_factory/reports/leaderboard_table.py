@@ -15,7 +15,8 @@ from ohlcv_factory.reports.words import DASH, Form, count, interval, number, per
 from ohlcv_factory.studies.leaderboard import SPREAD_NOTE, SPREAD_TITLE, FinishedRun, seed_spreads, spread_table
 
 MONEY_COLUMNS = (
-    "Name", "Sharpe, net", "Return / year", "Drawdown", "Before costs", "Costs", "Trades", "Won", "Turnover", "Exposure",
+    "Name", "Sharpe, net", "Return / year", "Drawdown", "Before costs", "Costs", "Break-even", "Trades", "Won",
+    "Turnover", "Exposure",
 )  # fmt: skip
 DECISION_COLUMNS = (
     "Name", "Macro-F1", "Balanced accuracy", "MCC", "Direction hits", "Independent", "Log-loss", "Brier", "ECE",
@@ -35,11 +36,20 @@ Block = Mapping[str, Any]
 
 
 def leaderboard(group: Sequence[ReportedRun]) -> str:
-    """Amount of evidence, two pictures of intervals, and the scores: money first, then decisions and probabilities."""
+    """The runs beside the baselines, and how far scores move with the seed."""
+    return beside_baselines(group, _over_seeds(group))
+
+
+def beside_baselines(group: Sequence[ReportedRun], more: str = "") -> str:
+    """Amount of evidence, two pictures of intervals, and the scores: money first, then decisions and probabilities.
+
+    `more` is markup that stands before the scores by symbol.
+    """
     blocks = [(run.name, run.evaluation) for run in group]
     others = list(baseline_blocks(group))
     note = (
-        "Below a Sharpe ratio or hit rate stands its 90 % interval. Baselines in italics, on the same rows. "
+        "Below a Sharpe ratio or hit rate stands its 90 % interval; break-even is the cost per side, in basis points, at "
+        "which nothing would have been earned. Baselines in italics, on the same rows. "
         "The last columns show the specification's thresholds."
     )
     return (
@@ -48,7 +58,7 @@ def leaderboard(group: Sequence[ReportedRun]) -> str:
         + _score_table(_money_row, (*MONEY_COLUMNS, _heading("sharpe_ratio")), blocks, others, MONEY_CAPTION)
         + _score_table(_decision_row, (*DECISION_COLUMNS, _heading("macro_f1")), blocks, others, DECISION_CAPTION)
         + paragraph(note, "note")
-        + _over_seeds(group)
+        + more
         + _per_symbol(group)
     )
 
@@ -77,11 +87,12 @@ def _money_row(name: str, block: Block) -> tuple[Any, ...]:
     trading = block["trading"]
     return (
         name,
-        _with_ends(trading["sharpe_ratio"], trading["sharpe_interval"], number),
+        with_ends(trading["sharpe_ratio"], trading["sharpe_interval"], number),
         percent(trading["annualized_return"]),
         percent(trading["max_drawdown"]),
         percent(trading["total_return"] + trading["total_cost"]),
         percent(trading["total_cost"]),
+        _break_even(trading),
         count(trading["num_trades"]),
         percent(trading["win_rate"]),
         number(trading["turnover"], 1),
@@ -97,10 +108,16 @@ def _decision_row(name: str, block: Block) -> tuple[Any, ...]:
         score(classes["macro_f1"]),
         score(classes["balanced_accuracy"]),
         score(classes["mcc"]),
-        _with_ends(classes["direction_hit_rate"], classes["direction_hit_rate_interval"], score),
+        with_ends(classes["direction_hit_rate"], classes["direction_hit_rate_interval"], score),
         *(score(classes[number_name]) for number_name in ("independent_rate", "log_loss", "brier", "ece")),
         _passed(block, "macro_f1"),
     )
+
+
+def _break_even(trading: Mapping[str, Any]) -> Markup | str:
+    """Cost per side at which nothing would have been earned, the one paid below; runs of the first version have neither."""
+    cost, paid = trading.get("break_even_cost_bps"), trading.get("cost_bps")
+    return DASH if cost is None else Markup(f"{text(number(cost))} bp<small>paid {text(number(paid))} bp</small>")
 
 
 def _passed(block: Block, name: str) -> str:
@@ -111,7 +128,7 @@ def _heading(name: str) -> str:
     return threshold_heading(name, THRESHOLDS[name])
 
 
-def _with_ends(value: float | None, ends: Sequence[float] | None, form: Form) -> Markup | str:
+def with_ends(value: float | None, ends: Sequence[float] | None, form: Form) -> Markup | str:
     """A value with its interval below."""
     return Markup(f"{text(form(value))}<small>{text(interval(ends, form))}</small>") if ends else form(value)
 
@@ -163,11 +180,11 @@ def _per_symbol(group: Sequence[ReportedRun]) -> str:
     rows = [
         (
             f"{run.name}, {symbol}",
-            _with_ends(trading["sharpe_ratio"], trading["sharpe_interval"], number),
+            with_ends(trading["sharpe_ratio"], trading["sharpe_interval"], number),
             percent(trading["annualized_return"]),
             count(trading["num_trades"]),
             score(classes["macro_f1"]),
-            _with_ends(classes["direction_hit_rate"], classes["direction_hit_rate_interval"], score),
+            with_ends(classes["direction_hit_rate"], classes["direction_hit_rate_interval"], score),
             score(classes["independent_rate"]),
         )
         for run in group

@@ -30,14 +30,19 @@ def training_spec(
     threads: int = 1,
     memory_gb: float = 0.0,
 ) -> JobSpec:
-    """The job that trains a config on a container that was read from a folder; `output_dir` is the study's."""
+    """The job that trains a config on a container that was read from a folder; `output_dir` is the study's.
+
+    Raises UsageError (2) for a container that was built in memory: only paths go to a worker.
+    """
+    if container.origin is None:
+        raise UsageError("a job needs a dataset folder.", help="write the dataset, and read it with from_dataset")
     settings = {name: value for name, value in config.plain().items() if name != "output_dir"}
     return JobSpec.made(
         "train",
         config={"trainer": settings, "symbol": container.symbol},
         digests={"data": container.fingerprint},
         study=str(study.resolve()),
-        dataset=str(Path(str(container.origin)).resolve()),
+        dataset=str(Path(container.origin).resolve()),
         plugins=tuple(str(Path(path).resolve()) for path in plugins),
         threads=threads,
         memory_gb=memory_gb,

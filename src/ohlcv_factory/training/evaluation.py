@@ -15,6 +15,7 @@ from ohlcv_factory.storage.formats import write_json
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import ModelBundle, read_run_manifest
+from ohlcv_factory.training.overlap import overlap_notes
 from ohlcv_factory.training.scoring import score_part
 from ohlcv_factory.training.settings import RUNS_FOLDER
 
@@ -45,6 +46,7 @@ def evaluate_run(run: Path, part: str, dataset: Path | None = None, *, clock: Cl
             f"this dataset has no {part} part.", where=str(run), help="build it with parts.train + parts.val < 1"
         )
     looks = _look(run, manifest, container, clock) if part == "test" else 0
+    overlap_notes(bundle.pipeline.model, container, part)
     predictions = bundle.pipeline.predict(container, container.rows(part))
     scores = score_part(part, predictions, container, seed=manifest["seed"], rule=bundle.pipeline.rule)
     evaluation = {

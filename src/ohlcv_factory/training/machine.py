@@ -11,13 +11,20 @@ if TYPE_CHECKING:
 
 
 def chosen_for_machine(model: BaseModel) -> dict[str, Any]:
-    """Preset, look-back, epochs' windows, device and precision as they were chosen; empty for other models."""
+    """Preset, look-back, epochs' windows, device and precision as they were chosen; empty for other models.
+
+    Of a pre-trained model also the rows of a block, and where it trains nothing only what decides a prediction.
+    """
     if not hasattr(model, "arithmetic"):
         return {}
     config, arithmetic = model.config, cast("TorchModel", model).arithmetic()
+    blocks = {"block_rows": model.block_rows} if hasattr(config, "block_rows") else {}
+    if not model.trains:
+        return {"lookback": model.lookback, **blocks, "device": arithmetic.device}
     return {
         "preset": config.preset,
-        "lookback": config.lookback,
+        "lookback": model.lookback,
+        **blocks,
         "windows_per_epoch": config.windows_per_epoch,
         "device": arithmetic.device,
         "precision": arithmetic.precision,

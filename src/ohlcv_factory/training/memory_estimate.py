@@ -34,7 +34,7 @@ def estimate_memory_requirements(
 
     A network is given as `model`, unfitted: it is asked itself, at its own batch size and look-back.
     """
-    if model is not None and model.requires_sequences and hasattr(model, "build"):
+    if model is not None and model.requires_sequences and hasattr(model, "footprint"):
         return _network_memory(model, rows, n_features)
     bytes_per_value = BYTES_PER_VALUE.get(model_family, UNKNOWN_FAMILY_BYTES)
     base = BASE_GB + LIBRARY_GB.get(model_family, 0.0)
@@ -54,27 +54,27 @@ def _refuse(model: BaseModel, estimate: Mapping[str, float], kind: str, free: fl
     if free is not None and needed > free:
         unit = "GB on the card" if kind == "gpu_memory_gb" else "GB"
         what = f"fitting {model.name!r} needs about {needed:.1f} {unit}, {free:.1f} GB are free."
-        raise ResourceError(what, help=_knob(estimate, needed - free))
+        raise ResourceError(what, help=_knob(model, estimate, needed - free))
 
 
-def _knob(estimate: Mapping[str, float], missing_gb: float) -> str:
-    """What to lower: the batch size, down to that of the smallest step, or what the whole fit is made of."""
+def _knob(model: BaseModel, estimate: Mapping[str, float], missing_gb: float) -> str:
+    """What to lower: the rows of a step, down to those of the smallest step, or what the whole fit is made of."""
     if "gb_per_window" not in estimate:
         return "lower the number of bars or features"
-    batch_size = int(estimate["windows"] - missing_gb / estimate["gb_per_window"])
-    if batch_size >= estimate["least_windows"]:
-        return f"lower batch_size to {batch_size}"
-    return "lower lookback, the sizes of the network or the number of features: no batch_size fits"
+    name, rows = _rows_at_once(model)[0], int(estimate["windows"] - missing_gb / estimate["gb_per_window"])
+    if rows >= estimate["least_windows"]:
+        return f"lower {name} to {rows}"
+    return f"lower lookback, the sizes of the network or the number of features: no {name} fits"
 
 
 def _network_memory(model: BaseModel, rows: int, n_features: int) -> dict[str, float]:
     """The steps happen where the training is; the table lies there too, on a card where it has room for it."""
     from ohlcv_factory.models._torch.device import free_bytes, has_room
-    from ohlcv_factory.models._torch.footprint import LEAST_WINDOWS, footprint
+    from ohlcv_factory.models._torch.footprint import LEAST_WINDOWS
 
     network = cast("TorchModel", model)
-    device, size = network.arithmetic().device, footprint(network, n_features)
-    table, windows = rows * n_features * TABLE_BYTES / 1e9, _windows_of_a_step(model, rows)
+    device, size = network.arithmetic().device, network.footprint(n_features)
+    table, windows = rows * n_features * TABLE_BYTES / 1e9, _rows_at_once(model, rows)[1]
     step = size.batch_bytes(windows) / 1e9
     estimate = {
         "gpu_memory_gb": 0.0,
@@ -92,5 +92,9 @@ def _network_memory(model: BaseModel, rows: int, n_features: int) -> dict[str, f
     return {**estimate, "gpu_memory_gb": on_card, "gpu_free_gb": free / 1e9}
 
 
-def _windows_of_a_step(model: BaseModel, rows: int) -> int:
-    return min(int(model.config.batch_size), model.config.windows_per_epoch or rows, rows)
+def _rows_at_once(model: BaseModel, rows: int | None = None) -> tuple[str, int]:
+    """The setting that says how many windows are in memory at once, and how many those are, of at most `rows`."""
+    if model.config.batch_size is None:
+        return "block_rows", model.block_rows
+    most = [number for number in (model.config.windows_per_epoch, rows) if number is not None]
+    return "batch_size", min([int(model.config.batch_size), *most])

@@ -13,6 +13,7 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.samples import Samples
 from ohlcv_factory.features.selection import sample_to_feature_note
 from ohlcv_factory.models.base import BaseModel, SilentSink
+from ohlcv_factory.splits.inner import InnerRows
 from ohlcv_factory.training.fitting import inner_parts, input_columns
 from ohlcv_factory.training.machine import chosen_for_machine, warm_up_notes
 from ohlcv_factory.training.memory_estimate import estimate_memory_requirements, refuse_too_large
@@ -31,6 +32,7 @@ def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[
     stop early.
     """
     model = config.create_model()
+    model.check_ready()
     columns = input_columns(config, model, container)
     rows = container.rows("train", scored=True)
     inner = inner_parts(container, rows)
@@ -48,42 +50,69 @@ def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[
         "rows_val": len(container.rows("val")),
         "memory_gb": round(memory["cpu_memory_gb"], 2),
         **({"gpu_memory_gb": round(memory["gpu_memory_gb"], 2)} if memory["gpu_memory_gb"] else {}),
-        **_time(config, container, rows[inner.fit], columns),
+        **_time(config, container, rows[inner.fit], columns, _read_rows(model, container, inner)),
         **chosen_for_machine(model),
         **({"parameters": int(memory["parameters"])} if "parameters" in memory else {}),
         "notes": [*warm_up_notes(model), *inner.notes, *([advice] if advice else [])],
     }
 
 
+def _read_rows(model: BaseModel, container: TimeSeriesDataContainer, inner: InnerRows) -> int:
+    """Rows that a pre-trained network reads without learning from them: those to predict, in frozen also those to fit."""
+    predicted = len(inner.stop) + len(inner.calibrate) + len(container.rows("val"))
+    return predicted + (len(inner.fit) if getattr(model.config, "mode", "") == "frozen" else 0)
+
+
 def _time(
-    config: TrainerConfig, container: TimeSeriesDataContainer, rows: np.ndarray, columns: tuple[str, ...]
+    config: TrainerConfig,
+    container: TimeSeriesDataContainer,
+    rows: np.ndarray,
+    columns: tuple[str, ...],
+    read_rows: int,
 ) -> dict[str, Any]:
     model = config.create_model()
+    model.check_ready()
     if not model.requires_sequences or model.rounds_field is None or not hasattr(model.config, "windows_per_epoch"):
         return {"seconds_at_most": round(_estimated_seconds(config, container, rows, columns), 1)}
+    probe, samples, epoch = _short_fit(config, container, rows, columns)
+    per_row = _row_seconds(probe, samples) if model.pretraining else 0.0
+    reading = {"ms_per_row": round(1000 * per_row, 3)} if model.pretraining else {}
+    if not model.trains:
+        return {**reading, "seconds_at_most": round(read_rows * per_row, 1)}
     windows = min(len(rows), model.config.windows_per_epoch or len(rows))
-    seconds = windows * _seconds_per_window(config, container, rows, columns)
-    batches = -(-windows // model.config.batch_size)
+    seconds = windows * epoch / len(samples)
     return {
-        "batches_per_epoch": batches,
+        "batches_per_epoch": -(-windows // model.config.batch_size),
         "seconds_per_epoch": round(seconds, 2),
-        "seconds_at_most": round(seconds * model.config.max_epochs, 1),
+        **reading,
+        "seconds_at_most": round(seconds * model.config.max_epochs + read_rows * per_row, 1),
     }
 
 
-def _seconds_per_window(
+def _short_fit(
     config: TrainerConfig, container: TimeSeriesDataContainer, rows: np.ndarray, columns: tuple[str, ...]
-) -> float:
-    """Measured in real steps: the fastest of a few short epochs, without the first, which warms up."""
-    size = config.create_model().config.batch_size
+) -> tuple[BaseModel, Samples, float]:
+    """A fit in real steps on a few batches, their rows, and seconds per epoch: the fastest but the first, which warms up."""
+    full = config.create_model()
+    full.check_ready()
+    size = full.config.batch_size or full.block_rows
     chosen = rows[: min(len(rows), PROBE_BATCHES * size)]
     short = {"fixed_epochs": PROBE_EPOCHS, "windows_per_epoch": len(chosen), "time_budget_minutes": None}
-    model = config.create_model(**short)
-    clock = _EpochClock()
+    model = config.create_model(**(short if full.trains else {}))
+    clock, samples = _EpochClock(), _samples(model, container, chosen, columns)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model.fit(_samples(model, container, chosen, columns), sink=clock)
-    return float(min(np.diff(clock.times), default=clock.times[0] - clock.started)) / len(chosen)
+        model.fit(samples, sink=clock)
+    fastest = min(np.diff(clock.times), default=clock.times[0] - clock.started) if clock.times else 0.0
+    return model, samples, float(fastest)
+
+
+def _row_seconds(model: BaseModel, samples: Samples) -> float:
+    """Seconds that a row of a prediction takes, in the faster of two blocks."""
+    block = samples.take(slice(0, model.block_rows))
+    for _ in range(2):
+        model.predict(block)
+    return model.row_seconds or 0.0
 
 
 class _EpochClock(SilentSink):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from ohlcv_factory.training.explanation import explain_part, write_explanation
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
 from ohlcv_factory.training.importance import importance_frame
 from ohlcv_factory.training.memory_estimate import refuse_too_large
+from ohlcv_factory.training.overlap import overlap_notes
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import TrainerConfig
 
@@ -69,6 +70,7 @@ class Trainer:
         """Whether the trial is entered into the ledger by the study that asked for it: workers may be on other machines."""
         self.model = config.create_model()
         """An unfitted model with the effective hyper-parameters; making it refuses a bad config before any work."""
+        self.model.check_ready()
         self.attempt = 1
         self.folder: Path | None = None
         """The run folder, once there is one."""
@@ -142,6 +144,8 @@ class Trainer:
         predictions = fit.pipeline.predict(container, container.rows("val"))
         seed, rule = self.config.random_seed, fit.pipeline.rule
         scores = score_part("val", predictions, container, seed=seed, rule=rule)
+        model = fit.pipeline.model
+        fit = replace(fit, notes=(*fit.notes, *model.notes(), *overlap_notes(model, container, "val")))
         evaluation = artifacts.evaluation_block(self.config, self.clock(), fit, scores)
         self._save(folder, container, fit, predictions, scores, evaluation)
         log.write(f"finished: {evaluation['verdict']['words']}")

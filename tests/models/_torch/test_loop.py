@@ -174,3 +174,50 @@ def test_torch_keeps_its_random_state():
     torch.set_rng_state(before)
     train(model, rows, stop, PLAN, SilentSink())
     assert torch.equal(torch.get_rng_state(), before)
+
+
+class Resting(Encoder):
+    """Half of its layers rest for two epochs."""
+
+    width = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.still, self.awake = nn.Linear(2, 4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.awake(torch.tanh(self.still(x[:, -1])))
+
+    def parameter_groups(self, learning_rate, weight_decay):
+        still = {"params": list(self.still.parameters()), "lr": 0.1 * learning_rate, "weight_decay": weight_decay}
+        return [{**still, "rests_epochs": 2}]
+
+
+class States(SilentSink):
+    """The weights after each epoch."""
+
+    def __init__(self, model):
+        self.model, self.after = model, []
+
+    def on_checkpoint(self, epoch, metric, save):
+        self.after.append({name: value.clone() for name, value in self.model.state_dict().items()})
+
+
+def test_a_group_rests_for_its_epochs_costs_no_gradient_meanwhile_and_then_learns():
+    torch.manual_seed(0)
+    model = Classifier(Resting(), 3, 0.0)
+    before, sink = {name: value.clone() for name, value in model.state_dict().items()}, States(model)
+    train(model, examples(), None, replace(PLAN, epochs=3), sink)
+    changed = [{name for name in before if not torch.equal(before[name], after[name])} for after in sink.after]
+    resting = {"encoder.still.weight", "encoder.still.bias"}
+    assert changed == [set(before) - resting, set(before) - resting, set(before)]
+    step = 0.1 * PLAN.learning_rate * 10  # ten steps of at most the group's own rate
+    assert float((sink.after[2]["encoder.still.weight"] - before["encoder.still.weight"]).abs().max()) < step
+
+
+def test_the_stop_loss_is_computed_on_as_many_rows_at_once_as_the_plan_says():
+    seen = []
+    model = network()
+    model.register_forward_hook(lambda module, given, _: seen.append((module.training, len(given[0]))))
+    train(model, examples(), examples(200, 2), replace(PLAN, epochs=1, scoring_batch=50), SilentSink())
+    assert [rows for training, rows in seen if not training] == [50, 50, 50, 50]

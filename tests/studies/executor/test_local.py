@@ -140,21 +140,22 @@ def wait_for(condition) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_driver_that_is_ended_takes_its_worker_with_it(study, number) -> None:
+def test_a_driver_that_is_interrupted_ends_its_worker(study) -> None:
     first = driver(study, 60)
     wait_for(lambda: begun(study, "b"))
     pid = read_json(job(study, "b", seconds=60.0).folder / "state.json")["pid"]
-    first.send_signal(number)
+    first.send_signal(signal.SIGINT)
     first.communicate(timeout=60)
     wait_for(lambda: not is_alive(pid))
 
 
-def test_a_driver_that_was_killed_is_followed_by_one_that_repeats_nothing_finished(study) -> None:
+def test_a_driver_that_was_killed_takes_its_worker_with_it_and_the_next_repeats_nothing_finished(study) -> None:
     first = driver(study, 1.5)
     wait_for(lambda: begun(study, "b"))
+    pid = read_json(job(study, "b", seconds=1.5).folder / "state.json")["pid"]
     first.kill()
     first.communicate(timeout=60)
+    wait_for(lambda: not is_alive(pid))
     out, _ = driver(study, 1.5).communicate(timeout=60)
     assert out == "True 1\nFalse 2\n"
     assert (begun(study, "a"), begun(study, "b")) == (1, 2)

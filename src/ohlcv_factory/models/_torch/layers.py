@@ -43,7 +43,10 @@ class Encoder(nn.Module, ABC):
         return {}
 
     def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
-        """The encoder's parameters as groups of an optimizer, each with the step size and decay that it may have."""
+        """The encoder's parameters as groups of an optimizer, each with the step size and decay that it may have.
+
+        A group with `rests_epochs` learns nothing for so many epochs.
+        """
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, parameter in self.named_parameters():
             rate = min(learning_rate, SLOW_RATE) if name.endswith(self.slow) else learning_rate

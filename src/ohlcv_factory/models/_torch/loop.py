@@ -70,6 +70,8 @@ class Plan:
     arithmetic: Arithmetic
     seed: int
     compile: bool
+    scoring_batch: int = SCORING_BATCH
+    """Rows that the stop loss is computed on at once."""
 
 
 @dataclass
@@ -122,10 +124,10 @@ def train(
     return fit.finish()
 
 
-def weighted_log_loss(network: nn.Module, rows: Examples) -> float:
+def weighted_log_loss(network: nn.Module, rows: Examples, at_once: int = SCORING_BATCH) -> float:
     """Weighted mean of -log(probability of the true class), in nats, without dropout."""
     total = torch.zeros((), dtype=torch.float64)
-    for positions in torch.arange(len(rows), device=rows.y.device).split(SCORING_BATCH):
+    for positions in torch.arange(len(rows), device=rows.y.device).split(at_once):
         losses = functional.cross_entropy(logits(network, rows, positions), rows.y[positions], reduction="none")
         total += (losses.double() * rows.weight[positions]).sum().cpu()
     return float(total / rows.weight.double().sum().cpu())
@@ -165,6 +167,7 @@ class _Fit:
         torch.manual_seed(component_seed(self.plan.seed, "dropout", epoch))
         share = self.plan.schedule.share(epoch, progress.stop_losses)
         self._set_rates(share)
+        self._wake(epoch)
         progress.learning_rates.append(self.plan.learning_rate * share)
         progress.train_losses.append(self._steps(rows, epoch))
         progress.epoch = epoch
@@ -226,7 +229,7 @@ class _Fit:
     def _score(self, stop: Examples) -> None:
         """Note the stop loss; clone the weights when it is a new best."""
         progress = self.progress
-        loss = weighted_log_loss(self.network, stop)
+        loss = weighted_log_loss(self.network, stop, self.plan.scoring_batch)
         if not math.isfinite(loss):
             raise DataError(f"the stop loss is {loss} after epoch {progress.epoch}.", help="a lower learning_rate")
         lower = loss < progress.best_loss - (self.plan.min_delta if progress.best_epoch else 0.0)
@@ -238,6 +241,12 @@ class _Fit:
     def _set_rates(self, share: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_rate"] * share
+
+    def _wake(self, epoch: int) -> None:
+        """Let parameters learn that rest for the first epochs, as soon as those are over."""
+        for group in self.optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.requires_grad_(epoch > group.get("rests_epochs", 0))
 
     def save(self, folder: Path) -> None:
         """Write weights, the best weights, optimizer and progress after this epoch."""
@@ -260,7 +269,7 @@ class _Fit:
 
 
 def parameter_groups(network: nn.Module, plan: Plan) -> list[dict[str, Any]]:
-    """Parameters with their own step size and decay where the encoder asks for it; the head has the plan's."""
+    """Parameters with their own step size, decay and epochs of rest where the encoder asks for it; the head has the plan's."""
     encoder: Any = getattr(network, "encoder", None)
     own = encoder.parameter_groups(plan.learning_rate, plan.weight_decay) if encoder is not None else []
     taken = {id(parameter) for group in own for parameter in group["params"]}

@@ -22,6 +22,7 @@ from ohlcv_factory.storage.atomic import write_with
 if TYPE_CHECKING:
     from ohlcv_factory.models._torch.classifier import Classifier
     from ohlcv_factory.models._torch.device import Arithmetic
+    from ohlcv_factory.models._torch.footprint import Footprint
     from ohlcv_factory.models._torch.layers import Encoder
     from ohlcv_factory.models._torch.loop import Examples, Plan
 
@@ -53,6 +54,12 @@ class TorchModel(BaseModel):
         An encoder with a method `prepare(windows)` gets some training windows `(b, lookback, features)` before the first
         epoch, to fix what it takes from data without a gradient.
         """
+
+    def footprint(self, features: int) -> Footprint:
+        """Parameters and bytes of a training step, asked of the network itself."""
+        from ohlcv_factory.models._torch.footprint import footprint
+
+        return footprint(self, features)
 
     def arithmetic(self) -> Arithmetic:
         """Device and precision of the training, as asked for or as this machine does well. Raises DeviceError (69)."""

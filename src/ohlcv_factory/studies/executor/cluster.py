@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
@@ -25,6 +26,7 @@ from ohlcv_factory.studies.executor.work import LOG, printing_to, run_job, write
 POLL_SECONDS = 0.5
 GRACE_SECONDS = 15.0
 """How long tasks may take to write down that their runs were interrupted."""
+CONNECT_SECONDS = 5.0
 OBJECT_STORE_BYTES = 80 * 2**20
 """The smallest that Ray takes: only JSON passes through it."""
 ENVIRONMENT = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -49,7 +51,7 @@ class RayExecutor:
         self._running: dict[Any, JobSpec] = {}
 
     def __enter__(self) -> Self:
-        """Connect. Raises MissingExtraError (69), UsageError (2) where nobody answers, AccessError (77) for the token."""
+        """Connect. Raises MissingExtraError (69), UsageError (2) where nobody listens, AccessError (77) for the token."""
         for name, value in (ENVIRONMENT if self.address else {**ENVIRONMENT, **LOOPBACK}).items():
             os.environ.setdefault(name, value)
         if self.address is None:
@@ -93,8 +95,7 @@ class RayExecutor:
         try:
             return JobResult.from_plain(json.loads(self._ray.get(reference)))
         except Exception as error:  # what Ray makes of a worker that died once too often, or of the last OSError
-            first = str(error).strip().partition("\n")[0]
-            what = f"{type(error).__name__} after {MAX_RETRIES + 1} attempts: {first}"
+            what = f"{type(error).__name__} after {MAX_RETRIES + 1} attempts: {_first_sentence(error)}"
             return write_failure(spec, FactoryError(what, where=str(spec.folder / LOG), help="see the log"))
 
     def _connect(self) -> None:
@@ -103,20 +104,35 @@ class RayExecutor:
             cores = (self.workers or available_cores()) * self.threads
             where = {"address": "local", "num_cpus": cores, "object_store_memory": OBJECT_STORE_BYTES}
             where["include_dashboard"] = False
+        else:
+            refuse_silence(self.address)
         try:
             self._ray.init(**where, log_to_driver=False, logging_level="ERROR")
-        except self._ray.exceptions.AuthenticationError as error:
+        except (self._ray.exceptions.AuthenticationError, ConnectionError) as error:
             raise AccessError(
-                f"the Ray cluster refuses this client: {_first_line(error)}",
+                f"the Ray cluster does not take this client in: {_first_sentence(error)}",
                 where=str(self.address),
-                help="give every machine the same token: RAY_AUTH_TOKEN, or ~/.ray/auth_token",
+                help="give every machine the same token, in RAY_AUTH_TOKEN or ~/.ray/auth_token",
             ) from None
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        except (RuntimeError, ValueError) as error:
             raise UsageError(
-                f"no Ray cluster can be used: {_first_line(error)}",
-                where=f"--address {self.address}",
-                help="ray status --address HOST:PORT on this machine says more",
+                f"no Ray cluster can be used here: {_first_sentence(error)}",
+                where=str(self.address),
+                help="a driver runs on one of the cluster's machines: ray start --address HOST:PORT",
             ) from None
+
+
+def refuse_silence(address: str) -> None:
+    """Raise UsageError (2) where nobody listens at `host:port`: Ray itself would wait for many minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageError(f"an address is HOST:PORT, got {address!r}.", where="--address", help="10.0.0.1:6379")
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"nobody listens at {address}: {error}.", where="--address", help="ray start --head --port=6379 on the head"
+        ) from None
 
 
 def task(text: str) -> str:
@@ -138,5 +154,5 @@ def task_options(spec: JobSpec) -> dict[str, Any]:
     }
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
+def _first_sentence(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".") + "."
