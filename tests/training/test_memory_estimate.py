@@ -21,7 +21,7 @@ from ohlcv_factory.training.memory_estimate import (
 
 torch = pytest.importorskip("torch")
 NETWORKS = [name for name, entry in ModelRegistry.entries().items() if entry.extra == "neural"]
-SMALLEST_STEP = 64
+SMALLEST_STEP = 42
 """Windows of a training step that take as much as scoring 256."""
 
 
@@ -132,8 +132,9 @@ FITS = {
     "patchtst": ({"batch_size": 128}, 15),
     "tft": ({"batch_size": 128}, 15),
     "itransformer": ({"batch_size": 128}, 50),
+    "itransformer in small batches": ({"batch_size": 32, "preset": "spec"}, 50),
     "timesnet": ({"batch_size": 512}, 15),
-    "timesnet in small batches": ({"batch_size": 16}, 15),
+    "timesnet in small batches": ({"batch_size": 16, "preset": "spec"}, 15),
     "dlinear": ({"batch_size": 16384}, 50),
     "mamba": ({"batch_size": 256}, 50),
     "mamba of the second kind": ({"batch_size": 256, "variant": "mamba2"}, 50),

@@ -22,9 +22,9 @@ WORKING = 1.6
 give back at once. Twelve networks on a CPU, in fp32 and bf16, took 1.2 to 1.8 (tests/training/test_memory_estimate.py)."""
 WORKSPACE = 0.5
 """Share of the workspace of torch's LSTM, kept as plain bytes, that a step ever touches: measured."""
-LEAST_WINDOWS = SCORING_BATCH // 4
-"""A fit takes at least as much as a training step of so many windows: scoring a block of 256 does. A window that is only
-scored took a quarter to a thirtieth of one that is trained on, in networks large enough to matter."""
+LEAST_WINDOWS = SCORING_BATCH // 6
+"""A fit takes at least as much as a training step of so many windows: scoring a block does. A window that is only scored
+took a fifth to a twentieth of one that is trained on, in networks large enough to matter."""
 
 
 @dataclass(frozen=True)
