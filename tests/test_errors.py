@@ -8,7 +8,15 @@ import pickle
 import pytest
 
 from ohlcv_factory import errors
-from ohlcv_factory.errors import DataError, FactoryError, OutputError, UnknownNameError, nearest, unknown_name
+from ohlcv_factory.errors import (
+    DataError,
+    FactoryError,
+    OutputError,
+    UnknownNameError,
+    nearest,
+    told_again,
+    unknown_name,
+)
 
 TREE = {
     "UsageError": ("E-usage", 2, ValueError),
@@ -88,3 +96,16 @@ def test_an_unknown_name_comes_with_the_nearest_and_the_listing() -> None:
 def test_without_a_listing_elsewhere_the_help_lists_what_is_offered(offered: list[str], help: str) -> None:
     error = unknown_name("model", "qqq", iter(offered))
     assert (error.what, error.help) == ("Unknown model 'qqq'.", help)
+
+
+@pytest.mark.parametrize("name", TREE)
+def test_an_error_that_was_told_is_raised_again_under_its_own_class(name: str) -> None:
+    error = getattr(errors, name)("what", where="here", help="do this")
+    again = told_again(error.as_dict())
+    assert type(again) is type(error)
+    assert again.as_dict() == error.as_dict()
+
+
+def test_an_error_that_is_not_ours_is_told_as_the_root() -> None:
+    foreign = {"error": "E-internal", "what": "KeyError: 'x'", "where": "", "help": "", "exit_code": 70}
+    assert type(told_again(foreign)) is FactoryError

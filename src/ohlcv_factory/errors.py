@@ -24,7 +24,8 @@ The command line renders an error as
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 
 class FactoryError(Exception):
@@ -126,6 +127,19 @@ class AccessError(FactoryError, PermissionError):
     """Not allowed to read or write."""
 
     code, exit_code = "E-access", 77
+
+
+def told_again(values: Mapping[str, Any]) -> FactoryError:
+    """The error that `as_dict` told, under its own class: one that another process raised, for instance."""
+    kinds = {kind.code: kind for kind in _kinds(FactoryError)}
+    kind = kinds.get(str(values["error"]), FactoryError)
+    return kind(values["what"], where=values["where"], help=values["help"])
+
+
+def _kinds(kind: type[FactoryError]) -> Iterator[type[FactoryError]]:
+    yield kind
+    for narrower in kind.__subclasses__():
+        yield from _kinds(narrower)
 
 
 class FactoryWarning(UserWarning):

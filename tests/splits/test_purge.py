@@ -41,6 +41,11 @@ def test_the_embargo_of_an_early_block_may_outlast_a_later_one():
     assert rows_of(purged_around(found, ((2, 4), (6, 8)), [10, 0])).tolist() == [0, 15, 16, 17, 18, 19]
 
 
+def test_times_before_1970_are_times_like_others():
+    time = np.arange(-10, 0)
+    assert kept(LabelSpans.of_times(time, time + 1), ((4, 6),)) == [0, 1, 2, 7, 8, 9]
+
+
 def test_windows_are_kept_off_the_block_only_when_asked():
     found = LabelSpans.of_bars(12, label_bars=1, lookback=4)
     assert kept(found, ((3, 6),)) == [0, 1, 7, 8, 9, 10, 11]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ohlcv_factory.errors import FactoryError
+from ohlcv_factory.errors import InputMissingError
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.studies.cross_validation import CrossValidation, cross_validate, on_executor
@@ -33,6 +33,6 @@ def test_a_fold_that_fails_in_a_worker_fails_the_study_with_its_error(container,
             on_executor(executor)([{**spec, "dataset": str(tmp_path / "gone")} for spec in specs[:1]])
 
         study.run_folds = elsewhere
-        with pytest.raises(FactoryError, match="gone"):
+        with pytest.raises(InputMissingError, match="gone"):
             study.run(container)
     assert read_json(study.folder / "state.json")["state"] == "FAILED"

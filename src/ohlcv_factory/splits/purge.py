@@ -84,11 +84,11 @@ def purged_around(
     lies after the block's last moment.
     """
     kept: list[Stretch] = []
-    resume, taboo, block_end = 0, -1, None
+    resume, block_end = 0, None
     for (first, stop), gap in zip(test, embargo, strict=True):
         kept += _clear(spans, (resume, first), block_end, int(spans.moment[first]))
-        taboo = max(taboo, spans.latest_end((first, stop)) + gap)
-        resume = max(stop, int(np.searchsorted(spans.moment, taboo, side="right")))
+        after = int(np.searchsorted(spans.moment, spans.latest_end((first, stop)) + gap, side="right"))
+        resume = max(resume, stop, after)  # the embargo of an earlier block may outlast this one's
         block_end = int(spans.moment[stop - 1]) if purge_windows else None
     kept += _clear(spans, (resume, len(spans)), block_end, None)
     return joined(kept)

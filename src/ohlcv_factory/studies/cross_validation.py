@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.errors import DataError, FactoryError, UsageError
+from ohlcv_factory.errors import DataError, UsageError, told_again
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 from ohlcv_factory.runtime.clock import Clock, system_clock
@@ -125,14 +125,14 @@ def cross_validate(
 def on_executor(executor: Executor) -> RunFolds:
     """Folds as jobs of an open executor, for `cross_validate(…, run_folds=…)`.
 
-    The study then also holds `jobs/<id>/`, see `executor.work`. A fold that fails raises its error as FactoryError.
+    The study then also holds `jobs/<id>/`, see `executor.work`. The error of a fold that fails is raised here.
     """
 
     def run(specs: Sequence[FoldSpec]) -> None:
         results = run_jobs(executor, [JobSpec.made("fold", **spec) for spec in specs])
         failed = [result.error for result in results if result.error]
         if failed:
-            raise FactoryError(failed[0]["what"], where=failed[0]["where"], help=failed[0]["help"])
+            raise told_again(failed[0])
 
     return run
 
