@@ -26,6 +26,7 @@ import full_catalogue
 import indicator_columns
 import indicator_peers
 import mamba_block
+import purged_splits
 import raw_to_dataset
 import start_up
 import study_workers
@@ -42,6 +43,7 @@ ROWS: dict[int | str, Any] = {
     3: full_catalogue,
     4: triple_barrier_labels,
     5: causal_wavelets,
+    6: purged_splits,
     7: trading_simulation,
     8: raw_to_dataset,
     9: ten_million_bars,
@@ -68,7 +70,10 @@ OURS = (
     "catboost",
     "torch",
 )
-PEERS = ("numpy", "numba", "pandas", "polars", "pandas-ta", "ml4t-engineer", "PyWavelets", "vectorbt")
+PEERS = (
+    *("numpy", "numba", "pandas", "polars", "pandas-ta", "ml4t-engineer", "PyWavelets", "vectorbt"),
+    *("skfolio", "purgedcv"),
+)
 HEADER = ("row", "work", "wall", "CPU", "peak", "peer", "wall", "CPU", "ratio wall", "ratio CPU", "reach")
 
 

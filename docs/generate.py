@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ohlcv_factory.bars.dialects import DIALECTS
@@ -13,6 +13,7 @@ from ohlcv_factory.errors import FactoryError
 from ohlcv_factory.features.catalogue import CATEGORIES
 from ohlcv_factory.features.feature import Feature
 from ohlcv_factory.features.sets import builtin_sets, select
+from ohlcv_factory.models._torch.settings import SMALL, NetworkConfig
 from ohlcv_factory.models.base import ModelConfig
 from ohlcv_factory.models.registry import ModelRegistry, builtin_entries
 
@@ -63,12 +64,13 @@ def main() -> int:
 
 def generated() -> dict[Path, str]:
     """The whole text of every file that has a generated part."""
-    data = ROOT / "docs" / "data.md"
+    data, networks = ROOT / "docs" / "data.md", ROOT / "docs" / "networks.md"
     return {
         ROOT / "docs" / "features.md": features_page(),
         ROOT / "docs" / "refused_keys.md": refused_page(),
         ROOT / "docs" / "dialects.md": dialects_page(),
         ROOT / "README.md": with_block(ROOT / "README.md", "models", model_table()),
+        networks: with_block(networks, "presets", preset_table()),
         data: with_block(data, "exit codes", exit_code_table(), with_block(data, "reading options", reading_table())),
     }
 
@@ -89,9 +91,26 @@ def model_table() -> str:
     rows = []
     for name, entry in builtin_entries().items():
         spec = ModelRegistry.model_class(name).input_spec
-        fed = f"`{spec.feature_set}`, {spec.scaling}"
+        fed = "predictions of its members" if spec.is_ensemble else f"`{spec.feature_set}`, {spec.scaling}"
         rows.append((f"`{name}`", entry.family, entry.extra or "-", fed, entry.description))
     return markdown(header, rows)
+
+
+def preset_table() -> str:
+    """The sizes of each network in both presets: its own, and the look-back where it changes."""
+    rows = []
+    for name in builtin_entries():
+        config = ModelRegistry.model_class(name).Config()
+        if isinstance(config, NetworkConfig) and builtin_entries()[name].extra == "neural":
+            spec, small = config.plain(), config.model_copy(update={"preset": "small"}).for_machine(False).plain()
+            changed = [key for key in spec if spec[key] != small[key] and key not in (*SMALL, "preset")]
+            rows.append((f"`{name}`", *(words(values, changed) for values in (spec, small))))
+    return markdown(("Network", "spec", "small"), rows)
+
+
+def words(values: Mapping[str, object], keys: Sequence[str]) -> str:
+    """Some settings as `key value, key value`."""
+    return ", ".join(f"{key} {values[key]}" for key in keys) or "the same"
 
 
 def features_page() -> str:

@@ -15,7 +15,7 @@ from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.config import Search, setting
 from ohlcv_factory.models.base import EpochSink, FitReport, ModelConfig
 from ohlcv_factory.storage.formats import read_arrays, write_arrays
-from ohlcv_factory.testing.models import check_model
+from ohlcv_factory.testing import check_model
 
 
 class NaiveBayesConfig(ModelConfig):

@@ -38,7 +38,7 @@ def main() -> None:
     from ohlcv_factory.bars.sessions import session_calendar
     from ohlcv_factory.bars.synthetic import random_walk
     from ohlcv_factory.features.catalogue import find
-    from ohlcv_factory.testing.features import check_feature
+    from ohlcv_factory.testing import check_feature
 
     for name in ("gap_1", "gap_5", "close_in_day_range"):
         check_feature(find(name), random_walk(3000, seed=1), session_calendar("cme_equity"))

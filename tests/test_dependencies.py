@@ -21,6 +21,7 @@ MODULE_OF = {
     "pyyaml": "yaml",
     "xgboost-cpu": "xgboost",
     "chronos-forecasting": "chronos",
+    "kronos-finance": "kronos_finance",
     "mlflow-skinny": "mlflow",
     "gym-anytrading": "gym_anytrading",
     "mamba-ssm": "mamba_ssm",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from markets import COLUMNS
 
 from ohlcv_factory.config import read_yaml
 from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.runtime import memory
 from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.training import plan
 
 pytest.importorskip("torch")
 FOLDER = Path(__file__).parents[2] / "configs" / "models"
@@ -60,6 +63,23 @@ def test_trainer_settings_reach_the_network_and_the_choice_is_told_and_saved(dat
     }
     assert saved["chosen_for_machine"]["windows_per_epoch"] == 300
     assert read_json(run / "metrics" / "training_metrics.json")["epochs_trained"] <= 2
+
+
+def test_a_network_that_cannot_fit_is_refused_with_the_batch_size_that_would(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 800_000_000)
+    monkeypatch.setattr(plan, "PROBE_BATCHES", 1)
+    monkeypatch.setattr(plan, "PROBE_EPOCHS", 1)
+    place = ("--dataset", dataset, "--horizon", "5", "--output-dir", tmp_path / "runs", "--set", "model.device=cpu")
+
+    def tried(batch_size, *more):
+        return call("train", "--model", "tcn", *place, "--set", f"batch_size={batch_size}", *more)
+
+    refused = tried(4000)
+    assert (refused.code, tried(4000, "--dry-run").code) == (70, 70)
+    assert not (tmp_path / "runs").exists()
+    advised = int(re.search(r"help: lower batch_size to (\d+)", refused.err)[1])
+    assert tried(advised + 10).code == 70
+    assert tried(advised, "--dry-run", "--json").json["memory_gb"] <= 0.8
 
 
 def test_every_network_has_a_recipe_that_names_only_what_differs():

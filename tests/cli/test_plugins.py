@@ -11,10 +11,10 @@ from command_line import DATASET, Answer, call, succeed, write_bars
 from markets import COLUMNS
 from own_features import OWN_FEATURE, own_features
 
-from ohlcv_factory.config import read_yaml
+from ohlcv_factory.config import read_yaml, write_yaml
 from ohlcv_factory.dataset.store import read_dataset
 from ohlcv_factory.storage.digests import file_digest
-from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.storage.formats import read_json, write_json
 
 SETS = """
 mine:
@@ -91,7 +91,7 @@ def test_new_bars_are_predicted_with_the_columns_of_ones_own(place, run):
     assert answer.json["newest"][0]["decision"] in ("short", "neutral", "long")
 
 
-@pytest.mark.parametrize("verb", ["train", "predict"])
+@pytest.mark.parametrize("verb", ["train", "predict", "resume"])
 def test_no_code_runs_because_a_manifest_names_it(place, run, verb):
     ran = place / "ran"
     foreign = place / "foreign"
@@ -104,7 +104,15 @@ def test_no_code_runs_because_a_manifest_names_it(place, run, verb):
     manifest["plugins"][0] |= {"place": str(evil), "sha256": file_digest(evil)}
     manifest["config"]["plugins"] = [str(evil)]
     (foreign / "dataset" / "dataset.json").write_text(json.dumps(manifest))
-    commands = {"train": training(foreign), "predict": ("predict", foreign / "run", place / "SYNTH.csv")}
+    if verb == "resume":  # of a run that was cut off no file is compared with a manifest
+        recipe = read_yaml(foreign / "run" / "config" / "training_config.yaml").values
+        (foreign / "run" / "config" / "training_config.yaml").write_text(write_yaml({**recipe, "plugins": [str(evil)]}))
+        write_json(foreign / "run" / "state.json", {"state": "FAILED", "attempt": 1})
+    commands = {
+        "train": training(foreign),
+        "predict": ("predict", foreign / "run", place / "SYNTH.csv"),
+        "resume": ("resume", foreign / "run", "--dataset", foreign / "dataset"),
+    }
     shutil.copy(place / "sets.yaml", foreign)
     answer = fresh(*commands[verb])
     assert answer.code == 2
@@ -112,6 +120,7 @@ def test_no_code_runs_because_a_manifest_names_it(place, run, verb):
     assert "it is code that will run: if you trust it, add --plugin" in answer.err
     assert read_dataset(foreign / "dataset").config.plugins == ()
     assert not ran.exists()
+    assert read_json(foreign / "run" / "state.json")["attempt"] == 1
 
 
 @pytest.mark.parametrize("verb", ["train", "predict"])

@@ -341,7 +341,7 @@ def test_every_hyper_parameter_of_every_model_has_a_case():
     listed = [name for name in HYPER_PARAMETERS if ModelRegistry.entry(name).installed]
     declared = {name: set(ModelRegistry.model_class(name).Config.model_fields) for name in listed}
     assert declared == {name: set(HYPER_PARAMETERS[name]) | (BESIDE_THE_LOOP & declared[name]) for name in listed}
-    tabular = {name for name in INSTALLED if not ModelRegistry.model_class(name).input_spec.is_sequence}
+    tabular = {name for name in INSTALLED if ModelRegistry.model_class(name).input_spec.layout == "tabular"}
     assert tabular <= set(HYPER_PARAMETERS)
 
 
@@ -349,6 +349,7 @@ INSTALLED = [name for name, entry in ModelRegistry.entries().items() if entry.in
 REFUSED_KEYS = [
     (name, refused)
     for name in INSTALLED
+    if not ModelRegistry.model_class(name).input_spec.is_ensemble  # see test_ensemble_options
     for config in [ModelRegistry.model_class(name).Config]
     for refused in (*config.refused, *config.refused_everywhere)
 ]

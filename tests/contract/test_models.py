@@ -27,6 +27,7 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "catboost": {"iterations": 80, "depth": 3, "learning_rate": 0.1, "early_stopping_rounds": 10, "fixed_rounds": 40},
     "random_forest": {"n_estimators": 40},
+    "kronos": {"lookback": 64, "paths": 8},
 }
 """Smaller fits where the defaults would take seconds; a model that is not named here is checked with its defaults."""
 HEAD: dict[str, Any] = {
@@ -41,12 +42,10 @@ MODES = {"frozen": HEAD, "finetune": {**HEAD, "batch_size": 64, "head_learning_r
 FOUNDATION = [name for name, entry in ModelRegistry.entries().items() if entry.family == "foundation"]
 CASES = [
     *ModelRegistry.entries(),
-    *(f"{name} frozen" for name in FOUNDATION),
-    "chronos_bolt finetune",
     *(
-        pytest.param(f"{name} finetune", marks=pytest.mark.slow, id=f"{name} finetune")
+        f"{name} {mode}" if name == "chronos_bolt" else pytest.param(f"{name} {mode}", marks=pytest.mark.slow)
         for name in FOUNDATION
-        if name != "chronos_bolt"
+        for mode in MODES
     ),
 ]
 

@@ -171,6 +171,24 @@ def test_a_window_holds_bars_of_one_symbol(two_symbols):
     assert np.array_equal(window, alone.symbols[0].features[row - longest + 1 : row + 1])
 
 
+def test_label_spans_are_in_time_order_and_know_from_where_a_window_reads(two_symbols):
+    rows = two_symbols.rows("train")
+    spans = two_symbols.label_spans(rows, lookback=10)
+    assert (np.diff(spans.moment) >= 0).all()
+    given = rows[spans.order]
+    assert spans.moment.tolist() == two_symbols.index["time_ns"][given].tolist()
+    assert spans.end.tolist() == two_symbols.labels.scheduled_end_ns[given].tolist()
+    own = two_symbols.markets[1].bars.time_ns
+    (place,) = np.flatnonzero(given == rows[-1])
+    assert spans.reads_from[place] == own[two_symbols.index["row"][rows[-1]] - 9]
+
+
+def test_label_spans_of_one_symbol_keep_its_order(container):
+    spans = container.label_spans(container.rows("train"))
+    assert spans.order is None
+    assert spans.reads_from.tolist() == spans.moment.tolist()
+
+
 def test_padded_windows_have_the_bits_of_the_raw_feature_columns_and_reach_back_to_the_first_bar():
     bars = random_walk(3000, 1)
     names = ("open", "high", "low", "close", "volume")

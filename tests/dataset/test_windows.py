@@ -100,3 +100,12 @@ def test_tensors_hold_the_same_padded_windows():
     windows = PADDED.torch()
     np.testing.assert_array_equal(windows[0].numpy(), PADDED[0])
     np.testing.assert_array_equal(windows.batch(torch.tensor([2, 0])).numpy(), PADDED[np.array([2, 0])])
+
+
+def test_a_table_that_stays_elsewhere_sends_its_windows_to_the_device():
+    torch = pytest.importorskip("torch", reason="networks need torch")
+    windows = PADDED.torch("meta", stored_on="cpu")
+    assert windows.table.device.type == "cpu"
+    batch = windows.batch(torch.tensor([2, 0]))
+    assert (batch.device.type, batch.shape) == ("meta", PADDED[np.array([2, 0])].shape)
+    assert windows[0].device.type == "meta"

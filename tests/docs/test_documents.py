@@ -29,10 +29,12 @@ PAGES = (
     "docs/foundation.md",
     "docs/glossary.md",
     "docs/labels.md",
+    "docs/networks.md",
     "docs/numbers.md",
     "docs/own_features.md",
     "docs/refused_keys.md",
     "docs/sessions.md",
+    "docs/studies.md",
 )
 LINK = re.compile(r"\]\((?!http)([^)#]+)\)")
 ENTRY = re.compile(r"`([a-z0-9_]+)`")

@@ -29,6 +29,7 @@ SIZES = {
     "ohlcv_returns": (5, 5),
     "close_only": (1, 1),
     "ohlcv_raw": (5, 5),
+    "ohlcv_clock": (7, 7),
 }
 """Fewest and most columns, from the specification."""
 
@@ -63,7 +64,7 @@ def test_only_the_raw_sets_hold_columns_that_depend_on_the_unit_of_price_or_volu
     holding = {
         name for name, chosen in builtin_sets().items() if not all(find(one).scale_free for one in select(chosen))
     }
-    assert holding == {"close_only", "ohlcv_raw"}
+    assert holding == {"close_only", "ohlcv_raw", "ohlcv_clock"}
 
 
 def test_columns_come_in_the_order_of_the_catalogue_whatever_the_order_at_hand():

@@ -19,8 +19,10 @@ FILES = ("config/training_config.yaml", "config/model_config.yaml", "config/feat
          "predictions/val_predictions.parquet", "predictions/val_probabilities.npy", "metrics/training_metrics.json",
          "metrics/evaluation_metrics.json", "plots/training_curves.png", "plots/confusion_matrix.png",
          "logs/training.log", "manifest.json", "state.json")  # fmt: skip
-MODELS = tuple(name for name, entry in ModelRegistry.entries().items() if entry.family != "foundation")
-"""A foundation model needs a checkpoint, which is not here: see test_foundation.py."""
+MODELS = tuple(
+    name for name, entry in ModelRegistry.entries().items() if entry.family not in ("foundation", "ensemble")
+)
+"""A foundation model needs a checkpoint, which is not here: see test_foundation.py; ensembles: tests/cli/test_ensemble.py."""
 
 needs_real_bars = pytest.mark.skipif(not REAL.is_dir(), reason="the real bars of ../shared/data are not here")
 

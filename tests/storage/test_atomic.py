@@ -159,3 +159,35 @@ def test_an_output_folder_that_cannot_be_written_is_refused_before_any_work(
     assert type(caught.value) is kind
     assert caught.value.exit_code == exit_code
     assert caught.value.where == str(tmp_path / "runs")
+
+
+def test_a_whole_folder_gets_its_name_when_its_block_ends_well(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "results"
+    with atomic.whole_folder(target) as folder:
+        (folder / "a.txt").write_text("a")
+        assert not target.exists()
+    assert (target / "a.txt").read_text() == "a"
+    with atomic.whole_folder(target) as folder:
+        (folder / "b.txt").write_text("b")
+    assert [path.name for path in target.iterdir()] == ["b.txt"]
+    assert [path.name for path in target.parent.iterdir()] == ["results"]
+
+
+def test_a_whole_folder_that_breaks_off_leaves_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "results"
+    with atomic.whole_folder(target) as folder:
+        (folder / "a.txt").write_text("a")
+    with pytest.raises(ZeroDivisionError), atomic.whole_folder(target) as folder:
+        (folder / "a.txt").write_text("half")
+        raise ZeroDivisionError
+    assert (target / "a.txt").read_text() == "a"
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / f"{atomic.TEMPORARY_PREFIX}0-folder").mkdir()
+    (tmp_path / f"{atomic.TEMPORARY_PREFIX}0-folder" / "file").write_text("half")
+    (tmp_path / f"{atomic.TEMPORARY_PREFIX}1-file").write_text("half")
+    (tmp_path / "kept").write_text("whole")
+    atomic.remove_partial(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]

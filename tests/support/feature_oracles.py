@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from operator import attrgetter
 from zoneinfo import ZoneInfo
 
@@ -582,3 +582,5 @@ for _every in SECONDS:
 
 for _name in ("open", "high", "low", "close", "volume"):
     ORACLES[_name] = attrgetter(_name)
+ORACLES["utc_day"] = lambda bars: np.array([float((t.date() - date(1970, 1, 1)).days) for t in clock(bars, "UTC")])
+ORACLES["utc_minute"] = lambda bars: np.array([60.0 * t.hour + t.minute for t in clock(bars, "UTC")])

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
+from ohlcv_factory.splits.spans import LabelSpans
+
 DAY = 86_400_000_000_000
 
 
@@ -37,3 +39,25 @@ def overlap(spans_: Spans, earlier: np.ndarray, later: np.ndarray) -> bool:
     return any(
         spans_.time_ns[i] <= spans_.end_ns[j] and spans_.time_ns[j] <= spans_.end_ns[i] for i in earlier for j in later
     )
+
+
+def blocks_of(spans_: LabelSpans, data: st.DataObject) -> tuple[tuple[int, int], ...]:
+    """One to three blocks of whole moments that do not touch, in time order."""
+    borders = [*spans_.beginnings.tolist(), len(spans_)]
+    count = data.draw(st.integers(1, min(3, (len(borders) - 1) // 2)))
+    places = sorted(data.draw(st.sets(st.integers(0, len(borders) - 1), min_size=2 * count, max_size=2 * count)))
+    return tuple((borders[a], borders[b]) for a, b in zip(places[::2], places[1::2], strict=True))
+
+
+def training_by_definition(
+    spans_: LabelSpans, test: tuple[tuple[int, int], ...], embargo: int, purge_windows: bool
+) -> list[int]:
+    """The rows that may be learnt from, one row and one tested block at a time."""
+
+    def may_teach(row: int, first: int, stop: int) -> bool:
+        if row < first:
+            return bool(spans_.end[row] < spans_.moment[first])
+        clear = spans_.moment[row] > max(spans_.end[first:stop]) + embargo
+        return bool(row >= stop and clear and (not purge_windows or spans_.reads_from[row] > spans_.moment[stop - 1]))
+
+    return [row for row in range(len(spans_)) if all(may_teach(row, first, stop) for first, stop in test)]

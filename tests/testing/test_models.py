@@ -13,8 +13,10 @@ import pytest
 from forecasters import GaussianWalk, Momentum
 from own_models import own_models
 
+from ohlcv_factory import testing
 from ohlcv_factory.config import setting
 from ohlcv_factory.dataset.samples import InputSpec, RowMarket, Samples
+from ohlcv_factory.errors import UsageError
 from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, ModelConfig
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.testing.models import OF_TRAINING, Subject, check_drift, check_model, checks_for, small_settings
@@ -114,6 +116,25 @@ def checked(model_class: type[BaseModel]) -> None:
 
 def test_a_sound_model_passes() -> None:
     checked(Centroids)
+
+
+def test_a_model_may_be_given_as_its_class_once_it_is_registered() -> None:
+    with pytest.raises(UsageError, match="Unregistered is not registered"):
+        check_model(type("Unregistered", (Centroids,), {}))
+    registered = ModelRegistry.register("subject", "plugin")(type("Registered", (Mirrored,), {}))
+    with pytest.raises(AssertionError, match="subject"):
+        check_model(registered)
+
+
+@pytest.mark.parametrize("name", ["check_feature", "check_model", "direction_z"])
+def test_the_kits_can_be_had_from_one_place(name: str) -> None:
+    assert dir(testing) == testing.__all__ == ["check_feature", "check_model", "direction_z"]
+    assert getattr(testing, name).__name__ == name
+
+
+def test_a_kit_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"'ohlcv_factory\.testing' has no attribute 'check_modle'"):
+        _ = testing.check_modle
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_predictions_cover_every_eligible_val_row_and_come_back_as_written(finis
 
 def test_the_saved_config_repeats_the_run(finished, container, tmp_path):
     recipe = dict(read_yaml(finished.path / "config" / "training_config.yaml").values)
-    del recipe["dataset"], recipe["plugins"], recipe["threads"]
+    del recipe["dataset"], recipe["symbol"], recipe["plugins"], recipe["threads"]
     again = Trainer(TrainerConfig.parse({**recipe, "output_dir": str(tmp_path)})).run(container)
     assert again.predictions.raw.tobytes() == finished.predictions.raw.tobytes()
 
@@ -145,8 +145,9 @@ def test_a_planted_signal_is_seen_through_the_whole_pipeline(finished):
 def test_a_fit_that_cannot_fit_into_memory_is_refused_before_any_work(container, config, monkeypatch):
     settings = config()
     monkeypatch.setattr("ohlcv_factory.runtime.memory.available_bytes", lambda: 1e6)
-    with pytest.raises(ResourceError, match=r"fitting 'logistic' needs about 0\.4 GB, 0\.0 GB are free"):
+    with pytest.raises(ResourceError, match=r"fitting 'logistic' needs about 0\.6 GB, 0\.0 GB are free"):
         Trainer(settings).run(container)
+    assert not settings.output_dir.exists()
     assert not Ledger.in_folder(settings.experiments_folder).entries()
 
 

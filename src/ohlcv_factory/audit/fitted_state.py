@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -12,12 +14,18 @@ from ohlcv_factory.bars.schema import COLUMNS
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.market import SymbolMarket
 from ohlcv_factory.labels.classes import CLASS_COUNT
+from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.runtime.clock import time_text
-from ohlcv_factory.training.fitting import fit_pipeline, inner_parts
+from ohlcv_factory.storage.digests import file_digest
+from ohlcv_factory.studies.folds import TrainFolds
+from ohlcv_factory.studies.settings import CrossValidationConfig
+from ohlcv_factory.training.fitting import Fit, fit_pipeline, inner_parts
 from ohlcv_factory.training.settings import TrainerConfig
 
 TEST = "fitted state"
 GARBAGE = 1000.0
+PURE_FORMATS = (".txt", ".ubj", ".safetensors")
+"""Suffixes of model files that hold nothing but the fit: the same fit has the same bytes."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +53,20 @@ def scaler_and_selection(config: TrainerConfig) -> FitState:
 
 
 def everything_fitted(config: TrainerConfig) -> FitState:
-    """What may only know the train part: columns, scaler, and model, calibrator and rule by their answers to its rows."""
+    """What may only know the train part: columns, scaler, calibrator, decision rule, best round, losses, and the model.
+
+    Model, calibrator and rule speak by their answers to the train rows, to the bit; the model also by its own file, where
+    that holds the fit alone.
+    """
 
     def fit(container: TimeSeriesDataContainer) -> FittedState:
-        pipeline = fit_pipeline(config, container).pipeline
+        found = fit_pipeline(config, container)
+        pipeline = found.pipeline
         answers = pipeline.predict(container, container.rows("train"))
         scaler = {"centre": pipeline.scaler.centre, "scale": pipeline.scaler.scale}
         told = {"model": answers.raw, "calibrator": answers.probabilities, "decision rule": answers.decision}
-        return FittedState(pipeline.columns, scaler, {name: values.ravel() for name, values in told.items()})
+        learnt = {name: values.ravel() for name, values in told.items()} | {"curves": _losses(found)}
+        return FittedState(pipeline.columns, scaler, learnt | _model_file(pipeline.model))
 
     return fit
 
@@ -61,6 +75,24 @@ def audit_fit(config: TrainerConfig, container: TimeSeriesDataContainer) -> Iter
     """Scaler and selection know the fit rows only; all that is fitted knows the train part only."""
     yield from fitted_state(scaler_and_selection(config), container, rows_not_fitted(container))
     yield from fitted_state(everything_fitted(config), container, np.flatnonzero(container.part != 0))
+
+
+def audit_folds(
+    config: TrainerConfig,
+    container: TimeSeriesDataContainer,
+    cv: CrossValidationConfig,
+    numbers: Sequence[int] | None = None,
+) -> Iterator[Violation]:
+    """What each fold (or only those of these numbers, from 1) fits knows nothing of the blocks that it tests.
+
+    For a model that reads windows either the gap after a block must be longer than they are, or `cv` purges them: the
+    features of a block are no secret to later rows, its labels are.
+    """
+    folds = TrainFolds.of(container, cv, config.create_model().lookback)
+    for fold in folds.folds:
+        if numbers is not None and fold.number not in numbers:
+            continue
+        yield from fitted_state(everything_fitted(config), folds.part(fold), folds.tested(fold))
 
 
 def rows_not_fitted(container: TimeSeriesDataContainer) -> np.ndarray:
@@ -97,6 +129,23 @@ def _market_with_garbage(market: SymbolMarket, places: np.ndarray) -> SymbolMark
     return replace(market, bars=bars, atr=market.atr * factor)
 
 
+def _losses(fit: Fit) -> np.ndarray:
+    """Best round, losses, and every curve of a fit, one after the other."""
+    metrics = fit.metrics
+    curves = [np.asarray(values, dtype=np.float64) for _, values in sorted(metrics.history.items())]
+    return np.concatenate([[metrics.best_epoch or 0, metrics.train_loss, metrics.val_loss], *curves])
+
+
+def _model_file(model: BaseModel) -> dict[str, np.ndarray]:
+    """Digest of the model's own file; nothing for formats that also hold a time or an identity."""
+    if model.native_suffix not in PURE_FORMATS:
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "model")
+        digest = file_digest(Path(folder) / f"model{model.native_suffix}")
+    return {"model file": np.frombuffer(bytes.fromhex(digest), dtype=np.uint8).astype(np.float64)}
+
+
 def _differences(before: FittedState, after: FittedState) -> Iterator[tuple[str, float | None, str]]:
     """Column (or part of the state), size and words of each difference."""
     if before.columns != after.columns:
@@ -109,9 +158,13 @@ def _differences(before: FittedState, after: FittedState) -> Iterator[tuple[str,
         if worst is not None:
             yield _sized(before.columns[worst], part, after.per_column[part][worst], values[worst])
     for part, values in before.other.items():
-        worst = worst_difference(after.other[part], values)
+        other = after.other[part]
+        if len(other) != len(values):
+            yield part, None, f"rows that it must not know change its state: {len(other)} values for {len(values)}"
+            continue
+        worst = worst_difference(other, values)
         if worst is not None:
-            yield _sized(part, "state", after.other[part][worst], values[worst])
+            yield _sized(part, "state", other[worst], values[worst])
 
 
 def _sized(name: str, part: str, got: float, expected: float) -> tuple[str, float, str]:

@@ -19,9 +19,11 @@ from ohlcv_factory.cli import (
     audit,
     compare,
     config,
+    cv,
     data,
     demo,
     doctor,
+    ensemble,
     evaluate,
     features,
     models,
@@ -70,6 +72,8 @@ application.add_typer(models.application, name="models")
 application.command("new-model")(new_model.new_model)
 application.add_typer(config.application, name="config")
 application.command("train")(train.train)
+application.command("cv")(cv.cv)
+application.command("ensemble")(ensemble.ensemble)
 application.command("resume")(resume.resume)
 application.command("evaluate")(evaluate.evaluate)
 application.command("predict")(predict.predict)

@@ -120,7 +120,7 @@ class Sketch:
 
     def next_steps(self) -> list[str]:
         """What to do with the files, one line each."""
-        check = f'check it: from ohlcv_factory.testing.models import check_model; check_model("{self.name}")'
+        check = f'check it: from ohlcv_factory.testing import check_model; check_model("{self.name}")'
         if self.in_package:
             train = f"train it: ohlcv-factory train --dataset DATASET --horizon 20 --model {self.name}"
             return [check, train, "then its recipe configs/models, and: python docs/generate.py (see CONTRIBUTING.md)"]

@@ -24,7 +24,25 @@ Plugins = Annotated[
 FeatureSets = Annotated[
     Path | None, typer.Option("--feature-sets", help="YAML file of feature sets of your own: name, include, exclude.")
 ]
+Dataset = Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")]
+OneSymbol = Annotated[
+    str | None, typer.Option("--symbol", help="One symbol of the dataset; default: one model on all of them.")
+]
+Horizon = Annotated[int | None, typer.Option("--horizon", help="Label horizon in bars.")]
+FeatureSet = Annotated[str | None, typer.Option("--feature-set", help="Named feature set.")]
+FeatureSelection = Annotated[
+    str | None, typer.Option("--feature-selection", help="none, correlation or importance; learnt from the fit rows.")
+]
+WeightingKind = Annotated[str | None, typer.Option("--weighting", help="both, quality, uniqueness or none.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Every random draw follows from it.")]
+
+Executor = Annotated[str | None, typer.Option("--executor", help="local or ray.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", help="Jobs at once; default: as many as cores and memory allow.")
+]
+Address = Annotated[
+    str | None, typer.Option("--address", help="HOST:PORT of the head of a Ray cluster; default: one is started.")
+]
 
 BarSize = Annotated[str | None, typer.Option("--bar-size", help="Resample to this size, for example 5min.")]
 Horizons = Annotated[str | None, typer.Option("--horizons", help="Label horizons in bars: 5,10,15,20")]

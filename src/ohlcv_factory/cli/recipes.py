@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from ohlcv_factory.config import Layers, PathSetting, Settings, read_yaml, setting
+from pydantic import model_validator
+
+from ohlcv_factory.config import Document, Layers, PathSetting, Settings, read_yaml, setting
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.features.sets import read_sets
 from ohlcv_factory.models.base import ModelConfig
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.plugin_files import load_plugins
+from ohlcv_factory.studies.ensemble_settings import EnsembleConfig, by_name
+from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.studies.sweep import SweepConfig
 from ohlcv_factory.training.settings import TrainerConfig, effective_hyper_parameters
 
@@ -44,6 +48,40 @@ class TrainRecipe(TrainerConfig):
         return TrainerConfig(**{name: getattr(self, name) for name in TrainerConfig.model_fields})
 
 
+class CrossValidationRecipe(TrainRecipe):
+    """`cv`: what `train` takes, how the train part is divided into folds, and what carries them out."""
+
+    cv: CrossValidationConfig = CrossValidationConfig()
+    executor: Literal["here", "local", "ray"] = setting(
+        "here", "Fold by fold in this process, in processes of this machine, or on a Ray cluster."
+    )
+    address: str | None = setting(None, "HOST:PORT of the head of a Ray cluster; none starts one here.")
+    workers: int | None = setting(None, "Folds at once; none: as many as cores and memory allow.", ge=1)
+
+    @model_validator(mode="after")
+    def _refuse_idle_keys(self) -> Self:
+        """Keys of an executor are refused where there is none."""
+        for name in ("address", "workers"):
+            if self.executor == "here" and getattr(self, name) is not None:
+                raise ValueError(f"{name}: folds are done in this process; give executor: local or ray")
+        return self
+
+
+class EnsembleRecipe(EnsembleConfig):
+    """`ensemble`: what it is made of and the dataset it is trained on."""
+
+    dataset: PathSetting | None = setting(None, "Dataset folder, as `data build` made it.")
+    symbol: str | None = setting(None, "One symbol of the dataset; none trains on all of them.")
+    plugins: tuple[str, ...] = setting(
+        (), "Python files with features of the dataset's or models of your own; they are run."
+    )
+    threads: int | None = setting(None, "Threads of every native library.", ge=1)
+
+    def ensemble_config(self) -> EnsembleConfig:
+        """The settings without dataset, symbol, plugins and threads."""
+        return EnsembleConfig(**{name: getattr(self, name) for name in EnsembleConfig.model_fields})
+
+
 class SweepRecipe(SweepConfig):
     """`sweep`: which runs, on what, where they go, and what carries them out."""
 
@@ -58,6 +96,9 @@ class SweepRecipe(SweepConfig):
     def sweep_config(self) -> SweepConfig:
         """The settings without where and how."""
         return SweepConfig(**{name: getattr(self, name) for name in SweepConfig.model_fields})
+
+
+FitRecipe = TypeVar("FitRecipe", bound=TrainRecipe)
 
 
 def read_recipe(
@@ -76,13 +117,61 @@ def read_recipe(
 def read_train_recipe(
     file: Path | None, overrides: Sequence[str] | None, flags: Mapping[str, Any], sets_file: Path | None = None
 ) -> tuple[TrainRecipe, ModelConfig, Layers]:
-    """A training recipe with the hyper-parameters that it comes to, each key checked with its line in the file.
+    """A training recipe, as `read_fit_recipe` reads it."""
+    return read_fit_recipe(TrainRecipe, file, overrides, flags, sets_file)
+
+
+def read_fit_recipe(
+    kind: type[FitRecipe],
+    file: Path | None,
+    overrides: Sequence[str] | None,
+    flags: Mapping[str, Any],
+    sets_file: Path | None = None,
+) -> tuple[FitRecipe, ModelConfig, Layers]:
+    """A recipe of one model with the hyper-parameters that it comes to, each key checked with its line in the file.
 
     Its plugin files are run: one of them may bring the model.
     Raises UsageError (2), or MissingExtraError (69) when the model's package is absent.
     """
-    recipe, layers = read_recipe(TrainRecipe, file, overrides, flags, sets_file)
+    recipe, layers = read_recipe(kind, file, overrides, flags, sets_file)
     load_plugins(recipe.plugins)
     model_class = ModelRegistry.model_class(recipe.model_name)
     values = effective_hyper_parameters(recipe, model_class)
     return recipe, model_class.Config.parse(values, where=layers.where, lines=layers.lines, section="model"), layers
+
+
+def read_ensemble_recipe(
+    file: Path | None,
+    overrides: Sequence[str] | None,
+    flags: Mapping[str, Any],
+    members: Sequence[str] | None = None,
+    sets_file: Path | None = None,
+) -> EnsembleRecipe:
+    """A recipe of an ensemble; `members` names its members in their order, with the settings that the recipe has of them.
+
+    Its plugin files are run: one of them may bring a model. Raises UsageError (2).
+    """
+    named = [Document({"members": {name: {} for name in members}}, {}, "--members")] if members else []
+    documents = [*([read_yaml(file)] if file else []), *([read_sets(sets_file)] if sets_file else [])]
+    layers = Layers.merge([*named, *_members_by_name(documents)], overrides or (), flags)
+    if members:
+        layers.values["members"] = {name: layers.values["members"][name] for name in members}
+    recipe = EnsembleRecipe.parse(layers.values, where=layers.where, lines=layers.lines)
+    load_plugins(recipe.plugins)
+    return recipe
+
+
+def _members_by_name(documents: Sequence[Document]) -> list[Document]:
+    """The documents with a plain list of members as a table, so that further keys of a member can join it."""
+    return [
+        Document({**each.values, "members": by_name(each.values["members"])}, each.lines, each.where)
+        if isinstance(each.values.get("members"), list)
+        else each
+        for each in documents
+    ]
+
+
+def names_ensemble(file: Path | None, overrides: Sequence[str] | None, flags: Mapping[str, Any]) -> bool:
+    """Whether a recipe's model is an ensemble, whose recipe has further keys; a name that is not known yet is none."""
+    name = Layers.merge([read_yaml(file)] if file else [], overrides or (), flags).values.get("model_name")
+    return name in ModelRegistry.entries() and ModelRegistry.model_class(str(name)).input_spec.is_ensemble

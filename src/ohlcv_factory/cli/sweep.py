@@ -20,7 +20,7 @@ SCORES = ("macro_f1", "log_loss", "sharpe_ratio")
 
 def sweep(
     models: Annotated[str | None, typer.Option("--models", help="Model names, comma between.")] = None,
-    dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")] = None,
+    dataset: options.Dataset = None,
     horizons: Annotated[
         str | None, typer.Option("--horizons", help="Label horizons in bars: 5,10; default: all of the dataset.")
     ] = None,
@@ -36,14 +36,10 @@ def sweep(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder of the study; one that was begun is continued.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", help="Jobs at once; default: as many as cores and memory allow.")
-    ] = None,
+    workers: options.Workers = None,
     threads: Annotated[int | None, typer.Option("--threads", help="Threads of each job.")] = None,
-    executor: Annotated[str | None, typer.Option("--executor", help="local or ray.")] = None,
-    address: Annotated[
-        str | None, typer.Option("--address", help="HOST:PORT of the head of a Ray cluster; default: one is started.")
-    ] = None,
+    executor: options.Executor = None,
+    address: options.Address = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show jobs, memory and cores; do nothing.")] = False,
     as_json: options.AsJson = False,
 ) -> None:

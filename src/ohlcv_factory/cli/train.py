@@ -17,21 +17,16 @@ if TYPE_CHECKING:
 
 def train(
     model: Annotated[str | None, typer.Option("--model", help="Model name, see `models list`.")] = None,
-    dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")] = None,
-    symbol: Annotated[
-        str | None, typer.Option("--symbol", help="One symbol of the dataset; default: one model on all of them.")
-    ] = None,
-    horizon: Annotated[int | None, typer.Option("--horizon", help="Label horizon in bars.")] = None,
+    dataset: options.Dataset = None,
+    symbol: options.OneSymbol = None,
+    horizon: options.Horizon = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
-    feature_set: Annotated[str | None, typer.Option("--feature-set", help="Named feature set.")] = None,
+    feature_set: options.FeatureSet = None,
     feature_sets: options.FeatureSets = None,
-    feature_selection: Annotated[
-        str | None,
-        typer.Option("--feature-selection", help="none, correlation or importance; learnt from the fit rows."),
-    ] = None,
+    feature_selection: options.FeatureSelection = None,
     plugins: options.Plugins = None,
-    weighting: Annotated[str | None, typer.Option("--weighting", help="both, quality, uniqueness or none.")] = None,
+    weighting: options.WeightingKind = None,
     experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the run by.")] = None,
     output_dir: Annotated[
         Path | None, typer.Option("--output-dir", help="Folder that the run folder is made in.")
@@ -46,7 +41,8 @@ def train(
 
     set_threads(threads)
 
-    from ohlcv_factory.cli.recipes import read_train_recipe
+    from ohlcv_factory.cli.ensemble import run_ensemble
+    from ohlcv_factory.cli.recipes import names_ensemble, read_ensemble_recipe, read_train_recipe
     from ohlcv_factory.errors import UsageError
 
     flags = {
@@ -63,6 +59,8 @@ def train(
         "random_seed": seed,
         "threads": threads,
     }
+    if names_ensemble(config, overrides, flags):
+        return run_ensemble(read_ensemble_recipe(config, overrides, flags, None, feature_sets), dry_run, as_json)
     recipe, _, _ = read_train_recipe(config, overrides, flags, feature_sets)
     set_threads(recipe.threads)
     if recipe.dataset is None:

@@ -23,6 +23,7 @@ from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.labels.weights import Weighting, training_weights
 from ohlcv_factory.runtime.clock import time_text
 from ohlcv_factory.splits.chronological import NO_PART, PART_NAMES
+from ohlcv_factory.splits.spans import LabelSpans
 from ohlcv_factory.storage.digests import array_digest, value_digest
 
 if TYPE_CHECKING:
@@ -172,6 +173,14 @@ class TimeSeriesDataContainer:
         if lookback is None:
             return self.matrix(rows, columns)
         return self.padded_windows(rows, columns, lookback) if padded else self.windows(rows, columns, lookback)
+
+    def label_spans(self, rows: np.ndarray, lookback: int = 1) -> LabelSpans:
+        """When some rows are, how far their labels are scheduled to look, and from where windows of `lookback` bars read."""
+        reads_from = np.empty(len(rows), dtype=np.int64)
+        for code, market in enumerate(self.markets):
+            own = self.index["symbol_code"][rows] == code
+            reads_from[own] = market.bars.time_ns[np.maximum(self.index["row"][rows][own] - (lookback - 1), 0)]
+        return LabelSpans.of_times(self.index["time_ns"][rows], self.labels.scheduled_end_ns[rows], reads_from)
 
     def windows(self, rows: np.ndarray, columns: Sequence[str], lookback: int) -> WindowSource:
         """Windows that end at some rows, over a table of the stretch of bars that they need.

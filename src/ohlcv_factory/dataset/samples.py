@@ -18,7 +18,7 @@ INDEX_DTYPE = np.dtype([("symbol_code", np.int32), ("time_ns", np.int64), ("row"
 SYMBOL = "symbol"
 """Name of the column that holds the code of each row's symbol, for models that declare `static_symbol`."""
 
-Layout = Literal["tabular", "sequence"]
+Layout = Literal["tabular", "sequence", "predictions"]
 Scaling = Literal["none", "standard", "robust"]
 
 
@@ -38,6 +38,8 @@ class InputSpec:
     """Whether windows may be longer than the history of a row: they reach back to the first bar of the series (of the
     contract, where rolls are cut) and hold NaN before it, on their left. They hold raw columns only: open, high, low, close,
     volume."""
+    calibrated: bool = False
+    """Whether a model on predictions reads those of its members after their calibrators, not the raw ones."""
 
     def __post_init__(self) -> None:
         if self.padded and not self.is_sequence:
@@ -46,7 +48,12 @@ class InputSpec:
     @property
     def is_sequence(self) -> bool:
         """Whether X has a time axis."""
-        return self.layout != "tabular"
+        return self.layout == "sequence"
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether X holds the out-of-fold probabilities of other models, three columns each, and named context columns."""
+        return self.layout == "predictions"
 
 
 @dataclass(frozen=True)

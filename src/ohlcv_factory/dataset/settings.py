@@ -37,7 +37,8 @@ def _checked_horizons(horizons: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(horizons))
 
 
-def _checked_embargo(embargo: float | str) -> float | str:
+def checked_embargo(embargo: float | str) -> float | str:
+    """An embargo as it is, for a field of settings. Raises ValueError for a negative one."""
     if embargo != "auto" and float(embargo) < 0:
         raise ValueError(f"embargo_days must be 'auto' or at least 0, got {embargo}")
     return embargo
@@ -78,7 +79,7 @@ class DatasetConfig(Settings):
     plugins: tuple[str, ...] = setting((), "Python files with features or models of your own; they are run.")
     history_bars: int = setting(HISTORY_BARS, "Bars before the first eligible row, beyond the warm-up.", ge=0)
     parts: PartShares = PartShares()
-    embargo_days: Annotated[float | Literal["auto"], AfterValidator(_checked_embargo)] = setting(
+    embargo_days: Annotated[float | Literal["auto"], AfterValidator(checked_embargo)] = setting(
         DEFAULT_EMBARGO_DAYS, "Gap before each border in calendar days; auto: at most 10 % of the earlier part."
     )
     instruments: str | None = setting(None, "Your own instrument table (YAML); it wins over the shipped one.")

@@ -121,24 +121,24 @@ class WindowSource:
         positions: np.ndarray = np.asarray(self.ends[rows])[..., None] + np.arange(1 - self.lookback, 1)
         return positions
 
-    def torch(self, device: str = "cpu") -> TorchWindows:
-        """The same windows as tensors on a device; a torch `Dataset`."""
-        return TorchWindows(self, device)
+    def torch(self, device: str = "cpu", *, stored_on: str | None = None) -> TorchWindows:
+        """The same windows as tensors on a device; a torch `Dataset`. `stored_on` holds the table where the device cannot."""
+        return TorchWindows(self, device, stored_on or device)
 
 
 class TorchWindows:
     """Windows gathered per batch from one tensor; has the two methods of a map-style torch `Dataset`."""
 
-    def __init__(self, source: WindowSource, device: str) -> None:
+    def __init__(self, source: WindowSource, device: str, stored_on: str) -> None:
         import torch
 
-        self.device, self.lookback = torch.device(device), source.lookback
-        self.table = torch.from_numpy(np.require(source.table, requirements=["C", "W"])).to(self.device)
-        self.ends = torch.from_numpy(np.ascontiguousarray(source.ends)).to(self.device)
-        self.steps = torch.arange(1 - source.lookback, 1, device=self.device)
+        self.device, self.store, self.lookback = torch.device(device), torch.device(stored_on), source.lookback
+        self.table = torch.from_numpy(np.require(source.table, requirements=["C", "W"])).to(self.store)
+        self.ends = torch.from_numpy(np.ascontiguousarray(source.ends)).to(self.store)
+        self.steps = torch.arange(1 - source.lookback, 1, device=self.store)
         self.starts: torch.Tensor | None = None
         if source.starts is not None:
-            self.starts = torch.from_numpy(np.ascontiguousarray(source.starts)).to(self.device)
+            self.starts = torch.from_numpy(np.ascontiguousarray(source.starts)).to(self.store)
             nothing = self.table.new_full((1, self.table.shape[1]), float("nan"))
             self.table = torch.cat([self.table, nothing])  # its last row stands for bars that do not exist
 
@@ -148,15 +148,18 @@ class TorchWindows:
     def __getitem__(self, row: int) -> torch.Tensor:
         """One window, `(lookback, F)`."""
         positions = self.ends[row] + self.steps
-        return self.table[positions if self.starts is None else self._existing(positions, self.starts[row])]
+        if self.starts is not None:
+            positions = self._existing(positions, self.starts[row])
+        return self.table[positions].to(self.device)
 
     def batch(self, rows: torch.Tensor) -> torch.Tensor:
         """Some windows, `(b, lookback, F)`; `rows` is int64 `(b,)` on the device."""
+        rows = rows.to(self.store)
         positions = self.ends.index_select(0, rows)[:, None] + self.steps  # (b, lookback)
         if self.starts is not None:
             positions = self._existing(positions, self.starts.index_select(0, rows)[:, None])
         gathered = self.table.index_select(0, positions.flatten())
-        return gathered.view(len(rows), self.lookback, -1)
+        return gathered.view(len(rows), self.lookback, -1).to(self.device)
 
     def _existing(self, positions: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
         """Rows of the table, the one of NaN for those before a window's start."""

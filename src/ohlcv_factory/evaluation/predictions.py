@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -60,6 +61,23 @@ class Predictions:
         arrays = ("index", "raw", "probabilities", "decision", "truth", "labelled", "scored", "sets")
         parts = {name: getattr(self, name)[rows] for name in arrays if getattr(self, name) is not None}
         return Predictions(symbols=self.symbols, horizon=self.horizon, **parts)
+
+    @classmethod
+    def concat(cls, pieces: Sequence[Predictions]) -> Predictions:
+        """The rows of several predictions of the same symbols and horizon, one after the other.
+
+        Raises DataError (65) where they belong to different ones, or only some of them have an optional column.
+        """
+        columns: dict[str, Any] = {}
+        for field in fields(cls):
+            values = [getattr(piece, field.name) for piece in pieces]
+            arrays = [isinstance(value, np.ndarray) for value in values]
+            if (any(arrays) and not all(arrays)) or (not any(arrays) and any(value != values[0] for value in values)):
+                raise DataError(
+                    f"predictions differ in {field.name}: they cannot be joined.", help="join like with like"
+                )
+            columns[field.name] = np.concatenate(values) if arrays[0] else values[0]
+        return cls(**columns)
 
     def decided_by(self, rule: DecisionRule) -> Predictions:
         """The same probabilities with the decisions of another rule."""

@@ -101,14 +101,14 @@ def _classification(
     block: dict[str, Any] = classification_scores(truth, decision, probabilities, weight)
     block |= dict.fromkeys(("direction_edge_interval", "direction_block_rows", "intervals"))
     if intervals and len(rows):
-        block_rows = _block_rows(weight, symbols=len(np.unique(predictions.index["symbol_code"][rows])))
+        block_rows = outlasting_block(weight, symbols=len(np.unique(predictions.index["symbol_code"][rows])))
         found = classification_intervals(truth, decision, probabilities, block_rows=block_rows, seed=seed)
         edge = found.pop("direction_edge")
         block |= {"direction_edge_interval": edge, "direction_block_rows": block_rows, "intervals": found}
     return jsonable(block)  # type: ignore[no-any-return]
 
 
-def _block_rows(uniqueness: np.ndarray, symbols: int) -> int:
+def outlasting_block(uniqueness: np.ndarray, symbols: int) -> int:
     """Mean block for rows in time order: longer than labels overlap, and whole across the symbols of one moment."""
     overlap = OVERLAP_MULTIPLE / max(float(uniqueness.mean()), 1e-3)
     return symbols * max(default_block_length(len(uniqueness) // symbols), round(overlap))

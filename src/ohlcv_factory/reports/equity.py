@@ -1,4 +1,4 @@
-"""Running net profit and drawdown of runs and of buy and hold, in units of one notional, over the val part."""
+"""Running net profit and drawdown of runs and of buy and hold, in units of one notional, over the rows they were scored on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ohlcv_factory.reports.reported_run import ReportedRun
 from ohlcv_factory.reports.words import percent
 from ohlcv_factory.runtime.clock import time_text
 
-PATH_FILE = Path("predictions") / "val_path.parquet"
 HELD = "buy and hold"
 
 
@@ -41,12 +40,17 @@ def equity_figures(group: Sequence[ReportedRun], dataset: Path | None) -> str:
 
 def equity_lines(group: Sequence[ReportedRun], dataset: Path | None) -> list[Line]:
     """One curve per run that has its path, and buy and hold where the dataset is at hand."""
-    paths = [(run, _read(run.path / PATH_FILE)) for run in group if (run.path / PATH_FILE).is_file()]
+    paths = [(run, _read(path_file(run))) for run in group if path_file(run).is_file()]
     lines = [_line(run.name, run.kind, path) for run, path in paths]
     if paths and dataset is not None and _has_bars(dataset, paths[0][1]):
         run, path = paths[0]
         lines.append(_line(HELD, "held", hold_path(path, dataset, run.features["data"]["instruments"])))
     return lines
+
+
+def path_file(run: ReportedRun) -> Path:
+    """Where the profit and position of each bar lie, for the rows that a run was scored on."""
+    return run.path / "predictions" / f"{run.evaluation['part']}_path.parquet"
 
 
 def hold_path(path: pl.DataFrame, dataset: Path, instruments: Sequence[dict[str, object]]) -> pl.DataFrame:

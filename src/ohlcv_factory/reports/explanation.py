@@ -29,14 +29,17 @@ COST_WORDS = " A move that does not earn more than its own costs is neutral."
 SESSION_WORDS = " There is no label, and no position, beyond the end of its session."
 
 
-def explanation(manifest: Mapping[str, Any] | None, horizons: Sequence[int], part: str) -> str:
-    """The one-page explanation; with the dataset's own barriers where its manifest is at hand."""
+def explanation(manifest: Mapping[str, Any] | None, horizons: Sequence[int], which_rows: str) -> str:
+    """The one-page explanation; with the dataset's own barriers where its manifest is at hand.
+
+    `which_rows` says on which rows the scores are: `part_words`, or what a study says of its folds.
+    """
     return (
         heading("The label")
         + label_words(manifest, horizons)
         + random_walk_words(manifest, horizons)
         + heading("Which rows were looked at")
-        + _part_words(part)
+        + paragraph(which_rows)
         + heading("The numbers")
         + table(("Number", "What it says", "What it does not say"), NUMBERS, kind="words")
         + heading("Why intervals, and when this page says “edge”")
@@ -97,8 +100,9 @@ def _share_words(shares: Mapping[str, float]) -> str:
     return listing(f"{percent(share)} {name}" for name, share in shares.items())
 
 
-def _part_words(part: str) -> str:
-    return paragraph(
+def part_words(part: str) -> str:
+    """On which rows the scores of a run are."""
+    return (
         f"Models learn on train; every score here is on {part}, later in time and behind a gap. {part.capitalize()} "
         "also serves to choose among models, so the best of several looks better here than it will do later. "
         "The test part was not looked at for this page: it is there for one final look at one chosen model."

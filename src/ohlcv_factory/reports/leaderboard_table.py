@@ -36,7 +36,15 @@ Block = Mapping[str, Any]
 
 
 def leaderboard(group: Sequence[ReportedRun]) -> str:
-    """Amount of evidence, two pictures of intervals, and the scores: money first, then decisions and probabilities."""
+    """The runs beside the baselines, and how far scores move with the seed."""
+    return beside_baselines(group, _over_seeds(group))
+
+
+def beside_baselines(group: Sequence[ReportedRun], more: str = "") -> str:
+    """Amount of evidence, two pictures of intervals, and the scores: money first, then decisions and probabilities.
+
+    `more` is markup that stands before the scores by symbol.
+    """
     blocks = [(run.name, run.evaluation) for run in group]
     others = list(baseline_blocks(group))
     note = (
@@ -50,7 +58,7 @@ def leaderboard(group: Sequence[ReportedRun]) -> str:
         + _score_table(_money_row, (*MONEY_COLUMNS, _heading("sharpe_ratio")), blocks, others, MONEY_CAPTION)
         + _score_table(_decision_row, (*DECISION_COLUMNS, _heading("macro_f1")), blocks, others, DECISION_CAPTION)
         + paragraph(note, "note")
-        + _over_seeds(group)
+        + more
         + _per_symbol(group)
     )
 

@@ -11,8 +11,9 @@ from ohlcv_factory.dataset.store import read_manifest
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.reports import data_tables, model_cards
 from ohlcv_factory.reports.breakdown_table import breakdown_tables
+from ohlcv_factory.reports.ensembles import ensemble_cards
 from ohlcv_factory.reports.equity import equity_figures
-from ohlcv_factory.reports.explanation import explanation
+from ohlcv_factory.reports.explanation import explanation, part_words
 from ohlcv_factory.reports.inside import inside_models
 from ohlcv_factory.reports.leaderboard_table import leaderboard
 from ohlcv_factory.reports.page import Section, compose, facts, heading, paragraph, table
@@ -143,6 +144,16 @@ def reliability(question: Question) -> Section:
     return Section("Reliability", "reliability", paragraph(words) + question.per_horizon(model_cards.reliability_cards))
 
 
+def ensembles(question: Question) -> Section:
+    """Ensembles beside their members; left out where there is none."""
+    words = (
+        "An ensemble is recommended only where it beats the plain average of its members and the best of them on rows that "
+        "nothing was fitted on: the whole 90 % interval of the paired difference of log-losses lies below 0."
+    )
+    html = question.per_horizon(ensemble_cards)
+    return Section("Ensembles", "ensembles", paragraph(words) + html if html else "")
+
+
 def breakdown(question: Question) -> Section:
     """Scores by year, session and volatility."""
     return Section("Where the scores come from", "breakdown", question.per_horizon(breakdown_tables))
@@ -178,7 +189,8 @@ def training(question: Question) -> Section:
 
 def meaning(question: Question) -> Section:
     """The one-page explanation."""
-    html = explanation(question.manifest, tuple(question.groups), question.runs[0].evaluation["part"])
+    which_rows = part_words(question.runs[0].evaluation["part"])
+    html = explanation(question.manifest, tuple(question.groups), which_rows)
     return Section("What the numbers mean", "meaning", html)
 
 
@@ -203,7 +215,7 @@ def provenance(question: Question) -> Section:
 
 
 SECTIONS = (
-    asked, data_and_labels, scores, curves, decisions, reliability, breakdown, importance, inside, training, meaning,
+    asked, data_and_labels, scores, ensembles, curves, decisions, reliability, breakdown, importance, inside, training, meaning,
     provenance,
 )  # fmt: skip
 """In the order of the page; a section without content is left out."""

@@ -84,6 +84,31 @@ def create_folder(path: Path, *, must_be_new: bool = False) -> None:
         ) from None
 
 
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that gets its name when the block ends well, in the place of what was there; else it is removed."""
+    temporary = folder.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{folder.name}")
+    with storage_errors(folder):
+        temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        with storage_errors(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            os.rename(temporary, folder)
+            sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what processes that were killed left half-written in a folder; nobody may be writing there."""
+    for left in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
 def replace_folder(folder: Path, newer: Path) -> None:
     """Put the folder `newer` in the place of `folder`; both lie side by side on one disk.
 

@@ -23,6 +23,7 @@ from ohlcv_factory.dataset.samples import InputSpec, RowMarket, Samples
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, FactoryError, UsageError
 from ohlcv_factory.labels.classes import CLASS_COUNT, LONG, NEUTRAL, SHORT
+from ohlcv_factory.models._ensemble.table import table_columns
 from ohlcv_factory.models.base import BaseModel, MissingClassWarning, PredictionOutput, TrainingMetrics, array_samples
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.testing.planted_bars import example_market, planted_bars, reads_bars, steady_bars
@@ -121,6 +122,8 @@ class Subject:
     @cached_property
     def planted(self) -> tuple[Samples, np.ndarray]:
         """All rows of the checks, and the signal `(n,)` that the class of each follows."""
+        if self.spec.is_ensemble:
+            return planted_predictions()
         lookback = self.create().lookback
         if reads_bars(self.spec):
             return planted_bars(self.spec, lookback)
@@ -161,18 +164,31 @@ class Subject:
         return model.predict(self.parts[2]).class_probabilities
 
 
-def check_model(name: str, config: Mapping[str, Any] | None = None, *, threads: int | None = None) -> None:
-    """Run every check of the contract over a registered model.
+def check_model(
+    model: str | type[BaseModel], config: Mapping[str, Any] | None = None, *, threads: int | None = None
+) -> None:
+    """Run every check of the contract over a registered model, named or given as its class.
 
     `config` holds hyper-parameters that make its fit small; without it a network gets `small_settings`, any other model
     its defaults. A sequence model is checked on windows, one that reads raw columns on those of bars with a planted drift,
-    one that reads the market with the label rule of each row. A model that does not train is checked without the checks of
-    training: instead a drifting close must move its P(long) - P(short).
+    one that reads the market with the label rule of each row, an ensemble on the answers of planted members. A model that
+    does not train is checked without the checks of training: instead a drifting close must move its P(long) - P(short).
     Raises AssertionError at the first broken rule.
     """
-    subject = Subject(name, config, threads)
+    subject = Subject(model if isinstance(model, str) else _registered_name(model), config, threads)
     for check in checks_for(subject):
         check(subject)
+
+
+def _registered_name(model_class: type[BaseModel]) -> str:
+    name = model_class.name
+    if name not in ModelRegistry.entries() or ModelRegistry.model_class(name) is not model_class:
+        raise UsageError(
+            f"{model_class.__name__} is not registered.",
+            where=model_class.__module__,
+            help='decorate it: @ModelRegistry.register("my_model", family="neural")',
+        )
+    return name
 
 
 def checks_for(subject: Subject) -> tuple[Check, ...]:
@@ -204,6 +220,29 @@ def planted_samples(rows: int = ROWS, features: int = FEATURES, seed: int = 0) -
     score = X[:, 0] + 0.7 * X[:, 1] + 0.7 * generator.standard_normal(rows)
     y = np.digitize(score, (-0.6, 0.6)).astype(np.int8)
     return array_samples(X, y, generator.uniform(0.5, 1.5, rows))
+
+
+def planted_predictions(rows: int = ROWS, seed: int = 0) -> tuple[Samples, np.ndarray]:
+    """Probabilities of three planted members, and the signal `(n,)` that the classes follow with some noise.
+
+    `informed` knows the signal, `partial` one of its two parts, `contrary` says the opposite of `partial`.
+    """
+    generator = np.random.default_rng(seed)
+    parts = generator.standard_normal((rows, 2)) * (1.0, 0.7)
+    signal = parts.sum(axis=1)
+    y = np.digitize(signal + 0.7 * generator.standard_normal(rows), (-0.6, 0.6)).astype(np.int8)
+    informed, partial_answers = _class_odds(signal, 0.7), _class_odds(parts[:, 0], math.hypot(0.7, 0.7))
+    answers = (informed, partial_answers, partial_answers[:, ::-1])
+    plain = array_samples(np.hstack(answers), y, generator.uniform(0.5, 1.5, rows))
+    return replace(plain, feature_names=table_columns(("informed", "partial", "contrary"))), signal
+
+
+def _class_odds(known: np.ndarray, noise: float) -> np.ndarray:
+    """Exact probabilities `(n, 3)` where the unknown rest is normal with deviation `noise`."""
+    from scipy.special import ndtr
+
+    short, not_long = (ndtr((border - known) / noise) for border in (-0.6, 0.6))
+    return np.column_stack([short, not_long - short, 1 - not_long])
 
 
 def planted_windows(lookback: int, rows: int = WINDOWS, features: int = WINDOW_FEATURES, seed: int = 0) -> Samples:

@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ohlcv_factory import __version__
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.evaluation.predictions import Predictions
@@ -36,6 +38,7 @@ from ohlcv_factory.training.bundle import (
     SELECTION,
     TRAINING_RANGE,
 )
+from ohlcv_factory.training.ensemble import FittedEnsemble
 from ohlcv_factory.training.fitting import Fit
 from ohlcv_factory.training.importance import importance_frame
 from ohlcv_factory.training.machine import chosen_for_machine
@@ -106,21 +109,30 @@ def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, contain
         **repeatable_config(config, model),
         "dataset": container.origin,
         "symbol": container.symbol,
-        "plugins": _plugin_files(model, container),
+        "plugins": plugin_files(model, container),
         "threads": model.threads,
     }
     write_settings(folder / "config" / "training_config.yaml", recipe)
+    write_model_config(folder, model)
+    write_start(folder, repeatable_config(config, model), container)
+
+
+def write_start(folder: Path, settings: Mapping[str, Any], container: TimeSeriesDataContainer) -> None:
+    """Data and settings that a run begins with: what a resume is checked by."""
+    write_json(folder / START, {"data_fingerprint": container.fingerprint, "settings": settings})
+
+
+def write_model_config(folder: Path, model: BaseModel) -> None:
+    """`model_config.yaml`: every hyper-parameter, what the machine chose, and where a model of the user's own comes from."""
     facts = {"model_name": model.name, "model_family": model.family, "seed": model.seed, **model.config.plain()}
     chosen = chosen_for_machine(model)
     facts |= {"chosen_for_machine": chosen} if chosen else {}
     origin = ModelRegistry.origin(model.name)
     facts |= {"plugin": asdict(origin)} if origin else {}
     write_settings(folder / MODEL_CONFIG, facts)
-    start = {"data_fingerprint": container.fingerprint, "settings": repeatable_config(config, model)}
-    write_json(folder / START, start)
 
 
-def _plugin_files(model: BaseModel, container: TimeSeriesDataContainer) -> list[str]:
+def plugin_files(model: BaseModel, container: TimeSeriesDataContainer) -> list[str]:
     """The files that a recipe must name again: those of the columns and of the model."""
     records = [PluginRecord.from_plain(record) for record in container.data_spec["plugins"]]
     origins = [*(record.origin for record in records), ModelRegistry.origin(model.name)]
@@ -145,6 +157,22 @@ def write_feature_config(
     write_settings(folder / FEATURE_CONFIG, facts)
 
 
+def write_ensemble_features(
+    folder: Path, ensemble: FittedEnsemble, places: Mapping[str, list[str]], container: TimeSeriesDataContainer
+) -> None:
+    """`feature_config.yaml` of an ensemble: columns of all members, and where each member's bundles lie in the run."""
+    facts = {
+        "feature_set": "those of the members",
+        "columns": list(ensemble.columns),
+        "scaling": "by member",
+        "layout": ensemble.model.input_spec.layout,
+        "members": {name: list(found) for name, found in places.items()},
+        "context": list(ensemble.context),
+        "data": container.data_spec,
+    }
+    write_settings(folder / FEATURE_CONFIG, facts)
+
+
 def write_model(folder: Path, fit: Fit) -> None:
     """`checkpoints/best_model.*`, scaler, calibrator and decision rule; where columns were selected, which ones and why."""
     pipeline = fit.pipeline
@@ -157,10 +185,14 @@ def write_model(folder: Path, fit: Fit) -> None:
     write_json(folder / TRAINING_RANGE, fit.training_range.plain())
 
 
-def write_predictions(folder: Path, part: str, predictions: Predictions, scores: Scores) -> None:
-    """Predictions, probabilities, trades and the marked-to-market path of one part."""
+def write_predictions(
+    folder: Path, part: str, predictions: Predictions, scores: Scores, fold: np.ndarray | None = None
+) -> None:
+    """Predictions, probabilities, trades and the marked-to-market path of one part; with the fold of each row, if given."""
     target = folder / "predictions"
     frame = predictions.frame
+    if fold is not None:
+        frame = frame.with_columns(fold=fold)
     atomic.write_with(target / f"{part}_predictions.parquet", frame.write_parquet)
     write_array(target / f"{part}_probabilities.npy", predictions.probabilities)
     path_frame, trades = scores.path_frame, scores.trades_frame
@@ -221,11 +253,13 @@ def write_plots(folder: Path, fit: Fit, evaluation: Mapping[str, Any]) -> None:
         plot_feature_importance(plots / "feature_importance.png", frame)
 
 
-def write_manifest(folder: Path, config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer) -> None:
+def write_manifest(
+    folder: Path, config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer, *, kind: str = "run"
+) -> None:
     """`manifest.json`, written last: its presence means that the run is complete."""
     manifest = {
         "format": RUN_SCHEMA_VERSION,
-        "kind": "run",
+        "kind": kind,
         "created_by": f"ohlcv-model-factory {__version__}",
         "run_id": folder.name,
         "model": config.model_name,
@@ -236,11 +270,18 @@ def write_manifest(folder: Path, config: TrainerConfig, model: BaseModel, contai
         "data_fingerprint": container.fingerprint,
         "row_digest": container.row_digest(),
         "seed": config.random_seed,
-        "threads": thread_count(),
         "device": model.device_used,
-        "peak_memory_mb": round(peak_bytes() / 1e6),
-        "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
-        "packages": package_versions(PACKAGES),
+        **machine_facts(),
         "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE})),
     }
     write_json(folder / MANIFEST, manifest)
+
+
+def machine_facts() -> dict[str, Any]:
+    """Where this process runs: threads, memory taken so far, machine, versions of the packages that decide results."""
+    return {
+        "threads": thread_count(),
+        "peak_memory_mb": round(peak_bytes() / 1e6),
+        "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
+        "packages": package_versions(PACKAGES),
+    }

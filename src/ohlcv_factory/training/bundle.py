@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -28,12 +29,14 @@ from ohlcv_factory.evaluation.decisions import ARGMAX, DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.labels.triple_barrier import barrier_atr
+from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.plugin_files import Origin
 from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.training.drift import DriftWarning, TrainingRange
-from ohlcv_factory.training.pipeline import FittedPipeline
+from ohlcv_factory.training.ensemble import FittedEnsemble
+from ohlcv_factory.training.pipeline import FittedPipeline, lookback_of
 
 MANIFEST = "manifest.json"
 BEST_MODEL = Path("checkpoints") / "best_model"
@@ -47,10 +50,60 @@ MODEL_CONFIG = Path("config") / "model_config.yaml"
 
 
 @dataclass(frozen=True)
-class ModelBundle:
-    """Features, scaler, model, calibrator and decision rule of one run."""
+class BarRows:
+    """Rows of a symbol's bars as a source for any model of a bundle."""
 
-    pipeline: FittedPipeline
+    bundle: ModelBundle
+    bars: Bars
+    features: np.ndarray
+    """`(m, F)` of the last m bars, in the order of the pipeline's columns; back to the first bar of the first window."""
+    rows: np.ndarray
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbol of the bars."""
+        return (self.bars.symbol,)
+
+    @property
+    def codes(self) -> np.ndarray:
+        """All 0."""
+        return np.zeros(len(self.rows), np.int64)
+
+    def inputs(self, model: BaseModel, columns: Sequence[str]) -> Any:
+        """A matrix or windows, as the model asks."""
+        lookback = lookback_of(model)
+        if lookback is None:
+            return self.matrix(columns)
+        features = self._features(columns)
+        if model.input_spec.padded:
+            return padded_windows(self.bars, features, self.rows, lookback, self.bundle.rolls)
+        return WindowSource(features, self._places, lookback)
+
+    def matrix(self, columns: Sequence[str]) -> np.ndarray:
+        """Columns of the rows."""
+        return np.asarray(self._features(columns)[self._places])
+
+    def market(self) -> RowMarket:
+        """The label rules of the rows, by the bundle's dataset."""
+        rule = self.bundle.labels.rule(self.bundle.instrument(self.bars.symbol), self.bundle.horizon)
+        return row_market(self.bars, barrier_atr(self.bars), rule, self.rows)
+
+    @property
+    def _places(self) -> np.ndarray:
+        return self.rows - (len(self.bars) - len(self.features))
+
+    def _features(self, columns: Sequence[str]) -> np.ndarray:
+        own = self.bundle.pipeline.columns
+        if tuple(columns) == own:
+            return self.features
+        return np.ascontiguousarray(self.features[:, [own.index(name) for name in columns]])
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """Features, scaler, model, calibrator and decision rule of one run; of an ensemble also its members' bundles."""
+
+    pipeline: FittedPipeline | FittedEnsemble
     horizon: int
     bar_seconds: int
     first_eligible: int
@@ -77,16 +130,7 @@ class ModelBundle:
         manifest = read_run_manifest(folder)
         verify_files(folder, manifest)
         features = read_yaml(folder / FEATURE_CONFIG).values
-        require_model(folder)
-        model = ModelRegistry.create(manifest["model"])
-        model.load(folder / BEST_MODEL)
-        pipeline = FittedPipeline(
-            model=model,
-            columns=tuple(features["columns"]),
-            scaler=Scaler.from_plain(read_json(folder / SCALER)),
-            calibrator=Calibrator.from_plain(read_json(folder / CALIBRATOR)),
-            rule=_rule_of(folder),
-        )
+        pipeline = _pipeline_of(folder, manifest["model"], features)
         data = features["data"]
         return cls(
             pipeline=pipeline,
@@ -118,7 +162,8 @@ class ModelBundle:
                 help="start the file earlier",
             )
         features = feature_rows(sized, instrument, self.pipeline.columns, self.rolls)
-        drift = self.training_range.note(features[rows], bars.symbol)
+        watched = [self.pipeline.columns.index(name) for name in self.training_range.columns]
+        drift = self.training_range.note(features[rows][:, watched], bars.symbol)
         if drift:
             warnings.warn(drift, DriftWarning, stacklevel=2)
         return self.predict_rows(sized, features, rows)
@@ -148,9 +193,8 @@ class ModelBundle:
 
     def predict_rows(self, bars: Bars, features: np.ndarray, rows: np.ndarray) -> Predictions:
         """Predictions of some rows of the bars; `features` holds the last bars' rows, back to the first one's window."""
-        inputs, market, count = self._inputs(bars, features, rows), self._market(bars, rows), len(rows)
-        codes = np.zeros(count, np.int64)
-        raw, calibrated, decision = self.pipeline.probabilities(inputs, (bars.symbol,), codes, market)
+        raw, calibrated, decision = self.pipeline.answers(BarRows(self, bars, features, rows))
+        count = len(rows)
         index = np.zeros(count, dtype=INDEX_DTYPE)
         index["time_ns"], index["row"] = bars.time_ns[rows], rows
         unknown = np.zeros(count, dtype=bool)
@@ -161,21 +205,6 @@ class ModelBundle:
     def first_needed(self, row: int) -> int:
         """The first bar that the features of a row's window are needed from."""
         return max(0, row + 1 - (self.pipeline.lookback or 1))
-
-    def _inputs(self, bars: Bars, features: np.ndarray, rows: np.ndarray) -> Any:
-        places, lookback = rows - (len(bars) - len(features)), self.pipeline.lookback
-        if lookback is None:
-            return features[places]
-        if self.pipeline.model.input_spec.padded:
-            return padded_windows(bars, features, rows, lookback, self.rolls)
-        return WindowSource(features, places, lookback)
-
-    def _market(self, bars: Bars, rows: np.ndarray) -> RowMarket | None:
-        """The label rule of some rows at their close, for a model that reads it."""
-        if not self.pipeline.model.input_spec.needs_market:
-            return None
-        rule = self.labels.rule(self.instrument(bars.symbol), self.horizon)
-        return row_market(bars, barrier_atr(bars), rule, rows)
 
 
 @dataclass
@@ -200,6 +229,35 @@ class LiveSession:
         first = self.bundle.first_needed(row)
         features = feature_rows(self.bars, instrument, self.bundle.pipeline.columns, self.bundle.rolls, first)
         return self.bundle.predict_rows(self.bars, features, np.array([row]))
+
+
+def _pipeline_of(folder: Path, name: str, features: dict[str, Any]) -> FittedPipeline | FittedEnsemble:
+    """The fitted model of a run with all around it; that of an ensemble over those of its members' bundles."""
+    require_model(folder)
+    model = ModelRegistry.create(name)
+    model.load(folder / BEST_MODEL)
+    own = FittedPipeline(
+        model=model,
+        columns=model.feature_names if model.input_spec.is_ensemble else tuple(features["columns"]),
+        scaler=Scaler.from_plain(read_json(folder / SCALER)),
+        calibrator=Calibrator.from_plain(read_json(folder / CALIBRATOR)),
+        rule=_rule_of(folder),
+    )
+    if not model.input_spec.is_ensemble:
+        return own
+    members = {
+        member: tuple(member_pipeline(folder / place) for place in places)
+        for member, places in features["members"].items()
+    }
+    return FittedEnsemble(own, members, tuple(features["context"]))
+
+
+def member_pipeline(folder: Path) -> FittedPipeline:
+    """That of a nested bundle. Raises what `ModelBundle.from_run` does, DataError (65) where it is an ensemble itself."""
+    pipeline = ModelBundle.from_run(folder).pipeline
+    if isinstance(pipeline, FittedEnsemble):
+        raise DataError("an ensemble is no member of another.", where=str(folder), help="name its members instead")
+    return pipeline
 
 
 def _rule_of(folder: Path) -> DecisionRule:

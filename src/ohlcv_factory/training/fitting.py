@@ -57,7 +57,7 @@ def fit_pipeline(
     model = config.create_model()
     offered = input_columns(config, model, container)
     rows = container.rows("train", scored=True)
-    _refuse_missing_class(container, rows, config)
+    refuse_missing_class(container, rows, config)
     inner = inner_parts(container, rows)
     _refuse_unseen_symbol(model, container, rows[inner.fit])
     selection = _select(config, container, rows[inner.fit], offered)
@@ -103,7 +103,8 @@ def _column_notes(selection: Selection, rows: int) -> list[str]:
     return [*notes, advice] if advice else notes
 
 
-def _refuse_missing_class(container: TimeSeriesDataContainer, rows: np.ndarray, config: TrainerConfig) -> None:
+def refuse_missing_class(container: TimeSeriesDataContainer, rows: np.ndarray, config: TrainerConfig) -> None:
+    """Raise DataError (65) where scored training rows lack a class and the config does not allow it."""
     counts = dict(
         zip(CLASS_NAMES, np.bincount(container.labels.label[rows], minlength=CLASS_COUNT).tolist(), strict=True)
     )
@@ -122,12 +123,23 @@ def input_columns(config: TrainerConfig, model: BaseModel, container: TimeSeries
     or VerificationError (76) where a plugin that made columns of the container is not loaded, or is another one; UsageError
     (2) for a set that cannot be resolved, and for computed columns where only raw ones can be read.
     """
+    refuse_ensemble(model)
     require(PluginRecord.from_plain(record) for record in container.data_spec["plugins"])
     chosen = config.feature_set or model.input_spec.feature_set
     if not model.input_spec.padded:
         return resolve(chosen, container.feature_names, config.feature_sets)
     _refuse_other_than_bars(config, model, select(feature_set(chosen, config.feature_sets)))
     return resolve(chosen, container.raw_names, config.feature_sets)
+
+
+def refuse_ensemble(model: BaseModel) -> None:
+    """Raise UsageError (2) for a model on predictions: features alone are nothing to it."""
+    if model.input_spec.is_ensemble:
+        raise UsageError(
+            f"model {model.name!r} learns from out-of-fold predictions of other models, not from features.",
+            where="model_name",
+            help=f"ohlcv-factory ensemble --method {model.name} --members A,B …, or studies.ensembling.train_ensemble",
+        )
 
 
 def _refuse_other_than_bars(config: TrainerConfig, model: BaseModel, asked: tuple[str, ...]) -> None:

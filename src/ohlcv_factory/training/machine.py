@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ohlcv_factory.models.base import BaseModel
+
+if TYPE_CHECKING:
+    from ohlcv_factory.models._torch.model import TorchModel
 
 
 def chosen_for_machine(model: BaseModel) -> dict[str, Any]:
@@ -12,23 +15,19 @@ def chosen_for_machine(model: BaseModel) -> dict[str, Any]:
 
     Of a pre-trained model also the rows of a block, and where it trains nothing only what decides a prediction.
     """
-    if not hasattr(model.config, "for_machine"):
+    if not hasattr(model, "arithmetic"):
         return {}
-    from ohlcv_factory.models._torch.device import Arithmetic, chosen_device
-
-    config = model.config
-    device = chosen_device(config.device)
+    config, arithmetic = model.config, cast("TorchModel", model).arithmetic()
     blocks = {"block_rows": model.block_rows} if hasattr(config, "block_rows") else {}
     if not model.trains:
-        return {"lookback": model.lookback, **blocks, "device": device}
-    gains = bool(getattr(model, "gains_from_bf16", False))
+        return {"lookback": model.lookback, **blocks, "device": arithmetic.device}
     return {
         "preset": config.preset,
         "lookback": model.lookback,
         **blocks,
         "windows_per_epoch": config.windows_per_epoch,
-        "device": device,
-        "precision": Arithmetic.choose(device, config.precision, gains_from_bf16=gains).precision,
+        "device": arithmetic.device,
+        "precision": arithmetic.precision,
     }
 
 

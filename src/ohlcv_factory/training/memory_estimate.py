@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
 from ohlcv_factory.errors import ResourceError
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.runtime import memory
 
-BASE_GB = 0.35
-"""Interpreter, NumPy, polars, numba and one model library."""
-TORCH_GB = 0.35
+if TYPE_CHECKING:
+    from ohlcv_factory.models._torch.model import TorchModel
+
+BASE_GB = 0.4
+"""What a run of LightGBM takes beside its table: interpreter, NumPy, polars, numba, matplotlib, the scores."""
+LIBRARY_GB = {"classical": 0.2}
+"""What a family's library adds: scikit-learn, of which skops imports all when a model is saved."""
+TORCH_GB = 0.2
 """What torch adds."""
 BYTES_PER_VALUE = {"boosting": 4 + 4 + 1 + 8, "classical": 4 + 4 + 8 + 8}
 """Per feature value: the matrix, the fit's copy, the library's own form (bins, float64) and its working copy."""
 UNKNOWN_FAMILY_BYTES = 32
 """For families of plugins: the matrix, the fit's copy and three copies in float64."""
-TABLE_BYTES = 4 + 4 + 4
+TENSOR_BYTES = 4
+TABLE_BYTES = 4 + 4 + TENSOR_BYTES
 """Per value of a network's table: the dataset's, the scaled one, and its tensor."""
 
 
@@ -28,43 +37,64 @@ def estimate_memory_requirements(
     if model is not None and model.requires_sequences and hasattr(model, "footprint"):
         return _network_memory(model, rows, n_features)
     bytes_per_value = BYTES_PER_VALUE.get(model_family, UNKNOWN_FAMILY_BYTES)
-    return {"gpu_memory_gb": 0.0, "cpu_memory_gb": BASE_GB + rows * n_features * bytes_per_value / 1e9}
+    base = BASE_GB + LIBRARY_GB.get(model_family, 0.0)
+    return {"gpu_memory_gb": 0.0, "cpu_memory_gb": base + rows * n_features * bytes_per_value / 1e9}
 
 
 def refuse_too_large(model: BaseModel, rows: int, n_features: int) -> None:
     """Raise ResourceError (70) for a fit that cannot fit into memory; for a network with the batch size that would."""
     estimate = estimate_memory_requirements(model.family, rows, n_features, model)
-    needed, available = estimate["cpu_memory_gb"], (memory.available_bytes() or float("inf")) / 1e9
-    if needed <= available:
-        return
-    knob = "lower the number of bars or features"
-    if "gb_per_window" in estimate:
-        name, size = _rows_at_once(model)
-        size -= int((needed - available) / estimate["gb_per_window"]) + 1
-        knob = f"lower {name} to {size}" if size >= 1 else f"{knob}: no {name} fits"
-    what = f"fitting {model.name!r} needs about {needed:.1f} GB, {available:.1f} GB are free."
-    raise ResourceError(what, help=knob)
+    free = memory.available_bytes()
+    _refuse(model, estimate, "cpu_memory_gb", None if free is None else free / 1e9)
+    _refuse(model, estimate, "gpu_memory_gb", estimate.get("gpu_free_gb"))
+
+
+def _refuse(model: BaseModel, estimate: Mapping[str, float], kind: str, free: float | None) -> None:
+    needed = estimate[kind]
+    if free is not None and needed > free:
+        unit = "GB on the card" if kind == "gpu_memory_gb" else "GB"
+        what = f"fitting {model.name!r} needs about {needed:.1f} {unit}, {free:.1f} GB are free."
+        raise ResourceError(what, help=_knob(model, estimate, needed - free))
+
+
+def _knob(model: BaseModel, estimate: Mapping[str, float], missing_gb: float) -> str:
+    """What to lower: the rows of a step, down to those of the smallest step, or what the whole fit is made of."""
+    if "gb_per_window" not in estimate:
+        return "lower the number of bars or features"
+    name, rows = _rows_at_once(model)[0], int(estimate["windows"] - missing_gb / estimate["gb_per_window"])
+    if rows >= estimate["least_windows"]:
+        return f"lower {name} to {rows}"
+    return f"lower lookback, the sizes of the network or the number of features: no {name} fits"
 
 
 def _network_memory(model: BaseModel, rows: int, n_features: int) -> dict[str, float]:
-    """The table lies where the training is; the CPU's share is the table alone where that is a GPU."""
-    from ohlcv_factory.models._torch.device import chosen_device
+    """The steps happen where the training is; the table lies there too, on a card where it has room for it."""
+    from ohlcv_factory.models._torch.device import free_bytes, has_room
+    from ohlcv_factory.models._torch.footprint import LEAST_WINDOWS
 
-    size = model.footprint(n_features)  # type: ignore[attr-defined]
-    table = rows * n_features * TABLE_BYTES / 1e9
-    step = size.batch_bytes(_rows_at_once(model)[1]) / 1e9
+    network = cast("TorchModel", model)
+    device, size = network.arithmetic().device, network.footprint(n_features)
+    table, windows = rows * n_features * TABLE_BYTES / 1e9, _rows_at_once(model, rows)[1]
+    step = size.batch_bytes(windows) / 1e9
     estimate = {
-        "gpu_memory_gb": table + step,
+        "gpu_memory_gb": 0.0,
         "cpu_memory_gb": BASE_GB + TORCH_GB + table,
         "parameters": float(size.parameters),
+        "gb_per_window": size.window_bytes / 1e9,
+        "windows": windows,
+        "least_windows": LEAST_WINDOWS,
     }
-    if chosen_device(model.config.device) == "cpu":
-        estimate["cpu_memory_gb"] += step
-        estimate |= {"gpu_memory_gb": 0.0, "gb_per_window": size.window_bytes / 1e9}
-    return estimate
+    free = free_bytes(device)
+    if free is None:
+        return {**estimate, "cpu_memory_gb": estimate["cpu_memory_gb"] + step}
+    tensor = rows * n_features * TENSOR_BYTES
+    on_card = step + (tensor / 1e9 if has_room(device, tensor) else 0.0)
+    return {**estimate, "gpu_memory_gb": on_card, "gpu_free_gb": free / 1e9}
 
 
-def _rows_at_once(model: BaseModel) -> tuple[str, int]:
-    """The setting that says how many windows are in memory at once, and how many those are."""
-    batch_size: int | None = model.config.batch_size
-    return ("block_rows", model.block_rows) if batch_size is None else ("batch_size", batch_size)
+def _rows_at_once(model: BaseModel, rows: int | None = None) -> tuple[str, int]:
+    """The setting that says how many windows are in memory at once, and how many those are, of at most `rows`."""
+    if model.config.batch_size is None:
+        return "block_rows", model.block_rows
+    most = [number for number in (model.config.windows_per_epoch, rows) if number is not None]
+    return "batch_size", min([int(model.config.batch_size), *most])

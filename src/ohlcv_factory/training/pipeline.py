@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +17,61 @@ from ohlcv_factory.evaluation.decisions import ARGMAX, DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.models.explanation import Explanation
+
+Answers = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Raw probabilities `(n, 3)`, calibrated ones `(n, 3)` and decisions `(n,)`."""
+
+
+class RowSource(Protocol):
+    """Some rows of a dataset or of raw bars, as any model can read them."""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols that the rows belong to."""
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Position of each row's symbol among `symbols`, `(n,)`."""
+
+    def inputs(self, model: BaseModel, columns: Sequence[str]) -> Any:
+        """What a model reads, unscaled: `(n, len(columns))`, or windows."""
+
+    def matrix(self, columns: Sequence[str]) -> np.ndarray:
+        """Columns at the bars of the rows themselves, unscaled: `(n, len(columns))`."""
+
+    def market(self) -> RowMarket:
+        """The label rules of the rows."""
+
+
+@dataclass(frozen=True)
+class ContainerRows:
+    """Rows of a container as a source."""
+
+    container: TimeSeriesDataContainer
+    rows: np.ndarray
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Those of the container."""
+        return self.container.symbols
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Position of each row's symbol, `(n,)`."""
+        codes: np.ndarray = self.container.index["symbol_code"][self.rows]
+        return codes
+
+    def inputs(self, model: BaseModel, columns: Sequence[str]) -> Any:
+        """A matrix or windows, as the model asks."""
+        return model_inputs(model, self.container, self.rows, columns)
+
+    def matrix(self, columns: Sequence[str]) -> np.ndarray:
+        """Columns of the rows."""
+        return self.container.matrix(self.rows, columns)
+
+    def market(self) -> RowMarket:
+        """The label rules of the rows."""
+        return self.container.row_market(self.rows)
 
 
 @dataclass(frozen=True)
@@ -41,7 +96,7 @@ class FittedPipeline:
         symbols: Sequence[str] = (),
         codes: np.ndarray | None = None,
         market: RowMarket | None = None,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> Answers:
         """Raw `(n, 3)`, calibrated `(n, 3)` and decision `(n,)` for unscaled inputs: `(n, len(columns))` or windows.
 
         `codes` `(n,)` are positions among `symbols`, for a model that reads the symbol; `market` holds the rows' label
@@ -52,34 +107,22 @@ class FittedPipeline:
         calibrated = self.calibrator.apply(raw)
         return raw, calibrated, self.rule.decide(calibrated)
 
+    def answers(self, source: RowSource) -> Answers:
+        """Probabilities and decisions of some rows, of a dataset or of raw bars. Raises what `probabilities` does."""
+        return self.probabilities(*self._read(source))
+
     def predict(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> Predictions:
         """Predictions of some rows of a container, with their truth where there is one."""
-        raw, calibrated, decision = self.probabilities(*self._read(container, rows))
-        labels = container.labels
-        return Predictions(
-            index=container.index[rows],
-            symbols=container.symbols,
-            raw=raw,
-            probabilities=calibrated,
-            decision=decision,
-            truth=labels.label[rows],
-            labelled=labels.labelled[rows],
-            scored=labels.scored[rows],
-            horizon=container.horizon,
-            sets=self.rule.sets(calibrated),
-        )
+        return predictions_of(container, rows, self.answers(ContainerRows(container, rows)), self.rule)
 
     def explain(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> dict[str, Explanation]:
         """What the model says about some rows of a container; nothing for most models."""
-        return self.model.predict(self._ready(*self._read(container, rows)), explain=True).metadata
+        return self.model.predict(self._ready(*self._read(ContainerRows(container, rows))), explain=True).metadata
 
-    def _read(
-        self, container: TimeSeriesDataContainer, rows: np.ndarray
-    ) -> tuple[Any, tuple[str, ...], np.ndarray, RowMarket | None]:
+    def _read(self, source: RowSource) -> tuple[Any, tuple[str, ...], np.ndarray, RowMarket | None]:
         """Unscaled inputs of some rows, their symbols, and their label rules for a model that reads them."""
-        inputs = model_inputs(self.model, container, rows, self.columns)
-        market = container.row_market(rows) if self.model.input_spec.needs_market else None
-        return inputs, container.symbols, container.index["symbol_code"][rows], market
+        market = source.market() if self.model.input_spec.needs_market else None
+        return source.inputs(self.model, self.columns), source.symbols, source.codes, market
 
     def _ready(self, X: Any, symbols: Sequence[str], codes: np.ndarray | None, market: RowMarket | None) -> Any:
         """Scaled inputs, with the model's code of each row's symbol and with the market where it reads them."""
@@ -103,6 +146,26 @@ class FittedPipeline:
         own = np.array([known.index(symbol) if symbol in known else -1 for symbol in symbols], dtype=np.int64)
         chosen: np.ndarray = own[codes]
         return chosen
+
+
+def predictions_of(
+    container: TimeSeriesDataContainer, rows: np.ndarray, answers: Answers, rule: DecisionRule
+) -> Predictions:
+    """Answers about some rows of a container as predictions, with their truth where there is one."""
+    raw, calibrated, decision = answers
+    labels = container.labels
+    return Predictions(
+        index=container.index[rows],
+        symbols=container.symbols,
+        raw=raw,
+        probabilities=calibrated,
+        decision=decision,
+        truth=labels.label[rows],
+        labelled=labels.labelled[rows],
+        scored=labels.scored[rows],
+        horizon=container.horizon,
+        sets=rule.sets(calibrated),
+    )
 
 
 def lookback_of(model: BaseModel) -> int | None:

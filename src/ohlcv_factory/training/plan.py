@@ -49,6 +49,7 @@ def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[
         "rows_calibrate": len(inner.calibrate),
         "rows_val": len(container.rows("val")),
         "memory_gb": round(memory["cpu_memory_gb"], 2),
+        **({"gpu_memory_gb": round(memory["gpu_memory_gb"], 2)} if memory["gpu_memory_gb"] else {}),
         **_time(config, container, rows[inner.fit], columns, _read_rows(model, container, inner)),
         **chosen_for_machine(model),
         **({"parameters": int(memory["parameters"])} if "parameters" in memory else {}),

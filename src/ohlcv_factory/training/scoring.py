@@ -45,16 +45,33 @@ def score_part(
     part: str, predictions: Predictions, container: TimeSeriesDataContainer, *, seed: int, rule: DecisionRule = ARGMAX
 ) -> Scores:
     """Score the predictions of a part's rows (in the container's order) beside the baselines; `rule` made the decisions."""
-    rows, train = container.rows(part), container.rows("train", scored=True)
+    train = container.rows("train", scored=True)
+    return score_rows(part, predictions, container, container.rows(part), train, seed=seed, rule=rule)
+
+
+def score_rows(
+    name: str,
+    predictions: Predictions,
+    container: TimeSeriesDataContainer,
+    rows: np.ndarray,
+    train: np.ndarray,
+    *,
+    seed: int,
+    rule: DecisionRule | None = ARGMAX,
+) -> Scores:
+    """Score the predictions of some rows beside the baselines.
+
+    `train` are scored training rows: the class-prior baseline and the groups by volatility know theirs. `rule` made the
+    decisions; None where the rules of several fits did.
+    """
     bar_ns = container.markets[0].bars.bar_seconds * NANOSECONDS
     label_end, uniqueness = container.labels.end_ns[rows] + bar_ns, container.labels.uniqueness[rows]
-    shares = np.bincount(container.labels.label[train], minlength=CLASS_COUNT) / len(train)
     block = scorecard(
         predictions,
         container.markets,
         label_end=label_end,
         uniqueness=uniqueness,
-        class_shares=shares,
+        class_shares=class_shares(container, train),
         seed=seed,
     )
     counts = {
@@ -66,18 +83,26 @@ def score_part(
     cuts = VolatilityCuts.fit(container.index[train], container.markets)
     block["decision"] = decision_block(rule, predictions, predictions.index["time_ns"] + bar_ns, label_end)
     block["breakdown"] = breakdown(predictions, portfolio, container.markets, cuts, uniqueness)
-    return Scores(part, counts, block, portfolio)
+    return Scores(name, counts, block, portfolio)
+
+
+def class_shares(container: TimeSeriesDataContainer, rows: np.ndarray) -> np.ndarray:
+    """Shares of short, neutral and long among some scored rows, `(3,)`."""
+    shares: np.ndarray = np.bincount(container.labels.label[rows], minlength=CLASS_COUNT) / len(rows)
+    return shares
 
 
 def decision_block(
-    rule: DecisionRule, predictions: Predictions, close_ns: np.ndarray, label_end_ns: np.ndarray
+    rule: DecisionRule | None, predictions: Predictions, close_ns: np.ndarray, label_end_ns: np.ndarray
 ) -> dict[str, Any]:
     """What the rule is and, where it makes sets, how they kept their coverage; JSON-ready.
 
     Adaptive sets stand beside them, as if their level had followed the labels of this part as they became known: where
     the two differ, the market has drifted from the calibration rows. Decisions are always those of the rule itself.
     """
-    facts: dict[str, Any] = {"kind": rule.kind, "words": rule.words, "sets": None, "adaptive_sets": None}
+    facts: dict[str, Any] = {"kind": "several", "words": "each fold's own rule", "sets": None, "adaptive_sets": None}
+    if rule is not None:
+        facts |= {"kind": rule.kind, "words": rule.words}
     if isinstance(rule, Conformal):
         scored, truth = predictions.scored, predictions.truth[predictions.scored]
         adaptive = adaptive_sets(rule, predictions, close_ns, label_end_ns).sets

@@ -17,7 +17,7 @@ from ohlcv_factory.labels.weights import Weighting
 from ohlcv_factory.models.base import DEFAULT_SEED, BaseModel
 from ohlcv_factory.models.registry import ModelRegistry
 
-RUNS_FOLDER = "runs"
+RUNS_FOLDER, STUDIES_FOLDER = "runs", "studies"
 MODEL_SETTINGS = ("sequence_length", "batch_size", "max_epochs", "early_stopping_patience")
 """Trainer settings that set a field of the model; a model that has no such field refuses them."""
 
@@ -81,8 +81,8 @@ class TrainerConfig(Settings):
 
     @property
     def experiments_folder(self) -> Path:
-        """Where the ledger lies: above `runs/`, or in the output folder itself where that has another name."""
-        return self.output_dir.parent if self.output_dir.name == RUNS_FOLDER else self.output_dir
+        """Where the ledger lies: above `runs/` or `studies/`, or in the output folder itself where that has another name."""
+        return self.output_dir.parent if self.output_dir.name in (RUNS_FOLDER, STUDIES_FOLDER) else self.output_dir
 
     def create_model(self, **hyper_parameters: Any) -> BaseModel:
         """The model with its effective hyper-parameters. Raises UsageError (2) for settings that it cannot obey."""

@@ -85,7 +85,7 @@ class Trainer:
                 f"the config asks for horizon {self.config.horizon}, the container holds {container.horizon}.",
                 help="give both the same horizon",
             )
-        input_columns(self.config, self.model, container)  # a bad set or a missing plugin leaves no folder behind
+        self._refuse_what_cannot_be(container)
         folder = self._new_folder(run_id or self._new_run_id())
         with folder_lock(folder, "a training"):
             return self._attempt(folder, container)
@@ -102,8 +102,13 @@ class Trainer:
             self.attempt = 1 + resumption.unfinished_attempt(folder)
             require_model(folder)
             resumption.refuse_other_start(folder, artifacts.repeatable_config(self.config, self.model), container)
-            input_columns(self.config, self.model, container)  # a missing plugin leaves the run as it was
+            self._refuse_what_cannot_be(container)
             return self._attempt(folder, container)
+
+    def _refuse_what_cannot_be(self, container: TimeSeriesDataContainer) -> None:
+        """A bad set, a plugin that is missing, too little memory: such a run leaves no folder behind."""
+        columns = input_columns(self.config, self.model, container)
+        refuse_too_large(self.model, len(container), len(columns))
 
     def _attempt(self, folder: Path, container: TimeSeriesDataContainer) -> RunResult:
         self.folder = folder
@@ -134,7 +139,6 @@ class Trainer:
         log.write(f"{self.config.model_name} at horizon {self.config.horizon} on {', '.join(container.symbols)}")
         if self.attempt == 1:
             artifacts.write_configs(folder, self.config, self.model, container)
-        refuse_too_large(self.model, len(container), len(input_columns(self.config, self.model, container)))
         self._enter_ledger(folder, container)
         fit = self._fit(folder, container, log)
         predictions = fit.pipeline.predict(container, container.rows("val"))

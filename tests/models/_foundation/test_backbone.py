@@ -51,9 +51,9 @@ def test_a_forecast_is_of_log_returns_and_sorted():
 
 def test_a_longer_forecast_begins_with_the_shorter_one_and_feeds_each_quantile_back():
     series = torch.zeros(2, 3)
-    long = rolled_out(Echo(), series, 3)
+    long = rolled_out(Echo().quantiles, Echo.shape, series, 3)
     assert long.shape == (2, 3, 3)
-    assert torch.equal(long[:, :2], rolled_out(Echo(), series, 2))
+    assert torch.equal(long[:, :2], rolled_out(Echo().quantiles, Echo.shape, series, 2))
     # after two steps the three paths stand at 6, 2 and 4; each goes on by 3, 1 and 2
     together = torch.tensor([9.0, 7, 8, 5, 3, 4, 7, 5, 6])
     torch.testing.assert_close(long[0, 2], torch.quantile(together, torch.tensor([0.1, 0.5, 0.9])))
@@ -76,7 +76,9 @@ def test_rolling_out_is_that_of_the_chronos_library(tmp_path):
     with pytest.warns(UserWarning, match="prediction length"):
         theirs = pipeline.predict(series, prediction_length=20)
     with torch.inference_mode():
-        torch.testing.assert_close(rolled_out(backbone, series, 20), theirs.transpose(1, 2), atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(
+            rolled_out(backbone.quantiles, backbone.shape, series, 20), theirs.transpose(1, 2), atol=1e-4, rtol=1e-3
+        )
 
 
 def test_the_market_state_by_hand():

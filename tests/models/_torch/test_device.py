@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="networks need torch")
 
 from ohlcv_factory.errors import DeviceError
 from ohlcv_factory.models._torch import device
-from ohlcv_factory.models._torch.device import Arithmetic, chosen_device
+from ohlcv_factory.models._torch.device import Arithmetic, chosen_device, has_room
 
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch):
@@ -21,6 +21,12 @@ def test_auto_takes_the_card_where_there_is_one(monkeypatch):
     for there, expected in ((False, "cpu"), (True, "cuda")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
         assert chosen_device("auto") == expected
+
+
+def test_a_table_fills_at_most_half_of_what_a_card_has_free(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1000, 8000))
+    assert [has_room("cuda", nbytes) for nbytes in (500, 501)] == [True, False]
+    assert has_room("cpu", 10**15)
 
 
 @pytest.mark.parametrize(

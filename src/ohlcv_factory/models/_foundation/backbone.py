@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,8 @@ class BackboneShape:
     """Bars per token."""
     answers: int = 0
     """Numbers that a forecast computes for each token, where it does so for all of them."""
+    series: int = 1
+    """Series of a window that it reads side by side; each costs as much as one alone."""
 
     def training_bytes(self, lookback: int) -> int:
         """About what one window keeps for the backward pass."""
@@ -49,13 +51,13 @@ class BackboneShape:
 
     def forecast_bytes(self, lookback: int) -> int:
         """About what one window takes without gradients."""
-        answers = FLOAT_BYTES * ANSWER_COPIES * self._tokens(lookback) * self.answers
+        answers = FLOAT_BYTES * ANSWER_COPIES * self.series * self._tokens(lookback) * self.answers
         return int(WORKING_LAYERS * self._layer_bytes(lookback)) + answers
 
     def _layer_bytes(self, lookback: int) -> int:
         tokens = self._tokens(lookback)
         numbers = tokens * (WIDE * self.width + NARROW * self.hidden) + ATTENTIONS * self.heads * tokens**2
-        return FLOAT_BYTES * numbers
+        return FLOAT_BYTES * self.series * numbers
 
     def _tokens(self, lookback: int) -> int:
         return math.ceil(lookback / self.patch_bars) + 1
@@ -69,10 +71,6 @@ class Backbone(nn.Module, ABC):
     """Where the close stands among the columns."""
 
     @abstractmethod
-    def forecast(self, bars: Tensor, steps: int) -> Tensor:
-        """Quantiles `(batch, steps, levels)` of the log return of the close since the last bar, ascending; no gradient."""
-
-    @abstractmethod
     def embed(self, bars: Tensor) -> Tensor:
         """The network's code of the bars, `(batch, width)`, differentiable; it knows neither level nor scale."""
 
@@ -81,7 +79,15 @@ class Backbone(nn.Module, ABC):
         return bars[..., self.close_column]
 
 
-class SeriesBackbone(Backbone):
+class QuantileBackbone(Backbone):
+    """A backbone that forecasts the quantiles of every coming close."""
+
+    @abstractmethod
+    def forecast(self, bars: Tensor, steps: int) -> Tensor:
+        """Quantiles `(batch, steps, levels)` of the log return of the close since the last bar, ascending; no gradient."""
+
+
+class SeriesBackbone(QuantileBackbone):
     """A backbone that reads one series: the log of the close against that of the last bar. Authors write two methods."""
 
     @abstractmethod
@@ -95,7 +101,7 @@ class SeriesBackbone(Backbone):
     @torch.inference_mode()
     def forecast(self, bars: Tensor, steps: int) -> Tensor:
         """Quantiles `(batch, steps, levels)` of the log return of the close since the last bar, ascending; no gradient."""
-        return rolled_out(self, log_closes(self.close(bars)), steps).sort(-1).values
+        return rolled_out(self.quantiles, self.shape, log_closes(self.close(bars)), steps).sort(-1).values
 
     def embed(self, bars: Tensor) -> Tensor:
         """The network's code of the bars, `(batch, width)`, differentiable."""
@@ -108,21 +114,21 @@ def log_closes(close: Tensor) -> Tensor:
     return torch.log(ratio.where((ratio > 0) & ratio.isfinite(), torch.nan))
 
 
-def rolled_out(backbone: SeriesBackbone, series: Tensor, steps: int) -> Tensor:
+def rolled_out(quantiles: Callable[[Tensor], Tensor], shape: BackboneShape, series: Tensor, steps: int) -> Tensor:
     """Quantiles `(batch, steps, levels)`, beyond the native steps by feeding each quantile's path back in.
 
     As Chronos-Bolt does it: every quantile of a stretch continues the series once, and the quantiles of all these
-    continuations are taken at the backbone's levels.
+    continuations are taken at the backbone's levels. Several series `(batch, columns, bars)` are continued side by side.
     """
-    parts = [backbone.quantiles(series)]
-    levels = torch.tensor(backbone.shape.levels, dtype=series.dtype, device=series.device)
-    known = series[:, None].expand(-1, len(levels), -1)  # (batch, level, bar)
-    while sum(part.shape[1] for part in parts) < steps:
-        known = torch.cat([known, parts[-1].transpose(1, 2)], -1)[..., -backbone.shape.context_bars :]
-        each = [backbone.quantiles(known[:, level]) for level in range(len(levels))]
-        together = torch.cat(each, -1)  # (batch, step, level * level)
+    parts = [quantiles(series)]  # (batch, …, step, level)
+    levels = torch.tensor(shape.levels, dtype=series.dtype, device=series.device)
+    known = series.unsqueeze(1).expand(-1, len(levels), *series.shape[1:])  # (batch, level, …, bar)
+    while sum(part.shape[-2] for part in parts) < steps:
+        known = torch.cat([known, parts[-1].movedim(-1, 1)], -1)[..., -shape.context_bars :]
+        each = [quantiles(known[:, level]) for level in range(len(levels))]
+        together = torch.cat(each, -1)  # (batch, …, step, level * level)
         parts.append(torch.quantile(together, levels, dim=-1).movedim(0, -1))
-    return torch.cat(parts, 1)[:, :steps]
+    return torch.cat(parts, -2)[..., :steps, :]
 
 
 def market_state(series: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ import torch
 from ohlcv_factory.dataset.samples import RowMarket, Samples
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, FactoryWarning, UsageError
-from ohlcv_factory.models._foundation.backbone import STATES, Backbone, BackboneShape
+from ohlcv_factory.models._foundation.backbone import STATES, Backbone, BackboneShape, QuantileBackbone
 from ohlcv_factory.models._foundation.checkpoint import (
     Checkpoint,
     CheckpointKind,
@@ -43,7 +43,7 @@ from ohlcv_factory.models._foundation.first_touch import (
 from ohlcv_factory.models._foundation.settings import FoundationConfig
 from ohlcv_factory.models._torch.classifier import Classifier
 from ohlcv_factory.models._torch.device import chosen_device
-from ohlcv_factory.models._torch.footprint import COPIES, TEMPORARIES, Footprint
+from ohlcv_factory.models._torch.footprint import COPIES, WORKING, Footprint
 from ohlcv_factory.models._torch.layers import Encoder
 from ohlcv_factory.models._torch.loop import Plan
 from ohlcv_factory.models._torch.model import TorchModel
@@ -104,9 +104,9 @@ class FoundationModel(TorchModel):
 
         Barriers lie around the close of t at the distances of the row's rule, as far ahead as it is scheduled to look.
         """
-        backbone = self.ready_backbone()
-        quantiles = backbone.forecast(bars, int(market.max_bars.max())).double().cpu().numpy()
-        levels = np.array(backbone.shape.levels)
+        backbone, longest = self.ready_backbone(), int(market.max_bars.max())
+        assert isinstance(backbone, QuantileBackbone)
+        levels, quantiles = np.array(backbone.shape.levels), backbone.forecast(bars, longest).double().cpu().numpy()
         if (market.threshold > 0).all():
             at_expiry = quantiles[np.arange(len(quantiles)), market.max_bars - 1]
             return terminal_probabilities(at_expiry, levels, market.threshold)
@@ -191,7 +191,7 @@ class FoundationModel(TorchModel):
             return Footprint(parameters, weights, forecast)
         if self.config.mode == "frozen":
             return Footprint(parameters, weights + self.block_rows * forecast, 4 * (self.shape.width + STATES))
-        return Footprint(parameters, COPIES * weights, int(TEMPORARIES * self.shape.training_bytes(self.lookback)))
+        return Footprint(parameters, COPIES * weights, int(WORKING * self.shape.training_bytes(self.lookback)))
 
     def build(self, features: int) -> Encoder:
         """What stands before the head: `features` is the length of a code in frozen, the number of columns else."""

@@ -105,6 +105,8 @@ class FoundationConfig(NetworkConfig):
     warmup_epochs: int = figure("warmup_epochs", 0, source="a head needs none")
     dropout: float = figure("dropout", 0.1, source="measured")
 
+    idle: ClassVar[Mapping[Mode, frozenset[str]]] = {}
+    """Fields of this model beside those of all that cannot act in a mode."""
     sizes: ClassVar[Mapping[str, str]] = {}
     """Checkpoints by the specification's `model_size`."""
     aliases: ClassVar[Mapping[str, str]] = {
@@ -144,7 +146,9 @@ class FoundationConfig(NetworkConfig):
         """Raise for a field that was changed and cannot act in this mode."""
         fields = type(self).model_fields
         changed = [
-            name for name in sorted(IDLE[self.mode]) if name in fields and getattr(self, name) != fields[name].default
+            name
+            for name in sorted(IDLE[self.mode] | self.idle.get(self.mode, frozenset()))
+            if name in fields and getattr(self, name) != fields[name].default
         ]
         if changed:
             raise ValueError(f"{', '.join(changed)}: cannot act in mode {self.mode}")

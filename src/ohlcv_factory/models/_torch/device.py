@@ -11,6 +11,9 @@ import torch
 from ohlcv_factory.errors import DeviceError
 from ohlcv_factory.models._torch.settings import Device, Precision
 
+ROOM = 0.5
+"""Share of a card's free memory that the table may fill; the steps of the training need the rest."""
+
 
 def chosen_device(wanted: Device) -> str:
     """`auto` takes a CUDA card, else Apple's, else the CPU. Raises DeviceError (69) for a device that is not there."""
@@ -20,6 +23,17 @@ def chosen_device(wanted: Device) -> str:
     if not there[wanted]:
         raise DeviceError(f"device {wanted!r} was asked for, this machine has none.", help="device: auto")
     return wanted
+
+
+def has_room(device: str, nbytes: int) -> bool:
+    """Whether a table may lie on a device for a whole fit: on a CUDA card it may fill half of the free memory."""
+    free = free_bytes(device)
+    return free is None or nbytes <= ROOM * free
+
+
+def free_bytes(device: str) -> int | None:
+    """Free memory of a CUDA card; None for a device that shares the main memory."""
+    return torch.cuda.mem_get_info()[0] if device == "cuda" else None
 
 
 def has_matrix_bf16() -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from ohlcv_factory.labels.classes import CLASS_COUNT
 from ohlcv_factory.models._torch.classifier import Classifier
+from ohlcv_factory.models._torch.loop import SCORING_BATCH
 
 if TYPE_CHECKING:
     from ohlcv_factory.models._torch.model import TorchModel
@@ -16,8 +17,14 @@ if TYPE_CHECKING:
 COPIES = 5
 """Of each parameter: itself, its gradient, two moments of the optimizer, the best epoch's clone."""
 COUNTED_WINDOWS = 4
-TEMPORARIES = 2.0
-"""Working memory of a step per byte kept for the backward pass: gradients of activations and an operation's own."""
+WORKING = 1.6
+"""Most memory of a training step per byte that autograd keeps: also gradients, an operation's own, and what malloc cannot
+give back at once. Twelve networks on a CPU, in fp32 and bf16, took 1.2 to 1.8 (tests/training/test_memory_estimate.py)."""
+WORKSPACE = 0.5
+"""Share of the workspace of torch's LSTM, kept as plain bytes, that a step ever touches: measured."""
+LEAST_WINDOWS = SCORING_BATCH // 4
+"""A fit takes at least as much as a training step of so many windows: scoring a block of 256 does. A window that is only
+scored took a quarter to a thirtieth of one that is trained on, in networks large enough to matter."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,8 @@ class Footprint:
     window_bytes: int
 
     def batch_bytes(self, batch_size: int) -> int:
-        """Bytes of one training step."""
-        return self.fixed_bytes + self.window_bytes * batch_size
+        """Bytes of one training step, or of scoring where that takes more."""
+        return self.fixed_bytes + self.window_bytes * max(batch_size, LEAST_WINDOWS)
 
 
 def footprint(model: TorchModel, features: int) -> Footprint:
@@ -40,20 +47,22 @@ def footprint(model: TorchModel, features: int) -> Footprint:
     parameters = sum(parameter.numel() for parameter in shapes.parameters())
     own = sum(parameter.nbytes for parameter in shapes.parameters())
     few, more = (_kept_bytes(model, features, count) for count in (COUNTED_WINDOWS, 2 * COUNTED_WINDOWS))
-    window = TEMPORARIES * (more - few) / COUNTED_WINDOWS + 4 * model.lookback * features
+    window = WORKING * (more - few) / COUNTED_WINDOWS + 4 * model.lookback * features
     return Footprint(parameters, COPIES * own, int(window))
 
 
-def _kept_bytes(model: TorchModel, features: int, windows: int) -> int:
-    """Bytes that autograd keeps from a forward pass, each storage once."""
-    kept: dict[int, int] = {}
+def _kept_bytes(model: TorchModel, features: int, windows: int) -> float:
+    """Bytes that autograd keeps from a forward pass in the precision of the training, each storage once."""
+    kept: dict[int, float] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
+        kept[storage.data_ptr()] = storage.nbytes() * (WORKSPACE if tensor.dtype == torch.uint8 else 1.0)
         return tensor
 
-    with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    saved = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+    on_cpu = replace(model.arithmetic(), device="cpu")
+    with torch.random.fork_rng(devices=[]), saved, on_cpu.casting():
         torch.manual_seed(0)
         network = Classifier(model.build(features), CLASS_COUNT, model.config.dropout).train()
         scores = network(torch.randn(windows, model.lookback, features))

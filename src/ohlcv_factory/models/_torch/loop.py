@@ -23,7 +23,7 @@ from ohlcv_factory.errors import DataError
 from ohlcv_factory.models._torch.device import Arithmetic
 from ohlcv_factory.models._torch.schedule import Schedule
 from ohlcv_factory.models._torch.settings import OptimizerName
-from ohlcv_factory.models.base import EpochSink, FitReport
+from ohlcv_factory.models.base import BLOCK_ROWS, EpochSink, FitReport
 from ohlcv_factory.runtime.seeding import component_seed
 from ohlcv_factory.storage.atomic import write_with
 from ohlcv_factory.storage.formats import read_json, write_json
@@ -33,7 +33,8 @@ OPTIMIZERS: Mapping[OptimizerName, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "sgd": torch.optim.SGD,
 }
-SCORING_BATCH = 1024
+SCORING_BATCH = BLOCK_ROWS
+"""Windows scored at once: as many as predicted at once, so that scoring takes no more memory than predicting."""
 MODEL_FILE, OPTIMIZER_FILE, PROGRESS_FILE = "model.safetensors", "optimizer.safetensors", "progress.json"
 
 

@@ -21,6 +21,7 @@ from ohlcv_factory.storage.atomic import write_with
 
 if TYPE_CHECKING:
     from ohlcv_factory.models._torch.classifier import Classifier
+    from ohlcv_factory.models._torch.device import Arithmetic
     from ohlcv_factory.models._torch.footprint import Footprint
     from ohlcv_factory.models._torch.layers import Encoder
     from ohlcv_factory.models._torch.loop import Examples, Plan
@@ -60,11 +61,17 @@ class TorchModel(BaseModel):
 
         return footprint(self, features)
 
+    def arithmetic(self) -> Arithmetic:
+        """Device and precision of the training, as asked for or as this machine does well. Raises DeviceError (69)."""
+        from ohlcv_factory.models._torch.device import Arithmetic, chosen_device
+
+        device = chosen_device(self.config.device)
+        return Arithmetic.choose(device, self.config.precision, gains_from_bf16=self.gains_from_bf16)
+
     def _fit(self, train: Samples, val: Samples | None, sink: EpochSink) -> FitReport:
         from ohlcv_factory.models._torch import loop
-        from ohlcv_factory.models._torch.device import chosen_device
 
-        self.device_used = chosen_device(self.config.device)
+        self.device_used = self.arithmetic().device
         network = self._built(train.X.shape[2]).to(self.device_used)
         rows = _examples(train, self.device_used)
         _prepare(network, rows)
@@ -84,13 +91,11 @@ class TorchModel(BaseModel):
             return Classifier(self.build(features), self.class_count or CLASS_COUNT, self.config.dropout)
 
     def _plan(self, stops: bool) -> Plan:
-        from ohlcv_factory.models._torch.device import Arithmetic
         from ohlcv_factory.models._torch.loop import Plan
 
         config: NetworkConfig = self.config
         epochs = config.max_epochs if stops else min(config.fixed_epochs, config.max_epochs)
         schedule = Schedule(config.scheduler, config.max_epochs, config.warmup_epochs, config.plateau_patience)
-        arithmetic = Arithmetic.choose(self.device_used, config.precision, gains_from_bf16=self.gains_from_bf16)
         return Plan(
             epochs=epochs,
             batch_size=config.batch_size,
@@ -104,7 +109,7 @@ class TorchModel(BaseModel):
             min_delta=config.min_delta,
             windows_per_epoch=config.windows_per_epoch,
             seconds=None if config.time_budget_minutes is None else 60 * config.time_budget_minutes,
-            arithmetic=arithmetic,
+            arithmetic=self.arithmetic(),
             seed=self.seed,
             compile=config.compile,
         )
@@ -144,14 +149,18 @@ class TorchModel(BaseModel):
 
 
 def _examples(samples: Samples, device: str) -> Examples:
-    """Samples as tensors on a device."""
+    """Samples as tensors on a device; a table that it has no room for stays in main memory, and batches are sent."""
     import torch
 
+    from ohlcv_factory.models._torch.device import has_room
     from ohlcv_factory.models._torch.loop import Examples
 
     windows = samples.X if isinstance(samples.X, WindowSource) else WindowSource.of_array(samples.X)
     y = torch.from_numpy(samples.y.astype(np.int64)).to(device)
-    return Examples(windows.torch(device), y, torch.from_numpy(samples.weight.astype(np.float32)).to(device))
+    store = device if has_room(device, windows.table.nbytes) else "cpu"
+    return Examples(
+        windows.torch(device, stored_on=store), y, torch.from_numpy(samples.weight.astype(np.float32)).to(device)
+    )
 
 
 def _prepare(network: Classifier, rows: Examples) -> None:

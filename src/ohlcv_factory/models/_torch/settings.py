@@ -15,6 +15,7 @@ OptimizerName = Literal["adamw", "adam", "sgd"]
 Preset = Literal["auto", "spec", "small"]
 
 SPECIFICATION = "specification"
+LSTM = "specification of the LSTM"
 SMALL_LOOKBACK = 64
 SMALL: Mapping[str, Any] = {"windows_per_epoch": 8192, "max_epochs": 20, "early_stopping_patience": 5}
 """What the small preset changes in the loop of every network; each network adds its own sizes."""
@@ -47,6 +48,11 @@ def figure(name: str, default: Any, *, source: str = SPECIFICATION, search: Sear
     return setting(default, **rule, source=source)
 
 
+def _shared(name: str, default: Any, *, search: Search | None = None) -> Any:
+    """A figure of the specification's LSTM, which stands for every network that has none of its own."""
+    return figure(name, default, source=LSTM, search=search)
+
+
 def refuse_uneven_heads(width: int, heads: int) -> None:
     """Raise ValueError where `width` cannot be shared by the attention heads."""
     if width % heads:
@@ -56,19 +62,19 @@ def refuse_uneven_heads(width: int, heads: int) -> None:
 class NetworkConfig(ModelConfig):
     """Base of every network's settings; the figures are those of the specification's LSTM."""
 
-    lookback: int = figure("lookback", 60, search=Search(30, 120))
-    batch_size: int = figure("batch_size", 256)
-    max_epochs: int = figure("max_epochs", 100)
-    learning_rate: float = figure("learning_rate", 1e-3)
-    weight_decay: float = figure("weight_decay", 1e-4)
-    gradient_clip: float = figure("gradient_clip", 1.0)
-    early_stopping_patience: int = figure("early_stopping_patience", 15)
-    min_delta: float = figure("min_delta", 1e-4)
-    optimizer: OptimizerName = figure("optimizer", "adamw")
-    scheduler: Literal["cosine", "plateau", "none"] = figure("scheduler", "cosine")
-    warmup_epochs: int = figure("warmup_epochs", 5)
-    plateau_patience: int = figure("plateau_patience", 5)
-    dropout: float = figure("dropout", 0.3)
+    lookback: int = _shared("lookback", 60, search=Search(30, 120))
+    batch_size: int = _shared("batch_size", 256)
+    max_epochs: int = _shared("max_epochs", 100)
+    learning_rate: float = _shared("learning_rate", 1e-3)
+    weight_decay: float = _shared("weight_decay", 1e-4)
+    gradient_clip: float = _shared("gradient_clip", 1.0)
+    early_stopping_patience: int = _shared("early_stopping_patience", 15)
+    min_delta: float = _shared("min_delta", 1e-4)
+    optimizer: OptimizerName = _shared("optimizer", "adamw")
+    scheduler: Literal["cosine", "plateau", "none"] = _shared("scheduler", "cosine")
+    warmup_epochs: int = _shared("warmup_epochs", 5)
+    plateau_patience: int = _shared("plateau_patience", 5)
+    dropout: float = _shared("dropout", 0.3)
     preset: Preset = setting(
         "auto",
         "sizes of the specification, or small ones for a CPU; auto: spec where there is a GPU",

@@ -30,6 +30,7 @@ class TimesNetConfig(NetworkConfig):
     lookback: int = figure("lookback", 128, source="specification of the transformers", search=Search(64, 256))
     batch_size: int = figure("batch_size", 16, source=PAPER)
     max_epochs: int = figure("max_epochs", 30, source=PAPER)
+    learning_rate: float = figure("learning_rate", 1e-3, source=PAPER)
     early_stopping_patience: int = figure("early_stopping_patience", 10, source="specification of PatchTST")
     d_model: int = setting(
         32, "width of a bar's code", ge=1, search=Search(choices=(16, 32, 64)), source=f"{PAPER}: for up to 32 features"

@@ -15,7 +15,10 @@ from ohlcv_factory.config import Settings, setting
 from ohlcv_factory.errors import FactoryError, VerificationError, unknown_name
 from ohlcv_factory.storage.digests import file_digest, value_digest
 
-KINDS: Mapping[str, str] = {"train": "ohlcv_factory.studies.training_job:run_training"}
+KINDS: Mapping[str, str] = {
+    "train": "ohlcv_factory.studies.training_job:run_training",
+    "fold": "ohlcv_factory.studies.fold_job:run_fold",
+}
 """What a job can do: `module:function` of this package, called as `function(spec: dict) -> dict`.
 
 The function gets `JobSpec.plain()` and returns a dict with `values` (JSON, the same in every process) and, where there

@@ -1,0 +1,217 @@
+"""`cv`: one model fold by fold over the train part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ohlcv_factory.cli import options
+from ohlcv_factory.cli.console import emit, table
+from ohlcv_factory.cli.resume import told_how_to_resume
+
+if TYPE_CHECKING:
+    from ohlcv_factory.cli.recipes import CrossValidationRecipe
+    from ohlcv_factory.studies.cross_validation import CrossValidation, CrossValidationResult
+
+BLOCK_HEADER = ("fold", "from", "to", "rows", "skill", "macro F1", "hit rate", "independent", "log-loss", "Sharpe")
+SUMMARY_NAMES = ("log_loss_skill", "log_loss", "macro_f1", "direction_edge", "sharpe_ratio", "annualized_return")
+
+
+def cv(
+    model: Annotated[str | None, typer.Argument(help="Model name, see `models list`; or in the recipe.")] = None,
+    dataset: options.Dataset = None,
+    symbol: options.OneSymbol = None,
+    horizon: options.Horizon = None,
+    config: options.ConfigFile = None,
+    overrides: options.Overrides = None,
+    scheme: Annotated[str | None, typer.Option("--scheme", help="kfold, walk_forward or combinatorial.")] = None,
+    folds: Annotated[
+        int | None, typer.Option("--folds", help="Tested blocks; default 5, for combinatorial 6 groups.")
+    ] = None,
+    test_groups: Annotated[
+        int | None, typer.Option("--test-groups", help="Groups that each combinatorial fold tests; default 2.")
+    ] = None,
+    past: Annotated[
+        str | None, typer.Option("--past", help="What walk_forward learns from: expanding or rolling.")
+    ] = None,
+    train_share: Annotated[
+        float | None, typer.Option("--train-share", help="Share of the times before walk_forward's first test.")
+    ] = None,
+    embargo: Annotated[
+        str | None,
+        typer.Option("--embargo", help="Calendar days beside a tested block, or auto; default: the dataset's."),
+    ] = None,
+    purge_windows: Annotated[
+        bool | None, typer.Option("--purge-windows", help="Keep training windows off the tested blocks too.")
+    ] = None,
+    keep_models: Annotated[
+        bool | None, typer.Option("--keep-models", help="Keep the fitted model of every fold.")
+    ] = None,
+    feature_set: options.FeatureSet = None,
+    feature_sets: options.FeatureSets = None,
+    feature_selection: options.FeatureSelection = None,
+    plugins: options.Plugins = None,
+    weighting: options.WeightingKind = None,
+    experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the study by.")] = None,
+    output_dir: Annotated[
+        Path | None, typer.Option("--output-dir", help="Folder that the study folder is made in.")
+    ] = None,
+    seed: options.Seed = None,
+    executor: options.Executor = None,
+    workers: options.Workers = None,
+    address: options.Address = None,
+    threads: options.Threads = None,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Cross-validate one model on the train part: everything fitted inside each fold, every row predicted out of fold.
+
+    Rows of val and test are in no fold. The study folder holds the predictions, scores with spread and drift, and a page.
+    Folds are done one after the other, or by an executor: as many at once as there are cores, with one thread each.
+    """
+    from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads(threads)
+
+    from ohlcv_factory.cli.recipes import CrossValidationRecipe, read_fit_recipe
+
+    flags = {
+        "model_name": model,
+        "dataset": dataset,
+        "symbol": symbol,
+        "horizon": horizon,
+        "cv.scheme": scheme,
+        "cv.folds": folds,
+        "cv.test_groups": test_groups,
+        "cv.past": past,
+        "cv.train_share": train_share,
+        "cv.embargo_days": options.embargo_days(embargo),
+        "cv.purge_windows": purge_windows,
+        "cv.keep_models": keep_models,
+        "feature_set": feature_set,
+        "feature_selection": feature_selection,
+        "plugins": plugins or None,
+        "weighting": weighting,
+        "experiment_name": experiment,
+        "output_dir": output_dir,
+        "random_seed": seed,
+        "executor": executor,
+        "workers": workers,
+        "address": address,
+        "threads": threads,
+    }
+    recipe, _, _ = read_fit_recipe(CrossValidationRecipe, config, overrides, flags, feature_sets)
+    set_threads(recipe.threads if recipe.executor == "here" else recipe.threads or 1)
+    study, container = _opened(recipe)
+    if dry_run:
+        from ohlcv_factory.studies.cross_validation_plan import cross_validation_plan
+
+        plan = cross_validation_plan(study, container)
+        emit(plan, _plan_text(plan), as_json)
+        return
+    with told_how_to_resume(study), _carrying_out(study, recipe):
+        result = study.run(container)
+    emit(result_values(result), result_text(result), as_json)
+
+
+def resume_cv(folder: Path, dataset: Path | None, plugins: list[str] | None, as_json: bool) -> None:
+    """Complete a cross-validation that was cut off: finished folds stay, the others are fitted."""
+    from ohlcv_factory.cli.recipes import CrossValidationRecipe, read_fit_recipe
+    from ohlcv_factory.runtime.threads import set_threads
+    from ohlcv_factory.studies.study_folder import RECIPE
+    from ohlcv_factory.training.resumption import unfinished_attempt
+
+    unfinished_attempt(folder)
+    named = {"dataset": dataset, "plugins": plugins or []}  # never those of the study's file: they are code
+    recipe, _, _ = read_fit_recipe(CrossValidationRecipe, folder / RECIPE, None, named)
+    set_threads(recipe.threads)
+    study, container = _opened(recipe)
+    with told_how_to_resume(study):
+        result = study.resume(folder, container)
+    emit(result_values(result), result_text(result), as_json)
+
+
+def result_values(result: CrossValidationResult) -> dict[str, Any]:
+    """What `--json` prints of a cross-validation."""
+    return {"study_id": result.study_id, "output_path": str(result.path), "metrics": result.metrics}
+
+
+def result_text(result: CrossValidationResult) -> str:
+    """Where the study lies, every tested block, mean and spread, the grade, and the path beside the baselines."""
+    from ohlcv_factory.studies.cross_validation import stability_words
+
+    metrics = result.metrics
+    blocks = table(BLOCK_HEADER, [_block_row(entry) for entry in metrics["blocks"]])
+    spread = table(
+        ("score", "mean", "spread", "low", "high"),
+        [
+            (name, *(metrics["summary"][name][each] for each in ("mean", "spread", "low", "high")))
+            for name in SUMMARY_NAMES
+        ],
+    )
+    paths = "\n\n".join(_path_text(metrics, block) for block in metrics["out_of_fold"])
+    notes = "".join(f"  note: {note}\n" for note in result.notes)
+    return f"study: {result.path}\n{notes}\n{blocks}\n\n{spread}\n\n{stability_words(metrics)}\n\n{paths}"
+
+
+def _opened(recipe: CrossValidationRecipe) -> tuple[CrossValidation, Any]:
+    """The study of a recipe, and its data."""
+    from ohlcv_factory.errors import UsageError
+
+    if recipe.dataset is None:
+        raise UsageError("cv needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR")
+
+    from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+    from ohlcv_factory.reports.study_report import write_study_page
+    from ohlcv_factory.studies.cross_validation import CrossValidation
+
+    study = CrossValidation(recipe.trainer_config(), recipe.cv, write_page=write_study_page)
+    return study, TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
+
+
+@contextmanager
+def _carrying_out(study: CrossValidation, recipe: CrossValidationRecipe) -> Iterator[None]:
+    """Meanwhile the study's folds go to the executor of the recipe, where it names one."""
+    if recipe.executor == "here":
+        yield
+        return
+    from ohlcv_factory.runtime.threads import thread_count
+    from ohlcv_factory.studies.cross_validation import on_executor
+    from ohlcv_factory.studies.executor.protocol import open_executor
+
+    threads = thread_count()
+    with open_executor(recipe.executor, workers=recipe.workers, threads=threads, address=recipe.address) as executor:
+        study.run_folds = on_executor(executor)
+        yield
+
+
+def _block_row(entry: dict[str, Any]) -> tuple[Any, ...]:
+    classes = entry["classification"]
+    return (
+        entry["fold"],
+        entry["first"][:16].replace("T", " "),
+        entry["last"][:16].replace("T", " "),
+        entry["rows"]["scored"],
+        entry["log_loss_skill"],
+        *(classes[name] for name in ("macro_f1", "direction_hit_rate", "independent_rate", "log_loss")),
+        entry["trading"]["sharpe_ratio"],
+    )
+
+
+def _path_text(metrics: dict[str, Any], block: dict[str, Any]) -> str:
+    from ohlcv_factory.cli.scores import score_table
+
+    several = f", path {block['path']}" if len(metrics["out_of_fold"]) > 1 else ""
+    scores = score_table({"model_name": metrics["model_name"], **block})
+    return f"out of fold{several}\n{scores}\n\n{block['verdict']['words']}"
+
+
+def _plan_text(plan: dict[str, Any]) -> str:
+    rows = [(fold["fold"], *fold["rows"].values()) for fold in plan["folds"]]
+    header = ("fold", "train", "train scored", "tested", "tested scored")
+    facts = "\n".join(f"{name}: {value}" for name, value in plan.items() if name != "folds")
+    return f"{facts}\n\n{table(header, rows)}"

@@ -1,0 +1,144 @@
+"""`ensemble`: models of any families, and one that learns from their out-of-fold answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ohlcv_factory.cli import options
+from ohlcv_factory.cli.console import emit, table
+from ohlcv_factory.cli.resume import told_how_to_resume
+
+if TYPE_CHECKING:
+    from ohlcv_factory.cli.recipes import EnsembleRecipe
+    from ohlcv_factory.studies.ensembling import EnsembleResult, EnsembleTrainer
+
+
+def ensemble(
+    method: Annotated[str | None, typer.Option("--method", help="voting, stacking or blending.")] = None,
+    members: Annotated[
+        str | None, typer.Option("--members", help="Models by name, of any families: lightgbm,lstm,patchtst,logistic")
+    ] = None,
+    dataset: options.Dataset = None,
+    symbol: options.OneSymbol = None,
+    horizon: options.Horizon = None,
+    config: options.ConfigFile = None,
+    overrides: options.Overrides = None,
+    folds: Annotated[int | None, typer.Option("--folds", help="Purged folds of the train part; default 5.")] = None,
+    embargo: Annotated[
+        str | None,
+        typer.Option("--embargo", help="Calendar days beside a tested block, or auto; default: the dataset's."),
+    ] = None,
+    final: Annotated[
+        str | None,
+        typer.Option("--final", help="refit (each member on the train part) or average_folds (its fold models)."),
+    ] = None,
+    choose: Annotated[
+        str | None, typer.Option("--choose", help="Members that the head reads: all, or greedy by log-loss.")
+    ] = None,
+    feature_sets: options.FeatureSets = None,
+    plugins: options.Plugins = None,
+    weighting: options.WeightingKind = None,
+    experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the run by.")] = None,
+    output_dir: Annotated[
+        Path | None, typer.Option("--output-dir", help="Folder that the run folder is made in.")
+    ] = None,
+    seed: options.Seed = None,
+    threads: options.Threads = None,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Predict the train part out of fold by every member, fit an ensemble on that, and score it beside its members on val.
+
+    The run folder is one like any other, and says whether the ensemble beats the plain average and its best member.
+    """
+    from ohlcv_factory.cli.recipes import read_ensemble_recipe
+
+    flags = {
+        "model_name": method,
+        "dataset": dataset,
+        "symbol": symbol,
+        "horizon": horizon,
+        "cv.folds": folds,
+        "cv.embargo_days": options.embargo_days(embargo),
+        "final": final,
+        "choose": choose,
+        "plugins": plugins or None,
+        "weighting": weighting,
+        "experiment_name": experiment,
+        "output_dir": output_dir,
+        "random_seed": seed,
+        "threads": threads,
+    }
+    named = [name.strip() for name in members.split(",")] if members else None
+    run_ensemble(read_ensemble_recipe(config, overrides, flags, named, feature_sets), dry_run, as_json)
+
+
+def run_ensemble(recipe: EnsembleRecipe, dry_run: bool, as_json: bool) -> None:
+    """Train what a recipe says, or show what that would be."""
+    trainer, container = _opened(recipe)
+    if dry_run:
+        plan = trainer.outlook(container)
+        emit(plan, "\n".join(f"{name}: {value}" for name, value in plan.items()), as_json)
+        return
+    with told_how_to_resume(trainer):
+        result = trainer.run(container)
+    emit(result_values(result), result_text(result), as_json)
+
+
+def resume_ensemble(run: Path, dataset: Path | None, plugins: list[str] | None, as_json: bool) -> None:
+    """Complete an ensemble that was cut off: folds and members that are whole stay, the others are fitted."""
+    from ohlcv_factory.cli.recipes import read_ensemble_recipe
+
+    named = {"dataset": dataset, "plugins": plugins or []}  # never those of the run's file: they are code
+    trainer, container = _opened(read_ensemble_recipe(run / "config" / "training_config.yaml", None, named))
+    with told_how_to_resume(trainer):
+        result = trainer.resume(run, container)
+    emit(result_values(result), result_text(result), as_json)
+
+
+def result_values(result: EnsembleResult) -> dict[str, Any]:
+    """What `--json` prints of an ensemble."""
+    return {
+        "run_id": result.run_id,
+        "output_path": str(result.path),
+        "ensemble": result.ensemble,
+        "evaluation_metrics": result.evaluation,
+    }
+
+
+def result_text(result: EnsembleResult) -> str:
+    """Where the run lies, how its members differ, what won on val, and its table of scores."""
+    from ohlcv_factory.cli.scores import score_table
+
+    facts, comparison = result.ensemble, result.ensemble["comparison"]
+    out_of_fold = facts["out_of_fold"]["log_loss"]
+    rows = [(name, out_of_fold.get(name), loss) for name, loss in comparison["log_loss"].items()]
+    losses = table(("log-loss", "out of fold", "val"), rows)
+    pairs = table(
+        ("first", "second", "disagreement", "correlation", "double fault"),
+        [tuple(pair.values()) for pair in facts["out_of_fold"]["diversity"]],
+    )
+    notes = "".join(f"  note: {note}\n" for note in result.notes)
+    verdict = f"{comparison['words']}\n{result.evaluation['verdict']['words']}"
+    return f"run: {result.path}\n{notes}\n{pairs}\n\n{losses}\n\n{score_table(result.evaluation)}\n\n{verdict}"
+
+
+def _opened(recipe: EnsembleRecipe) -> tuple[EnsembleTrainer, Any]:
+    """The ensemble of a recipe, and its data."""
+    from ohlcv_factory.errors import UsageError
+    from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads(recipe.threads)
+    if recipe.dataset is None:
+        raise UsageError(
+            "ensemble needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR"
+        )
+
+    from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+    from ohlcv_factory.studies.ensembling import EnsembleTrainer
+
+    trainer = EnsembleTrainer(recipe.ensemble_config())
+    return trainer, TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)

@@ -1,0 +1,112 @@
+"""The folder of a study: its name, its state while a process works on it, the manifest that says it is complete."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ohlcv_factory import __version__
+from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.errors import FactoryError, InputMissingError
+from ohlcv_factory.models.base import BaseModel
+from ohlcv_factory.runtime.clock import Clock, utc_text
+from ohlcv_factory.storage import atomic
+from ohlcv_factory.storage.digests import folder_digests
+from ohlcv_factory.storage.formats import read_json, write_json
+from ohlcv_factory.storage.locks import folder_lock
+from ohlcv_factory.training import artifacts
+from ohlcv_factory.training.bundle import MANIFEST
+from ohlcv_factory.training.settings import RUNS_FOLDER, STUDIES_FOLDER, TrainerConfig
+
+STUDY_SCHEMA_VERSION = 1
+CROSS_VALIDATION = "cv"
+"""A kind of study: the first part of its folder's name."""
+RECIPE = Path("config") / "study.yaml"
+LOG = Path("logs") / "study.log"
+
+
+def studies_folder(config: TrainerConfig) -> Path:
+    """Where study folders are made: `studies/` beside `runs/`, or the output folder itself where that has another name."""
+    output = config.output_dir
+    return output.parent / STUDIES_FOLDER if output.name == RUNS_FOLDER else output
+
+
+def new_study_folder(kind: str, config: TrainerConfig, clock: Clock) -> Path:
+    """`<kind>_<model>_h<horizon>_<UTC stamp>_<short id>`, new. Raises OutputError (73) or AccessError (77)."""
+    stamp = clock().strftime("%Y%m%dT%H%M%SZ")
+    name = f"{kind}_{config.model_name}_h{config.horizon}_{stamp}_{secrets.token_hex(3)}"
+    folder = studies_folder(config) / name
+    atomic.create_folder(folder, must_be_new=True)
+    return folder
+
+
+@contextmanager
+def at_work(folder: Path, clock: Clock, attempt: int) -> Iterator[artifacts.RunLog]:
+    """The study's log while this process alone works on it; `state.json` says RUNNING, and afterwards how it ended.
+
+    Raises LockedError (75) while another process works on it.
+    """
+    with folder_lock(folder, "this study"):
+        artifacts.write_state(folder, "RUNNING", clock(), attempt=attempt)
+        log = artifacts.RunLog(folder / LOG, clock)
+        try:
+            yield log
+        except BaseException as error:
+            state = "INTERRUPTED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            facts = _told(error)
+            log.write(f"stopped: {facts['type']}: {facts['message']}")
+            artifacts.write_state(folder, state, clock(), attempt=attempt, error=facts)
+            raise
+        artifacts.write_state(folder, "FINISHED", clock(), attempt=attempt)
+
+
+def write_study_manifest(
+    folder: Path,
+    kind: str,
+    config: TrainerConfig,
+    model: BaseModel,
+    container: TimeSeriesDataContainer,
+    clock: Clock,
+    more: Mapping[str, Any],
+) -> None:
+    """`manifest.json`, written last: its presence means that the study is complete."""
+    manifest = {
+        "format": STUDY_SCHEMA_VERSION,
+        "kind": kind,
+        "created_by": f"ohlcv-model-factory {__version__}",
+        "study_id": folder.name,
+        "model": config.model_name,
+        "family": model.family,
+        "horizon": config.horizon,
+        "experiment_name": config.experiment_name,
+        "symbols": list(container.symbols),
+        "data_fingerprint": container.fingerprint,
+        "row_digest": container.row_digest(),
+        "seed": config.random_seed,
+        "finished": utc_text(clock()),
+        **artifacts.machine_facts(),
+        **more,
+        "files": folder_digests(folder, leave_out=frozenset({MANIFEST, artifacts.STATE})),
+    }
+    write_json(folder / MANIFEST, manifest)
+
+
+def read_study_manifest(folder: Path, kind: str) -> dict[str, Any]:
+    """The manifest of a finished study of one kind. Raises InputMissingError (66) for anything else."""
+    manifest = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
+    if manifest.get("kind") != kind:
+        raise InputMissingError(
+            f"{folder} is not a finished study of kind {kind!r}.",
+            where=str(folder),
+            help=f"ohlcv-factory {kind} … makes one",
+        )
+    return dict(manifest)
+
+
+def _told(error: BaseException) -> dict[str, str]:
+    if isinstance(error, FactoryError):
+        return {"type": error.code, "message": error.what, "hint": error.help}
+    return {"type": type(error).__name__, "message": str(error)}

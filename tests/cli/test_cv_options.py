@@ -1,0 +1,208 @@
+"""Every option of `cv` and every key under `cv:` changes something one can see, or is refused.
+
+As in test_train_options: a case runs `cv` twice, without and with its change, and names what must differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pytest
+import typer
+from command_line import DATASET, call, succeed, write_bars
+from markets import COLUMNS
+from own_features import OWN_FEATURE, own_features
+from quick_studies import quick_studies
+
+from ohlcv_factory.cli.app import application
+from ohlcv_factory.cli.recipes import CrossValidationRecipe, TrainRecipe
+from ohlcv_factory.config import read_yaml, write_yaml
+from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.studies.settings import CrossValidationConfig
+
+PROBABILITIES = "probabilities"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One change to a `cv` command and what must come of it."""
+
+    change: tuple[str, ...] | dict[str, Any]
+    """Arguments, or keys of a recipe file."""
+    differs: str = PROBABILITIES
+    """What must differ, a key of `observed`."""
+    base: tuple[str, ...] = ()
+    refusal: str = ""
+    """What the refusal says, for a change that is refused."""
+
+
+def key(value: Any, name: str, differs: str = "folds", base: tuple[str, ...] = (), refusal: str = "") -> Case:
+    return Case({"cv": {name: value}}, differs, base, refusal)
+
+
+BOOSTED = ("lightgbm", "--set", "model.n_estimators=20", "--set", "model.learning_rate=0.2")
+WALK = ("--scheme", "walk_forward")
+COMBINED = ("--scheme", "combinatorial", "--folds", "4")
+TINY = ("hidden_size=4", "num_layers=1", "max_epochs=1", "lookback=40", "windows_per_epoch=256")
+GRU = ("gru", *(f"--set=model.{each}" for each in TINY))
+OWN_SET = {"mine": {"include": ["rsi_14", "return_*"]}}
+
+FLAGS = {
+    "model": Case(("random_forest", "--set", "model.n_estimators=5")),
+    "dataset": Case(("--dataset", "other")),
+    "symbol": Case(("--symbol", "SYNTHA"), base=("--dataset", "two")),
+    "horizon": Case(("--horizon", "10")),
+    "config": Case({"model": {"C": 0.01}}),
+    "overrides": Case(("--set", "model.C=0.01")),
+    "scheme": Case(WALK, "folds"),
+    "folds": Case(("--folds", "3"), "folds"),
+    "test_groups": Case(("--test-groups", "3"), "folds", COMBINED),
+    "past": Case(("--past", "rolling"), "folds", WALK),
+    "train_share": Case(("--train-share", "0.3"), "folds", WALK),
+    "embargo": Case(("--embargo", "0"), "folds"),
+    "purge_windows": Case(("--purge-windows",), "folds", (*GRU, "--embargo", "0")),
+    "keep_models": Case(("--keep-models",), "models"),
+    "feature_set": Case(("--feature-set", "neural_optimal")),
+    "feature_sets": Case(("--feature-sets", "sets.yaml"), "code", ("--feature-set", "mine")),
+    "feature_selection": Case(("--feature-selection", "importance")),
+    "plugins": Case(("--plugin", "own.py"), "code", ("--dataset", "with_plugin")),
+    "weighting": Case(("--weighting", "none")),
+    "experiment": Case(("--experiment", "first try"), "experiment"),
+    "output_dir": Case(("--output-dir", "elsewhere"), "folder"),
+    "seed": Case(("--seed", "7"), base=BOOSTED),
+    "executor": Case(("--executor", "local", "--workers", "1"), "jobs"),
+    "workers": Case(("--workers", "99"), base=("--executor", "local"), refusal="workers x threads must be between 1"),
+    "address": Case(
+        ("--address", "HOST:1"), base=("--executor", "local"), refusal="an address belongs to a Ray cluster"
+    ),
+    "threads": Case(("--threads", "1"), "threads"),
+    "dry_run": Case(("--dry-run",), "folder"),
+    "as_json": Case(("--json",), "is_json"),
+}
+KEYS = {
+    "scheme": key("walk_forward", "scheme"),
+    "folds": key(3, "folds"),
+    "test_groups": key(3, "test_groups", base=COMBINED),
+    "train_share": key(0.3, "train_share", base=WALK),
+    "past": key("rolling", "past", base=WALK),
+    "embargo_days": key(0.0, "embargo_days"),
+    "purge_windows": key(True, "purge_windows", base=(*GRU, "--embargo", "0")),
+    "keep_models": key(True, "keep_models", "models"),
+}
+REFUSALS = {
+    "a scheme's own key": key(2, "test_groups", refusal="cv: test_groups: only combinatorial has it"),
+    "an unknown key": key(2, "fold", refusal="cv.fold: unknown key; did you mean 'folds'?"),
+    "no folds": Case(("--folds", "1"), refusal="n_splits must be at least 2, got 1"),
+    "an embargo in words": Case(("--embargo", "some"), refusal="--embargo takes days or auto, got 'some'"),
+    "workers without an executor": Case(("--workers", "2"), refusal="workers: folds are done in this process"),
+    "windows of the past": Case((*WALK, "--purge-windows"), refusal="windows of earlier rows never reach"),
+}
+DEFAULTS = {
+    "--dataset": "small",
+    "--horizon": "5",
+    "--feature-set": "boosting_optimal",
+    "--output-dir": "studies",
+    "--folds": "2",
+}
+
+
+@pytest.fixture(scope="module")
+def crossed(folder):
+    """`crossed(arguments)` runs one `cv` command in a folder of datasets and tells what can be seen of it."""
+    place = folder / "cv_options"
+    place.mkdir()
+    for name, seed in (("small", 7), ("other", 8)):
+        bars = write_bars(place / f"SYNTH_{name}.csv", 2500, seed=seed)
+        succeed("data", "build", bars, "--out", place / name, *DATASET)
+    pair = [write_bars(place / f"SYNTH{letter}.csv", 2500, seed=seed) for letter, seed in (("A", 1), ("B", 2))]
+    succeed("data", "build", *pair, "--out", place / "two", *DATASET)
+    (place / "sets.yaml").write_text(write_yaml(OWN_SET), encoding="utf-8")
+    (place / "own.py").write_text(OWN_FEATURE, encoding="utf-8")
+    columns = f"features=[{', '.join((*COLUMNS, 'gap_1'))}]"
+    with own_features():
+        own = ("--plugin", place / "own.py", "--set", columns)
+        succeed("data", "build", place / "SYNTH_small.csv", "--out", place / "with_plugin", *DATASET, *own)
+
+    @cache
+    def cross_validate(arguments: tuple[str, ...]) -> dict[str, Any]:
+        with own_features(), quick_studies() as patch:
+            patch.chdir(place)
+            before = set(place.glob("*/*/state.json"))
+            answer = call("cv", *arguments, environment={"OMP_NUM_THREADS": "2"})
+            new = sorted(set(place.glob("*/*/state.json")) - before)
+            return observed(answer, new[0].parent if new else None)
+
+    return cross_validate
+
+
+def observed(answer, study):
+    """What a user can see of one command and its study folder."""
+    seen = {
+        "answer": answer,
+        "code": answer.code,
+        "is_json": answer.out.startswith("{"),
+        "folder": study.parent.name if study else None,
+    }
+    if study and answer.code == 0:
+        found = sorted((study / "predictions").glob("oof*_probabilities.npy"))
+        folds = read_json(study / "folds.json")["folds"]
+        seen |= {
+            PROBABILITIES: [path.read_bytes() for path in found],
+            "folds": [(fold["learnt_from"], fold["tested"]) for fold in folds],
+            "jobs": len(list(study.glob("jobs/*"))),
+            "models": sorted(path.name for path in study.glob("folds/*/checkpoints")),
+            "experiment": read_json(study / "manifest.json")["experiment_name"],
+            "threads": read_yaml(study / "config" / "study.yaml").values["threads"],
+        }
+    return seen
+
+
+def with_defaults(base, change):
+    """A model and a default for each flag that neither `base` nor the change gives, and `base`."""
+    given = (*base, *(change if isinstance(change, tuple) else ()))
+    keys = change.get("cv", {}) if isinstance(change, dict) else {}
+    flags = {
+        flag: value
+        for flag, value in DEFAULTS.items()
+        if flag not in given and not (flag == "--folds" and "folds" in keys)
+    }
+    model = () if given and not given[0].startswith("-") else ("logistic",)
+    return (*model, *base, *(part for pair in flags.items() for part in pair))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [*FLAGS.values(), *KEYS.values(), *REFUSALS.values()],
+    ids=[*FLAGS, *(f"key {each}" for each in KEYS), *REFUSALS],
+)
+def test_every_option_acts_or_is_refused(case, crossed, tmp_path):
+    if "gru" in case.base:
+        pytest.importorskip("torch")
+    base = with_defaults(case.base, case.change)
+    if isinstance(case.change, dict):
+        recipe = tmp_path / "recipe.yaml"
+        recipe.write_text(write_yaml(case.change), encoding="utf-8")
+        after = crossed((*base, "--config", str(recipe)))
+    else:
+        after = crossed((*case.change, *base) if not case.change[0].startswith("-") else (*base, *case.change))
+    if case.refusal:
+        assert after["code"] == 2
+        assert case.refusal in after["answer"].err
+        assert "  help: " in after["answer"].err
+        return
+    before = crossed(with_defaults(case.base, ()))
+    assert after["code"] == 0, after["answer"].err
+    assert before.get(case.differs) != after.get(case.differs)
+
+
+def test_every_flag_of_cv_has_a_case():
+    command: Any = typer.main.get_command(application)
+    assert {parameter.name for parameter in command.commands["cv"].params} == set(FLAGS)
+
+
+def test_every_key_of_a_cv_recipe_has_a_case():
+    assert set(CrossValidationConfig.model_fields) == set(KEYS)
+    own = set(CrossValidationRecipe.model_fields) - set(TrainRecipe.model_fields)
+    assert own == {"cv", "executor", "workers", "address"}  # the last three by their flags
