@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -125,6 +126,15 @@ def test_levels_that_do_not_rise_between_0_and_1_are_refused(levels):
     with pytest.raises(DataError, match="wanted ascending shares"):
         ascending_levels({"quantiles": levels}, "quantiles")
     assert ascending_levels({"quantiles": [0.1, 0.5]}, "quantiles") == (0.1, 0.5)
+
+
+def test_the_estimate_grows_with_layers_tokens_and_what_each_token_answers():
+    one = BackboneShape((0.1, 0.9), 64, 8, 4, layers=1, hidden=8, heads=2, patch_bars=16)
+    numbers = 5 * (10 * 4 + 3 * 8) + 3 * 2 * 5**2  # 64 bars are four tokens and one more
+    assert (one.training_bytes(64), one.forecast_bytes(64)) == (4 * numbers, 2 * 4 * numbers)
+    deep = replace(one, layers=6, answers=30)
+    assert deep.training_bytes(64) == 6 * one.training_bytes(64)
+    assert deep.forecast_bytes(64) == one.forecast_bytes(64) + 4 * 4 * 5 * 30
 
 
 def test_the_estimate_of_memory_lies_near_what_autograd_keeps(tmp_path):

@@ -18,6 +18,8 @@ WIDE, NARROW, ATTENTIONS = 10, 3, 3
 """Arrays that a transformer layer keeps for the backward pass: of the width, of the hidden width, of tokens by tokens."""
 WORKING_LAYERS = 2.0
 """Layers' worth of arrays that a forward pass without gradients holds at once."""
+ANSWER_COPIES = 4
+"""Of what the tokens answer: as it comes, twice on its way back to the units of the series, and mirrored."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class BackboneShape:
     heads: int
     patch_bars: int
     """Bars per token."""
+    answers: int = 0
+    """Numbers that a forecast computes for each token, where it does so for all of them."""
     series: int = 1
     """Series of a window that it reads side by side; each costs as much as one alone."""
 
@@ -47,12 +51,16 @@ class BackboneShape:
 
     def forecast_bytes(self, lookback: int) -> int:
         """About what one window takes without gradients."""
-        return int(WORKING_LAYERS * self._layer_bytes(lookback))
+        answers = FLOAT_BYTES * ANSWER_COPIES * self.series * self._tokens(lookback) * self.answers
+        return int(WORKING_LAYERS * self._layer_bytes(lookback)) + answers
 
     def _layer_bytes(self, lookback: int) -> int:
-        tokens = math.ceil(lookback / self.patch_bars) + 1
+        tokens = self._tokens(lookback)
         numbers = tokens * (WIDE * self.width + NARROW * self.hidden) + ATTENTIONS * self.heads * tokens**2
         return FLOAT_BYTES * self.series * numbers
+
+    def _tokens(self, lookback: int) -> int:
+        return math.ceil(lookback / self.patch_bars) + 1
 
 
 class Backbone(nn.Module, ABC):

@@ -95,15 +95,18 @@ class TimesFM(FoundationModel):
     @staticmethod
     def shape_of(config: Mapping[str, Any]) -> BackboneShape:
         """Sizes in a checkpoint's configuration."""
+        levels = ascending_levels(config, "quantiles")
+        steps = [whole_number(config, name, 1 << 12) for name in ("horizon_length", "output_quantile_len")]
         return BackboneShape(
-            levels=ascending_levels(config, "quantiles"),
+            levels=levels,
             context_bars=whole_number(config, "context_length", 1 << 16),
-            native_steps=whole_number(config, "horizon_length", 1 << 12),
+            native_steps=steps[0],
             width=whole_number(config, "hidden_size", 1 << 14),
             layers=whole_number(config, "num_hidden_layers", 256),
             hidden=whole_number(config, "intermediate_size", 1 << 16),
             heads=whole_number(config, "num_attention_heads", 256),
             patch_bars=whole_number(config, "patch_length", 1 << 12),
+            answers=sum(steps) * (len(levels) + 1),
         )
 
     def load_backbone(self, *checkpoints: Checkpoint) -> TimesFMBackbone:
