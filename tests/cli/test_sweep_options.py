@@ -177,7 +177,7 @@ def test_a_dry_run_shows_jobs_memory_and_cores_and_leaves_nothing(swept) -> None
         ("SYNTHA", 1), ("SYNTHA", 2), ("SYNTHB", 1), ("SYNTHB", 2),
     ]  # fmt: skip
     assert (values["workers"], values["threads_per_job"]) == (1, 1)
-    assert values["memory_at_once_gb"] == values["jobs"][0]["memory_gb"] == 0.35
+    assert values["memory_at_once_gb"] == values["jobs"][0]["memory_gb"] == 0.6
     assert not any(job["finished"] for job in values["jobs"])
     assert "folder" not in seen
 

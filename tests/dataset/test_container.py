@@ -204,7 +204,7 @@ def test_padded_windows_have_the_bits_of_the_raw_feature_columns_and_reach_back_
     first = without.index["row"][0]
     assert np.isnan(windows[1]).all(axis=1).tolist() == [True] * (lookback - first - 1) + [False] * (first + 1)
     assert np.array_equal(windows[1][-first - 1 :, 3], bars.close[: first + 1].astype(np.float32))
-    assert without.raw_names == names
+    assert without.raw_names == (*names, "utc_day", "utc_minute")
     assert without.inputs(rows, ("close",), 3, padded=True).starts is None
 
 
@@ -222,7 +222,7 @@ def test_a_padded_window_holds_bars_of_one_symbol(two_symbols):
 def test_a_computed_column_is_refused_in_a_padded_window(container):
     with pytest.raises(UsageError, match="a padded window cannot hold 'rsi_14'") as caught:
         container.padded_windows(np.array([0]), ("close", "rsi_14"), 10)
-    assert caught.value.help == "raw columns of these bars: open, high, low, close, volume"
+    assert caught.value.help == "raw columns of these bars: open, high, low, close, volume, utc_day, utc_minute"
 
 
 def test_bars_without_volume_have_no_raw_column_of_it():
@@ -234,6 +234,8 @@ def test_bars_without_volume_have_no_raw_column_of_it():
         "high",
         "low",
         "close",
+        "utc_day",
+        "utc_minute",
     )
 
 
