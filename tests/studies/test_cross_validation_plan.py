@@ -15,7 +15,7 @@ def test_a_plan_says_rows_of_every_fold_memory_and_time_and_writes_nothing(conta
     records = list(TrainFolds.of(container, cv, 1).records())
     assert [fold["rows"] for fold in plan["folds"]] == [record["rows"] for record in records]
     assert (plan["model"], plan["horizon"], plan["scheme"], plan["features"]) == ("logistic", 5, "kfold", 4)
-    assert plan["seconds_at_most"] > 0
+    assert plan["seconds_at_most"] >= 0  # three short fits may come to less than the tenth that is shown
     assert plan["memory_gb"] > 0
     assert not config().experiments_folder.exists()
 
