@@ -70,7 +70,6 @@ def _knob(model: BaseModel, estimate: Mapping[str, float], missing_gb: float) ->
 def _network_memory(model: BaseModel, rows: int, n_features: int) -> dict[str, float]:
     """The steps happen where the training is; the table lies there too, on a card where it has room for it."""
     from ohlcv_factory.models._torch.device import free_bytes, has_room
-    from ohlcv_factory.models._torch.footprint import LEAST_WINDOWS
 
     network = cast("TorchModel", model)
     device, size = network.arithmetic().device, network.footprint(n_features)
@@ -82,7 +81,7 @@ def _network_memory(model: BaseModel, rows: int, n_features: int) -> dict[str, f
         "parameters": float(size.parameters),
         "gb_per_window": size.window_bytes / 1e9,
         "windows": windows,
-        "least_windows": LEAST_WINDOWS,
+        "least_windows": size.least_windows,
     }
     free = free_bytes(device)
     if free is None:

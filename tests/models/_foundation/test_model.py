@@ -19,6 +19,7 @@ from safetensors import safe_open
 
 from ohlcv_factory.dataset.samples import Samples
 from ohlcv_factory.errors import DataError, FactoryWarning, InputMissingError, UsageError, VerificationError
+from ohlcv_factory.models._foundation.backbone import BackboneShape
 from ohlcv_factory.models._foundation.first_touch import (
     barrier_returns,
     first_touch_probabilities,
@@ -285,7 +286,18 @@ def test_the_settings_say_what_was_chosen_before_anything_is_trained():
     assert model.lookback == 128
     facts = model.footprint(1)
     assert facts.parameters == 24_048
-    assert facts.batch_bytes(32) > facts.batch_bytes(8) > 5 * 4 * 24_048
+    scoring = model.block_rows * model.shape.forecast_bytes(128)
+    assert facts.least_windows == pytest.approx(scoring / facts.window_bytes, abs=1)
+    assert facts.batch_bytes(1000) > facts.batch_bytes(1) >= scoring + 5 * 4 * 24_048
+
+
+def test_a_real_size_is_not_refused_for_scoring_windows_that_it_never_scores_at_once():
+    shape = BackboneShape((0.1, 0.9), 2048, 64, 512, layers=6, hidden=2048, heads=8, patch_bars=16)
+    model = create("chronos_bolt", "finetune", lookback=2048, batch_size=None, windows_per_epoch=500)
+    model.check_ready = lambda: setattr(model, "config", model.config.for_checkpoint(shape))
+    model.shape = shape
+    assert model.config.for_checkpoint(shape).batch_size == 32
+    assert model.footprint(1).batch_bytes(32) < 3e9
 
 
 def test_without_its_checkpoint_a_model_is_made_but_not_ready(monkeypatch, tmp_path):

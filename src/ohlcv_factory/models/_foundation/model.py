@@ -188,10 +188,12 @@ class FoundationModel(TorchModel):
         parameters = sum(checkpoint.parameters for checkpoint in self.checkpoints)
         weights, forecast = 4 * parameters, self.shape.forecast_bytes(self.lookback)
         if self.config.mode == "zero_shot":
-            return Footprint(parameters, weights, forecast)
+            return Footprint(parameters, weights, forecast, least_windows=1)
         if self.config.mode == "frozen":
             return Footprint(parameters, weights + self.block_rows * forecast, 4 * (self.shape.width + STATES))
-        return Footprint(parameters, COPIES * weights, int(WORKING * self.shape.training_bytes(self.lookback)))
+        window = int(WORKING * self.shape.training_bytes(self.lookback))
+        scoring = -(-self.block_rows * forecast // window)
+        return Footprint(parameters, COPIES * weights, window, least_windows=scoring)
 
     def build(self, features: int) -> Encoder:
         """What stands before the head: `features` is the length of a code in frozen, the number of columns else."""

@@ -34,10 +34,12 @@ class Footprint:
     parameters: int
     fixed_bytes: int
     window_bytes: int
+    least_windows: int = LEAST_WINDOWS
+    """Windows of a training step that take as much as scoring does."""
 
     def batch_bytes(self, batch_size: int) -> int:
         """Bytes of one training step, or of scoring where that takes more."""
-        return self.fixed_bytes + self.window_bytes * max(batch_size, LEAST_WINDOWS)
+        return self.fixed_bytes + self.window_bytes * max(batch_size, self.least_windows)
 
 
 def footprint(model: TorchModel, features: int) -> Footprint:
