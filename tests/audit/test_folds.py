@@ -13,6 +13,7 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.scaling import Scaler
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.evaluation.calibration import fit_temperature
+from ohlcv_factory.evaluation.conformal import fit_conformal
 from ohlcv_factory.features.selection import fit_selection
 from ohlcv_factory.features.sets import SetRules
 from ohlcv_factory.models.registry import ModelRegistry, builtin_entries
@@ -109,6 +110,14 @@ def test_the_columns_that_a_fold_selects_know_nothing_either(selection, containe
     assert list(audit_folds(config, container, CV, numbers=[2])) == []
 
 
+@pytest.mark.parametrize("decision", ["threshold", "conformal"])
+def test_the_rule_that_a_fold_decides_by_knows_nothing_either(decision, container):
+    config = config_of("logistic", container, decision=decision)
+    _, _, part = first_fold(container)
+    assert fit_pipeline(config, part).pipeline.rule.kind == decision
+    assert list(audit_folds(config, container, CV, numbers=[2])) == []
+
+
 def caught(leaky, container):
     """What the audit says of a fit that sees the tested rows of a fold."""
     folds, fold, part = first_fold(container)
@@ -144,6 +153,24 @@ def test_a_calibrator_that_is_fitted_on_them_is_caught(container):
         return FittedState(pipeline.columns, {}, {"calibrator": np.array([calibrator.temperature, *calibrator.bias])})
 
     assert caught(leaky, container) == {"calibrator"}
+
+
+def test_a_decision_rule_that_is_fitted_on_them_is_caught(container):
+    config = config_of("logistic", container)
+
+    def leaky(part):
+        pipeline = fit_pipeline(config, part).pipeline
+        rule = fit_conformal(*scored_answers(pipeline, part), 0.9)
+        decided = rule.decide(pipeline.predict(part, part.rows("train")).probabilities)
+        return FittedState(pipeline.columns, {}, {"decision rule": decided})
+
+    assert caught(leaky, container) == {"decision rule"}
+
+
+def scored_answers(pipeline, part):
+    """Probabilities and truth of the tested rows."""
+    rows = part.rows("val", scored=True)
+    return pipeline.predict(part, rows).probabilities, part.labels.label[rows]
 
 
 def test_early_stopping_on_them_is_caught(container):
