@@ -301,6 +301,24 @@ def test_settings_that_do_not_exist_are_refused(options, words):
         one_row(certain(0.0), **options)
 
 
+def test_forecasts_of_another_shape_are_refused():
+    one = np.ones(1)
+    with pytest.raises(DataError, match=r"shape \(rows, bars, levels\), got \(1, 9\)"):
+        first_touch_probabilities(np.zeros((1, 9)), DECILES, one, -one, one, seed=1)
+    with pytest.raises(DataError, match=r"shape \(rows, levels\), got \(1, 5, 9\)"):
+        terminal_probabilities(np.zeros((1, 5, 9)), DECILES, one)
+    with pytest.raises(DataError, match=r"up, down and steps must have shape \(2,\), got \(1,\), \(1,\), \(1,\)"):
+        first_touch_probabilities(np.zeros((2, 5, 9)), DECILES, one, -one, one, seed=1)
+    with pytest.raises(DataError, match=r"2 forecasts with thresholds of shape \(1,\)"):
+        terminal_probabilities(np.zeros((2, 9)), DECILES, one)
+
+
+def test_no_rows_are_no_probabilities():
+    none = np.empty(0)
+    assert first_touch_probabilities(np.empty((0, 5, 9)), DECILES, none, none, none, seed=1).shape == (0, 3)
+    assert terminal_probabilities(np.empty((0, 9)), DECILES, none).shape == (0, 3)
+
+
 def test_a_fixed_horizon_reads_the_distribution_at_its_end():
     gaussian = np.log(1.01) * ndtri(DECILES)[None]  # one deviation is the log return of + 1 %
     assert terminal_probabilities(gaussian, DECILES, np.array([0.01]))[0] == pytest.approx(

@@ -5,6 +5,10 @@ Brownian motion on the forecast's own clock (its variance so far) gives every ba
 quantile function turns it into a return, and the barrier that a path meets first decides. That is exact for a Gaussian
 walk with any drift and any course of volatility, up to the number of paths: mean Kullback-Leibler divergence to the
 exact probabilities 0.0005 nats with 2,000 paths over 50,000 cases.
+
+The clock takes what comes bar by bar as independent, like the returns of a price: a spread that stops growing is read as
+volatility that dies out, not as a price that returns. A clock of bars, which asks nothing of the forecast's spread, is off
+by 0.017 nats where volatility triples to expiry, this one by 0.001; noise of 3 % in the spread of each bar costs 0.001.
 """
 
 from __future__ import annotations
@@ -56,13 +60,12 @@ def first_touch_probabilities(
     Raises DataError (65), naming the row, for forecasts that are not finite, barriers on the wrong side, more bars than
     were forecast; UsageError (2) for an odd number of paths.
     """
-    quantiles = np.ascontiguousarray(quantiles, dtype=np.float64)
-    scores = _normal_scores(levels, quantiles.shape[-1])
+    quantiles, scores = _checked_forecast(quantiles, levels, ("rows", "bars", "levels"))
     up, down, steps = _checked_rules(up, down, steps, quantiles.shape[:2])
     _refuse_infinite(quantiles, steps, "forecast")
+    draws, moved_in = _draws(paths, quantiles.shape[1], seed), _moved_in(watch)
     reach_up, reach_down, variance = _reaches(quantiles, scores, up, down, steps)
-    draws = _draws(paths, quantiles.shape[1], seed)
-    return np.asarray(_first_touches(reach_up, reach_down, variance, steps, draws, _moved_in(watch)))
+    return np.asarray(_first_touches(reach_up, reach_down, variance, steps, draws, moved_in))
 
 
 def terminal_probabilities(quantiles: np.ndarray, levels: np.ndarray, threshold: np.ndarray) -> np.ndarray:
@@ -73,14 +76,17 @@ def terminal_probabilities(quantiles: np.ndarray, levels: np.ndarray, threshold:
     is that of `first_touch_probabilities`. A row whose threshold is not above 0 has no label and is neutral.
     Raises DataError (65), naming the row, for a forecast that is not finite.
     """
-    quantiles = np.ascontiguousarray(quantiles, dtype=np.float64)[
-        :, None
-    ]  # (row, quantile) -> (row, one bar, quantile)
-    scores = _normal_scores(levels, quantiles.shape[-1])
-    has_rule = np.asarray(threshold) > 0
+    quantiles, scores = _checked_forecast(quantiles, levels, ("rows", "levels"))
+    threshold = np.asarray(threshold, dtype=np.float64)
+    if threshold.shape != quantiles.shape[:1]:
+        raise DataError(
+            f"{len(quantiles)} forecasts with thresholds of shape {threshold.shape}.", help="one threshold per forecast"
+        )
+    quantiles = quantiles[:, None]  # (row, level) -> (row, one bar, level)
+    has_rule = threshold > 0
     steps = has_rule.astype(np.int64)
     _refuse_infinite(quantiles, steps, "forecast")
-    share = np.where(has_rule, threshold, 1.0).astype(np.float64)
+    share = np.where(has_rule, threshold, 1.0)
     up, down = np.log1p(share), np.full(len(share), -np.inf)
     np.log1p(-share, out=down, where=share < 1.0)
     reach_up, reach_down, _ = _reaches(quantiles, scores, up, down, steps)
@@ -142,6 +148,18 @@ def barrier_returns(market: RowMarket) -> tuple[np.ndarray, np.ndarray]:
     return np.log((close + market.k_up * market.atr) / close), np.log(lower / close)
 
 
+def _checked_forecast(
+    quantiles: np.ndarray, levels: np.ndarray, axes: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The quantiles as float64 in one block, and the normal scores `(Q,)` of their levels. Raises DataError (65)."""
+    quantiles = np.ascontiguousarray(quantiles, dtype=np.float64)
+    if quantiles.ndim != len(axes):
+        raise DataError(
+            f"quantiles must have shape ({', '.join(axes)}), got {quantiles.shape}.", help="one forecast per row"
+        )
+    return quantiles, _normal_scores(levels, quantiles.shape[-1])
+
+
 def _normal_scores(levels: np.ndarray, count: int) -> np.ndarray:
     """Normal scores of the levels, `(Q,)`: exactly mirrored where the levels are. Raises DataError (65)."""
     from scipy.special import ndtri
@@ -164,7 +182,8 @@ def _checked_rules(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The rules of n rows with 0 bars for rows without one. Raises DataError (65) with the first row that is wrong."""
     rows, bars = shape
-    up, down, steps = np.asarray(up, np.float64), np.asarray(down, np.float64), np.asarray(steps, np.int64)
+    up, down = np.ascontiguousarray(up, np.float64), np.ascontiguousarray(down, np.float64)
+    steps = np.asarray(steps, np.int64)
     if any(each.shape != (rows,) for each in (up, down, steps)):
         shapes = ", ".join(str(each.shape) for each in (up, down, steps))
         raise DataError(f"up, down and steps must have shape ({rows},), got {shapes}.", help="one of each per forecast")
@@ -361,9 +380,8 @@ def _path_barriers(reach_up, reach_down, deviation, moved_in):  # type: ignore[n
 @njit(cache=True, nogil=True)
 def _step(path, side, mirrored_side, draws, deviation, upper, lower):  # type: ignore[no-untyped-def]
     """One bar of every path and of its mirror image, in place; a side that is decided stays."""
-    for p in range(
-        len(path)
-    ):  # without a branch, so that it runs on vector registers: 6 times faster than path by path
+    # Without a branch the loop runs on vector registers, several times faster than path by path with an early end.
+    for p in range(len(path)):
         here = path[p] + deviation * draws[p]
         path[p] = here
         met = np.int32(here >= upper) - np.int32(here <= lower)
