@@ -6,12 +6,17 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from ohlcv_factory.runtime.clock import system_clock, time_text, utc_text
+from ohlcv_factory.runtime.clock import precise_utc_text, system_clock, time_text, utc_text
 
 
 def test_a_moment_in_another_zone_is_written_in_utc() -> None:
     moment = datetime(2026, 11, 23, 10, 30, tzinfo=timezone(timedelta(hours=2)))
     assert utc_text(moment) == "2026-11-23T08:30:00Z"
+
+
+def test_a_precise_moment_keeps_its_microseconds_so_that_texts_sort_like_times() -> None:
+    moment = datetime(2026, 11, 23, 8, 30, 0, 7, tzinfo=UTC)
+    assert precise_utc_text(moment) == "2026-11-23T08:30:00.000007Z"
 
 
 @pytest.mark.parametrize(

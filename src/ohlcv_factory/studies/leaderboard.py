@@ -15,6 +15,7 @@ from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.training.artifacts import STATE
 from ohlcv_factory.training.bundle import MANIFEST, read_run_manifest
 from ohlcv_factory.training.settings import RUNS_FOLDER
 from ohlcv_factory.training.trainer import RunResult
@@ -210,8 +211,9 @@ def _run_folders(path: Path) -> list[Path]:
     return [folder for folder in path.iterdir() if (folder / MANIFEST).is_file()]
 
 
-def _finished(run: FinishedRun) -> str:
-    return str(run.evaluation["timestamp"])
+def _finished(run: FinishedRun) -> tuple[str, str]:
+    """When a run ended: to the second, then to the microsecond (runs of older versions have no such time)."""
+    return str(run.evaluation["timestamp"]), str(read_json(run.path / STATE)["updated"])
 
 
 def _settings(run: FinishedRun) -> str:

@@ -20,7 +20,7 @@ from ohlcv_factory.features.plugins import PluginRecord
 from ohlcv_factory.features.sets import feature_set
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.models.registry import ModelRegistry
-from ohlcv_factory.runtime.clock import Clock, utc_text
+from ohlcv_factory.runtime.clock import Clock, precise_utc_text, utc_text
 from ohlcv_factory.runtime.memory import peak_bytes
 from ohlcv_factory.runtime.packages import package_versions
 from ohlcv_factory.runtime.threads import thread_count
@@ -92,7 +92,7 @@ def write_state(
     folder: Path, state: str, now: datetime, *, attempt: int = 1, error: Mapping[str, str] | None = None
 ) -> None:
     """`state.json`: RUNNING, FINISHED, FAILED or INTERRUPTED; `attempt` counts the processes that worked on the run."""
-    write_json(folder / STATE, {"state": state, "attempt": attempt, "updated": utc_text(now), "error": error})
+    write_json(folder / STATE, {"state": state, "attempt": attempt, "updated": precise_utc_text(now), "error": error})
 
 
 def repeatable_config(config: TrainerConfig, model: BaseModel) -> dict[str, Any]:
