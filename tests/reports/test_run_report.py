@@ -13,7 +13,7 @@ from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.reports import model_cards
 from ohlcv_factory.reports.dataset_report import write_dataset_report
 from ohlcv_factory.reports.run_report import write_run_report
-from ohlcv_factory.studies.leaderboard import FinishedRun
+from ohlcv_factory.studies.finished_runs import FinishedRun
 
 ALL_SECTIONS = (
     "asked", "data", "leaderboard", "curves", "decisions", "reliability", "breakdown", "importance", "training", "meaning", "provenance",

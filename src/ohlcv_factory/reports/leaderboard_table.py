@@ -12,7 +12,8 @@ from ohlcv_factory.reports.charts import Span, interval_chart
 from ohlcv_factory.reports.page import Markup, paragraph, table, text
 from ohlcv_factory.reports.reported_run import ReportedRun
 from ohlcv_factory.reports.words import DASH, Form, count, interval, number, percent, plural, points, score
-from ohlcv_factory.studies.leaderboard import SPREAD_NOTE, SPREAD_TITLE, FinishedRun, seed_spreads, spread_table
+from ohlcv_factory.studies.finished_runs import FinishedRun
+from ohlcv_factory.studies.leaderboard import SPREAD_NOTE, SPREAD_TITLE, seed_spreads, spread_table
 
 MONEY_COLUMNS = (
     "Name", "Sharpe, net", "Return / year", "Drawdown", "Before costs", "Costs", "Break-even", "Trades", "Won",
