@@ -34,3 +34,11 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACTORY_CHECKPOINTS", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def board_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
+    """Run folders by group, to be read only, see `board_runs.make_board_runs`."""
+    import board_runs
+
+    return board_runs.make_board_runs(tmp_path_factory.mktemp("board"))

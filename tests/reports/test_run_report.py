@@ -276,6 +276,38 @@ def test_runs_on_different_rows_are_refused(run, copied, tmp_path):
         write_run_report([run, copied(row_digest="other")], tmp_path / "page.html")
 
 
+def test_runs_of_other_symbols_and_horizons_stand_in_groups_of_their_own(board_runs, tmp_path):
+    runs = [FinishedRun.read(path) for place in board_runs for path in board_runs[place]]
+    html = write_run_report(runs, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert (
+        "<title>SYNTHA and SYNTHB, 240-minute bars, horizons 5 and 10: 7 runs</title>".replace("240-minute", "4-hour")
+        in html
+    )
+    words = ["SYNTHA, horizon 5", "SYNTHA, horizon 10", "SYNTHA, SYNTHB, horizon 5", "SYNTHB, horizon 5"]
+    scores = html[html.index('<section id="leaderboard">') : html.index('<section id="curves">')]
+    assert re.findall(r"<h3>([^<]+)</h3>", scores) == words
+    lines = re.findall(r"<li>([^:]+):", html[html.index('class="verdict') : html.index("<nav")])
+    assert [line.split(", best of")[0].removesuffix(", logistic") for line in lines] == words
+    data = html[html.index('<section id="data">') : html.index('<section id="leaderboard">')]
+    assert data.count(">How labels end</p>") == 1 and "now holds another" not in html  # all are of one dataset
+    assert html.count('class="held"') >= 4  # each group's curves find its bars
+    assert balanced(html)
+
+
+def test_runs_of_several_datasets_are_described_each_by_its_own(run, dataset, board_runs, tmp_path):
+    other = FinishedRun.read(board_runs["other_symbol"][0])
+    html = write_run_report([run, other], tmp_path / "page.html", dataset=dataset).read_text(encoding="utf-8")
+    data = html[html.index('<section id="data">') : html.index('<section id="leaderboard">')]
+    assert re.findall(r"<h3>([^<]+)</h3>", data) == ["SYNTHA and SYNTHB", "SYNTHB"]
+    assert data.count(">How labels end</p>") == 2
+    assert "Horizon 5, SYNTHA: +1.2 / −1.2 ATR, 15 bars." in html and "Horizon 5, SYNTHB: +2 / −2 ATR, " in html
+    fingerprints = [each.manifest["data_fingerprint"] for each in (run, other)]
+    assert f"{fingerprints[0]}: SYNTHA, SYNTHB, horizon 5; {fingerprints[1]}: SYNTHB, horizon 5" in html
+    moved = replace(other, manifest={**other.manifest, "data_fingerprint": "other"})
+    html = write_run_report([run, moved], tmp_path / "moved.html").read_text(encoding="utf-8")
+    assert "now holds another dataset than the one of these runs" in html
+
+
 def test_a_page_without_a_run_is_refused(tmp_path):
     with pytest.raises(UsageError, match="at least 1 run"):
         write_run_report([], tmp_path / "page.html")

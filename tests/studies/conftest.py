@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from board_runs import make_board_runs
 from markets import COLUMNS, bar_file
 from quick_studies import quick_studies
 
@@ -71,9 +70,3 @@ def study(container, tmp_path_factory):
     config = TrainerConfig(model_name="logistic", horizon=5, feature_set="neural_optimal", output_dir=folder / "runs")
     with quick_studies():
         return cross_validate(config, container, CrossValidationConfig(folds=3, keep_models=True))
-
-
-@pytest.fixture(scope="session")
-def board_runs(tmp_path_factory):
-    """Run folders by group, see `board_runs.make_board_runs`."""
-    return make_board_runs(tmp_path_factory.mktemp("board"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ohlcv_factory.dataset.build import symbol_fingerprint
 from ohlcv_factory.dataset.store import read_manifest
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.reports import data_tables, model_cards
@@ -51,7 +52,7 @@ class Described:
 
 @dataclass(frozen=True)
 class Question:
-    """The runs of a page and their datasets, by fingerprint."""
+    """The runs of a page and their datasets, by the fingerprint that the runs know them by."""
 
     groups: Groups
     datasets: dict[str, Described]
@@ -74,6 +75,15 @@ class Question:
     def dataset_of(self, group: Sequence[ReportedRun]) -> Described:
         """The dataset of a group's best run."""
         return self.datasets[group[0].manifest["data_fingerprint"]]
+
+    @property
+    def distinct_datasets(self) -> list[Described]:
+        """Each dataset once: runs on single symbols of it have fingerprints of their own."""
+        found: list[Described] = []
+        for each in self.datasets.values():
+            if each not in found:
+                found.append(each)
+        return found
 
     def per_group(self, make: Callable[[tuple[ReportedRun, ...]], str]) -> str:
         """One piece of markup per group of runs, under its heading where there are several."""
@@ -129,7 +139,7 @@ def asked(question: Question) -> Section:
 def data_and_labels(question: Question) -> Section:
     """The dataset's parts and labels, or why they are not here."""
     title, name = "Data and labels", "data"
-    html = "".join(_dataset_html(question, fingerprint) for fingerprint in question.datasets)
+    html = "".join(_dataset_html(question, found) for found in question.distinct_datasets)
     return Section(title, name, html)
 
 
@@ -207,7 +217,7 @@ def training(question: Question) -> Section:
 def meaning(question: Question) -> Section:
     """The one-page explanation."""
     which_rows = part_words(question.runs[0].evaluation["part"])
-    manifests = [found.manifest for found in question.datasets.values()]
+    manifests = [found.manifest for found in question.distinct_datasets]
     html = explanation(manifests, question.horizons, which_rows)
     return Section("What the numbers mean", "meaning", html)
 
@@ -244,15 +254,19 @@ def _question(groups: Groups, dataset: Path | None) -> Question:
     best: dict[str, ReportedRun] = {}
     for run, *_ in groups.values():
         best.setdefault(run.manifest["data_fingerprint"], run)
-    if named is not None and named["fingerprint"] not in best:
+    if named is not None and not any(_is_of(run, named) for run in best.values()):
         raise DataError(f"{dataset} is not the dataset of these runs.", where=str(dataset), help="name theirs")
     datasets = {
-        fingerprint: Described(dataset, named)
-        if named is not None and named["fingerprint"] == fingerprint
-        else _found(run)
+        fingerprint: Described(dataset, named) if named is not None and _is_of(run, named) else _found(run)
         for fingerprint, run in best.items()
     }
     return Question(groups, datasets)
+
+
+def _is_of(run: ReportedRun, manifest: dict[str, Any]) -> bool:
+    """Whether a run was trained on a dataset, or on one symbol of it."""
+    found: str = run.manifest["data_fingerprint"]
+    return found == symbol_fingerprint(manifest["fingerprint"], run.config.get("symbol"))
 
 
 def _found(run: ReportedRun) -> Described:
@@ -264,17 +278,16 @@ def _found(run: ReportedRun) -> Described:
         manifest = read_manifest(Path(origin))
     except (InputMissingError, DataError) as error:
         return Described(None, None, f"The dataset cannot be described, because it is gone: {error.what}")
-    if manifest["fingerprint"] != run.manifest["data_fingerprint"]:
+    if not _is_of(run, manifest):
         return Described(None, None, f"{origin} now holds another dataset than the one of these runs.")
     return Described(Path(origin), manifest)
 
 
-def _dataset_html(question: Question, fingerprint: str) -> str:
+def _dataset_html(question: Question, found: Described) -> str:
     """One dataset, under its symbols where the page has several."""
-    found = question.datasets[fingerprint]
-    own = [group for group, members in question.groups.items() if question.dataset_of(members) is found]
+    own = [group for group, members in question.groups.items() if question.dataset_of(members) == found]
     symbols = dict.fromkeys(symbol for group in own for symbol in group.symbols)
-    title = heading(listing(symbols)) if len(question.datasets) > 1 else ""
+    title = heading(listing(symbols)) if len(question.distinct_datasets) > 1 else ""
     manifest = found.manifest
     if manifest is None:
         return title + paragraph(found.missing, "warning")
@@ -286,7 +299,7 @@ def _dataset_html(question: Question, fingerprint: str) -> str:
 
 def _part_spans(question: Question) -> list[tuple[str, str]]:
     """When each part begins and ends; of several datasets that differ in it, all spans."""
-    parts = [found.manifest["summary"]["parts"] for found in question.datasets.values() if found.manifest]
+    parts = [found.manifest["summary"]["parts"] for found in question.distinct_datasets if found.manifest]
     spans = {name: dict.fromkeys(_span(each[name]) for each in parts) for name in ("train", "val", "test")}
     return [(name.capitalize(), listing(found)) for name, found in spans.items() if found]
 

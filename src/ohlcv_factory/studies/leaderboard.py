@@ -97,15 +97,16 @@ class Leaderboard:
 
     @property
     def average_ranks(self) -> dict[str, float]:
-        """Of each model that is in every group its mean rank among such models, best first; empty for a single group.
+        """Of each model that is in every group its mean rank among such models, best first; empty for a
+        single group and where fewer than two models are in all of them.
 
         A model with several runs in a group counts with the mean of their scores; equal scores share the mean of their
         ranks; an undefined score comes last.
         """
         scores = [_scores_by_model(found) for found in self.groups.values()]
-        if len(scores) < 2:
-            return {}
         everywhere = [name for name in scores[0] if all(name in each for each in scores)]
+        if len(scores) < 2 or len(everywhere) < 2:
+            return {}
         tables = [_mean_ranks({name: each[name] for name in everywhere}, self.by) for each in scores]
         found = {name: mean(table[name] for table in tables) for name in everywhere}
         return dict(sorted(found.items(), key=lambda pair: (pair[1], pair[0])))
