@@ -39,6 +39,15 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def board_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     """Run folders by group, to be read only, see `board_runs.make_board_runs`."""
-    import board_runs
+    from board_runs import make_board_runs
 
-    return board_runs.make_board_runs(tmp_path_factory.mktemp("board"))
+    return make_board_runs(tmp_path_factory.mktemp("board"))
+
+
+@pytest.fixture(scope="session")
+def board_studies(tmp_path_factory: pytest.TempPathFactory, board_runs: dict[str, list[Path]]) -> list[Path]:
+    """Folders of cross-validations on the dataset of `board_runs`, to be read only."""
+    from board_runs import make_board_studies
+
+    dataset = next(iter(board_runs.values()))[0].parent.parent / "dataset"
+    return make_board_studies(tmp_path_factory.mktemp("board_studies"), dataset)

@@ -85,3 +85,15 @@ def test_the_test_part_is_compared_only_where_evaluate_has_looked(board_runs, tm
     assert "looked at 2 times" in rows[0]["group"]["words"][-1]
     assert "part test, best sharpe_ratio first" in succeed("compare", *runs, "--part", "test").out
     assert call("compare", *runs, "--part", "train").code == 2
+
+
+def test_cross_validations_are_compared_out_of_fold_with_the_overfitting_of_each_path(board_studies):
+    rows = succeed("compare", board_studies[0].parent, "--part", "oof", "--json").json
+    assert sorted(row["model_name"] for row in rows) == ["logistic", "random_forest"]
+    facts = rows[0]["group"]
+    assert (facts["part"], facts["paths"], len(facts["overfitting_by_path"])) == ("oof", 2, 2)
+    assert facts["overfitting"] == pytest.approx(sum(facts["overfitting_by_path"]) / 2)
+    text = succeed("compare", *board_studies, "--part", "oof").out
+    assert "SYNTHA, horizon 5, part oof, best sharpe_ratio first" in text and "(mean of 2 paths, " in text
+    refused = call("compare", *board_studies)
+    assert refused.code == 66 and "is a cross-validation, which has no val scores" in refused.err

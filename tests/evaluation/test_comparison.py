@@ -42,7 +42,13 @@ def answers(skill: float, seed: int) -> Predictions:
 
 def record(daily: np.ndarray, predictions: Predictions | None = None) -> SessionRecord:
     sums = label_sums(predictions or answers(0.3, 1), SESSION, DAYS)
-    return SessionRecord(DAYS, daily, sums, "truth", YEAR, label_block(sums, 30))
+    return SessionRecord(DAYS, daily[None], sums[None], "truth", YEAR, label_block(sums, 30))
+
+
+def several(*paths: SessionRecord) -> SessionRecord:
+    """One model on the paths of several records."""
+    daily, labels = (np.concatenate([getattr(path, name) for path in paths]) for name in ("daily", "labels"))
+    return replace(paths[0], daily=daily, labels=labels)
 
 
 def gains(*means: float, seed: int = 3) -> list[SessionRecord]:
@@ -79,8 +85,8 @@ def brute_force(scores: np.ndarray, own: np.ndarray, block: int, *, lower_is_bet
 def test_sharpe_ranks_are_those_of_ranking_every_resample_by_itself():
     records = gains(0.0, 0.1, 0.12)
     found = standings(records, "sharpe_ratio", seed=11)
-    own = np.array([sharpe_ratio(each.daily, YEAR) for each in records])
-    scores = np.array([[sharpe_ratio(each.daily[days], YEAR) for each in records] for days in resampled_days(5, 11)])
+    own = np.array([sharpe_ratio(each.daily[0], YEAR) for each in records])
+    scores = np.array([[sharpe_ratio(each.daily[0, days], YEAR) for each in records] for days in resampled_days(5, 11)])
     assert [each.rank for each in found] == [3, 2, 1]
     assert [each.value for each in found] == pytest.approx(own, rel=1e-9)
     assert [each.rank_interval for each in found] == brute_force(scores, own, 5, lower_is_better=False)
@@ -93,7 +99,7 @@ def test_a_difference_from_the_best_is_the_paired_one_and_the_best_has_none():
     found = standings(records, "sharpe_ratio", seed=11)
     assert found[2].difference is None and not found[2].differs
     for each, own in zip(found[:2], records[:2], strict=True):
-        expected = sharpe_difference(own.daily, records[2].daily, YEAR, seed=11)
+        expected = sharpe_difference(own.daily[0], records[2].daily[0], YEAR, seed=11)
         assert each.difference.value == pytest.approx(expected.value)
         assert each.difference.interval == pytest.approx(expected.interval)
     assert found[0].differs and found[0].difference.interval.high < 0
@@ -102,7 +108,7 @@ def test_a_difference_from_the_best_is_the_paired_one_and_the_best_has_none():
 def test_label_scores_are_summed_by_session_and_ranked_by_blocks_that_outlast_the_labels():
     models = [answers(0.3, 1), answers(0.35, 2), answers(0.9, 4)]
     records = [record(np.zeros(SESSIONS), each) for each in models]
-    block = label_block(records[0].labels, 60)
+    block = label_block(records[0].labels[0], 60)
     assert block == 11  # 60 rows at 238 / 40 a session
     records = [replace(each, label_block=block) for each in records]
     for by, lower_is_better in (("macro_f1", False), ("log_loss", True)):
@@ -147,7 +153,9 @@ def test_the_same_seed_gives_the_same_standings_and_another_seed_other_intervals
 
 
 def test_under_two_blocks_of_sessions_there_are_ranks_without_intervals():
-    short = [replace(each, days=DAYS[:9], daily=each.daily[:9], labels=each.labels[:9]) for each in gains(0.0, 0.5)]
+    short = [
+        replace(each, days=DAYS[:9], daily=each.daily[:, :9], labels=each.labels[:, :9]) for each in gains(0.0, 0.5)
+    ]
     found = standings(short, "sharpe_ratio")
     assert sorted(each.rank for each in found) == [1, 2]
     assert all(each.rank_interval is None for each in found)
@@ -174,19 +182,37 @@ def test_other_sessions_cannot_be_paired():
 
 def test_no_trade_and_the_choice_are_tested_on_the_table_of_daily_gains():
     records = gains(0.0, 0.08, 0.25)
-    table = np.column_stack([each.daily for each in records])
+    table = np.column_stack([each.daily[0] for each in records])
     assert against_no_trade(records, seed=4) == superior_ability(table, seed=4)
-    assert overfitting_of_choice(records).probability == backtest_overfitting(table).probability
+    (found,) = overfitting_of_choice(records)
+    assert found.probability == backtest_overfitting(table).probability
     assert against_no_trade(gains(3.0)).consistent < 0.05
+
+
+def test_a_score_of_several_paths_is_the_mean_of_the_paths_and_choosing_is_judged_on_each():
+    first, second = gains(0.0, 0.1, seed=3), gains(0.05, 0.3, seed=4)
+    records = [several(*pair) for pair in zip(first, second, strict=True)]
+    for by in ("sharpe_ratio", "total_return", "log_loss"):
+        alone = [standings(each, by) for each in (first, second)]
+        expected = [np.mean([path[model].value for path in alone]) for model in (0, 1)]
+        assert [each.value for each in standings(records, by)] == pytest.approx(expected, rel=1e-9)
+    found = overfitting_of_choice(records)
+    assert [each.probability for each in found] == [
+        overfitting_of_choice(each)[0].probability for each in (first, second)
+    ]
+    daily = np.column_stack([each.daily.mean(axis=0) for each in records])
+    assert against_no_trade(records, seed=2) == superior_ability(daily, seed=2)
+    with pytest.raises(DataError, match="different numbers of paths"):
+        standings([records[0], first[1]], "sharpe_ratio")
 
 
 def test_too_few_sessions_or_a_single_model_have_no_test():
     records = gains(0.0, 0.1)
 
     def short(count):
-        return [replace(each, daily=each.daily[:count]) for each in records]
+        return [replace(each, daily=each.daily[:, :count]) for each in records]
 
     assert against_no_trade(short(19)) is None and against_no_trade(short(20)) is not None
-    assert overfitting_of_choice(short(31)) is None and overfitting_of_choice(short(32)) is not None
-    assert overfitting_of_choice(records[:1]) is None
+    assert overfitting_of_choice(short(31)) == () and len(overfitting_of_choice(short(32))) == 1
+    assert overfitting_of_choice(records[:1]) == ()
     assert against_no_trade(gains(*[0.0] * (SESSIONS + 1))) is None

@@ -47,7 +47,7 @@ def test_a_csv_file_holds_one_line_per_run_with_its_numbers_in_full(board):
             *standing.rank_interval,
         )
         assert float(row["group_spa_p"]) == found.superiority.consistent
-        assert float(row["group_overfitting"]) == found.overfitting.probability
+        assert float(row["group_overfitting"]) == found.overfitting_probability
         assert float(row["average_rank"]) == board.average_ranks[run.manifest["model"]]
         if standing.rank == 1:
             assert row["difference"] == row["difference_low"] == ""

@@ -47,12 +47,12 @@ def told(found, *intervals, **changes):
 
 def test_a_group_is_ranked_paired_and_tested_by_the_sessions_of_its_runs(found):
     records = [session_record(run) for run in found.runs]
-    daily = [record.daily for record in records]
+    daily = [record.daily[0] for record in records]
     expected = sharpe_difference(daily[1], daily[0], records[0].sessions_per_year, seed=3)
     assert found.standings[1].difference.value == pytest.approx(expected.value)
     assert found.standings[1].difference.interval == pytest.approx(expected.interval)
     assert found.superiority == superior_ability(np.column_stack(daily), seed=3)
-    assert 0 <= found.overfitting.probability <= 1
+    assert 0 <= found.overfitting_probability <= 1
     assert found.sessions == len(daily[0]) >= 60
 
 
@@ -104,13 +104,15 @@ def test_the_words_say_what_being_the_best_proves(found):
 
 def test_the_words_say_whether_choosing_helps(found):
     risk = Overfitting(0.62, 0.5, np.zeros(1), np.zeros(1), np.zeros(1), 0.0)
-    assert told(found, (-1, 1), overfitting=risk).words[2] == (
+    assert told(found, (-1, 1), overfitting=(risk,)).words[2] == (
         "Probability of backtest overfitting 0.62: how often the best run on one half of the sessions lies below the median "
         "on the other half; choosing by one half is no help on the other."
     )
+    paths = told(found, (-1, 1), overfitting=(risk, replace(risk, probability=0.18))).words[2]
+    assert paths.startswith("Probability of backtest overfitting 0.40 (mean of 2 paths, 0.18 to 0.62): how often")
     steady = replace(risk, probability=0.1)
-    assert told(found, (-1, 1), overfitting=steady).words[2].endswith("what is best tends to stay so.")
-    short = told(found, (-1, 1), overfitting=None, sessions=31).words[2]
+    assert told(found, (-1, 1), overfitting=(steady,)).words[2].endswith("what is best tends to stay so.")
+    short = told(found, (-1, 1), overfitting=(), sessions=31).words[2]
     assert short == "No probability of overfitting: 31 sessions, at least 32 are needed."
     assert len(told(found).words) == 2  # of one run nothing was chosen
 

@@ -83,3 +83,38 @@ def test_an_evaluation_that_was_cut_off_does_not_count(copies):
 def test_a_part_that_runs_do_not_score_is_refused(copies):
     with pytest.raises(UnknownNameError, match="Unknown part 'train'"):
         find_runs(copies, part="train")
+
+
+def test_cross_validations_are_compared_by_their_out_of_fold_rows(board_studies, board_runs):
+    studies = find_runs([board_studies[0].parent], part="oof")
+    assert [run.path for run in studies] == board_studies
+    (metrics, run) = json.loads((board_studies[0] / "metrics" / "metrics.json").read_text()), studies[0]
+    assert (run.evaluation["part"], run.paths, run.group) == ("oof", 2, Group(("SYNTHA",), 5))
+    for block, name in (("classification", "log_loss"), ("trading", "sharpe_ratio")):
+        assert run.evaluation[block][name] == pytest.approx(metrics["path_summary"][name]["mean"])
+    times = [json.loads(file.read_text()) for file in board_studies[0].glob("folds/*/time.json")]
+    assert run.training_seconds == pytest.approx(sum(each["fit_seconds"] for each in times))
+    assert len(comparable_groups(studies)[run.group]) == 2
+
+
+def test_runs_are_no_cross_validations_and_folders_of_both_are_told_apart(board_studies, board_runs, tmp_path):
+    run, study = board_runs["one_symbol"][0], board_studies[0]
+    with pytest.raises(InputMissingError, match=rf"{run.name} is a run, which predicted nothing out of fold"):
+        find_runs([run], part="oof")
+    with pytest.raises(
+        InputMissingError, match=rf"{study.name} is a cross-validation, which has no val scores"
+    ) as refused:
+        find_runs([study])
+    assert refused.value.help == "--part oof compares its folds' rows"
+    for each in (run, study):
+        (tmp_path / each.name).symlink_to(each)
+    assert [found.path.name for found in find_runs([tmp_path])] == [run.name]
+    assert [found.path.name for found in find_runs([tmp_path], part="oof")] == [study.name]
+    with pytest.raises(InputMissingError, match="no finished cross-validation in"):
+        find_runs([run.parent], part="oof")
+
+
+def test_studies_that_predicted_other_rows_are_refused(board_studies):
+    first, second = find_runs(board_studies, part="oof")
+    with pytest.raises(DataError, match="scored on different rows"):
+        comparable_groups([first, replace(second, manifest={**second.manifest, "covered_digest": "other"})])

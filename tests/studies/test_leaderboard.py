@@ -101,7 +101,7 @@ def scored_board(**scores):
             )
             for number, (model, value) in enumerate(pairs)
         )
-        groups[group] = ComparedGroup(group, "sharpe_ratio", runs, None, None, None, None)
+        groups[group] = ComparedGroup(group, "sharpe_ratio", runs, None, None, (), None)
     return Leaderboard(groups, "sharpe_ratio")
 
 

@@ -13,6 +13,8 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.dataset.store import write_dataset
 from ohlcv_factory.dataset.summary import summarise
+from ohlcv_factory.studies.cross_validation import cross_validate
+from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
 
@@ -61,3 +63,16 @@ def make_board_runs(folder: Path) -> dict[str, list[Path]]:
 def _trained(dataset: Path, runs: Path, model: str, symbol: str | None, horizon: int) -> Path:
     config = TrainerConfig(model_name=model, horizon=horizon, model=MODELS[model], output_dir=runs)
     return Trainer(config).run(TimeSeriesDataContainer.from_dataset(dataset, horizon, symbol=symbol)).path
+
+
+def make_board_studies(folder: Path, dataset: Path) -> list[Path]:
+    """Combinatorial cross-validations of both models on SYNTHA: three folds of two groups of three, two whole paths."""
+    container = TimeSeriesDataContainer.from_dataset(dataset, 5, symbol="SYNTHA")
+    cv = CrossValidationConfig(scheme="combinatorial", folds=3, test_groups=2)
+    with quick_studies():
+        return [
+            cross_validate(
+                TrainerConfig(model_name=model, horizon=5, model=settings, output_dir=folder / "runs"), container, cv
+            ).path
+            for model, settings in MODELS.items()
+        ]

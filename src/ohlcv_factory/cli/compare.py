@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 
 
 def compare(
-    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders, or folders of runs.")] = None,
+    runs: Annotated[
+        list[Path] | None, typer.Argument(help="Run folders, or folders of runs; of cv with --part oof.")
+    ] = None,
     experiment: Annotated[str | None, typer.Option("--experiment", help="Only runs of this name.")] = None,
     by: Annotated[str, typer.Option("--by", help="Score to rank by, for example macro_f1.")] = "sharpe_ratio",
     part: Annotated[
-        str, typer.Option("--part", help="val, or test for runs that evaluate --part test has scored.")
+        str,
+        typer.Option(
+            "--part", help="val; test, for runs that evaluate --part test has scored; oof, of cross-validations."
+        ),
     ] = "val",
     out: Annotated[
         Path | None, typer.Option("--out", help="Also write the table to FILE.csv, FILE.html or FILE.md.")

@@ -38,14 +38,17 @@ PAIRED_SCORES = (*MONEY_SCORES, *LABEL_SCORES)
 
 @dataclass(frozen=True)
 class SessionRecord:
-    """What one model did in each of S sessions, in time order."""
+    """What one model did in each of S sessions, in time order, on P paths: one, or those of a combinatorial study.
+
+    A score of several paths is the mean of the score of each.
+    """
 
     days: np.ndarray
     """`(S,)` int64, the sessions."""
     daily: np.ndarray
-    """`(S,)` float64, net P&L."""
+    """`(P, S)` float64, net P&L."""
     labels: np.ndarray
-    """`(S, 12)` float64: sums of `score_columns` over the session's scored rows, and their number."""
+    """`(P, S, 12)` float64: sums of `score_columns` over the session's scored rows, and their number."""
     truth: str
     """Digest of the scored rows and their labels: where it differs, label scores cannot be paired."""
     sessions_per_year: float
@@ -54,7 +57,10 @@ class SessionRecord:
 
 
 def label_sums(predictions: Predictions, session: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """`SessionRecord.labels` of n predictions: session `(n,)` of each row among `days` `(S,)`, ascending."""
+    """One path of `SessionRecord.labels`, `(S, 12)`, of n predictions.
+
+    session `(n,)`: of each row, among `days` `(S,)`, ascending.
+    """
     rows = np.flatnonzero(predictions.scored)
     columns = score_columns(predictions.truth[rows], predictions.decision[rows], predictions.probabilities[rows])
     sums = np.zeros((len(days), columns.shape[1] + 1))
@@ -119,35 +125,35 @@ def standings(
 
 
 def against_no_trade(records: Sequence[SessionRecord], *, seed: int = 0) -> Superiority | None:
-    """Hansen's SPA and White's reality check of m models' daily net P&L against standing aside.
+    """Hansen's SPA and White's reality check of m models' daily net P&L, the mean over paths, against standing aside.
 
     None under 20 sessions, and for more models than sessions.
     """
-    daily = _daily(records)
+    daily = np.column_stack([record.daily.mean(axis=0) for record in records])
     if len(daily) < max(superiority.MIN_ROWS, daily.shape[1]):
         return None
     return superior_ability(daily, seed=seed)
 
 
-def overfitting_of_choice(records: Sequence[SessionRecord]) -> Overfitting | None:
-    """Probability that the best of m models on one half of the sessions lies below the median on the other.
+def overfitting_of_choice(records: Sequence[SessionRecord]) -> tuple[Overfitting, ...]:
+    """Of each path, the probability that the best of m models on one half of the sessions lies below the median on the other.
 
-    None for one model, under 32 sessions, and for more models than sessions.
+    Empty for one model, under 32 sessions, and for more models than sessions.
     """
-    daily = _daily(records)
+    daily = np.stack([record.daily for record in records], axis=-1)  # (path, session, model)
     least = overfitting.MIN_BLOCK_ROWS * overfitting.BLOCKS
-    if len(records) < 2 or len(daily) < max(least, len(records)):
-        return None
-    return backtest_overfitting(daily)
-
-
-def _daily(records: Sequence[SessionRecord]) -> np.ndarray:
-    return np.column_stack([record.daily for record in records])
+    if len(records) < 2 or daily.shape[1] < max(least, len(records)):
+        return ()
+    return tuple(backtest_overfitting(path) for path in daily)
 
 
 def _check_paired(records: Sequence[SessionRecord], by: str) -> None:
-    if any(not np.array_equal(record.days, records[0].days) for record in records):
-        raise DataError("these models were traded on different sessions.", help="compare runs of one dataset")
+    first = records[0]
+    if any(not np.array_equal(each.days, first.days) or each.daily.shape != first.daily.shape for each in records):
+        raise DataError(
+            "these models were traded on different sessions or different numbers of paths.",
+            help="compare runs of one dataset",
+        )
     if by in LABEL_SCORES and len({record.truth for record in records}) > 1:
         raise DataError(
             f"these models were scored on different labels, so {by} says nothing about which is better.",
@@ -156,21 +162,27 @@ def _check_paired(records: Sequence[SessionRecord], by: str) -> None:
 
 
 def _columns(records: Sequence[SessionRecord], by: str) -> list[np.ndarray]:
-    """Per model what the score is a function of the means of, `(S, k)` each."""
+    """Per model what the score is a function of the means of, `(S, P · k)` each: path beside path."""
     if by in LABEL_SCORES:
-        return [record.labels for record in records]
+        return [np.hstack(list(record.labels)) for record in records]
     if by == "sharpe_ratio":
-        return [sharpe_columns(record.daily) for record in records]
-    return [record.daily[:, None] for record in records]
+        return [np.hstack([sharpe_columns(daily) for daily in record.daily]) for record in records]
+    return [record.daily.T for record in records]
 
 
 def _statistic(record: SessionRecord, by: str) -> Statistic:
+    """The score as a function of the means of `_columns`: the mean of the score of each path."""
+    of_path, paths = _path_statistic(record, by), len(record.daily)
+    return lambda means: np.mean([of_path(own) for own in np.split(means, paths, axis=1)], axis=0)
+
+
+def _path_statistic(record: SessionRecord, by: str) -> Statistic:
     if by in LABEL_SCORES:
         score = LABEL_SCORES[by]
         return lambda means: score(means[:, :-1] / np.where(means[:, -1:] > 0, means[:, -1:], np.nan))
     if by == "sharpe_ratio":
-        return annualised_sharpe(len(record.daily), record.sessions_per_year)
-    factor = record.sessions_per_year if by == "annualized_return" else float(len(record.daily))
+        return annualised_sharpe(len(record.days), record.sessions_per_year)
+    factor = record.sessions_per_year if by == "annualized_return" else float(len(record.days))
     return lambda means: means[:, 0] * factor
 
 

@@ -113,7 +113,7 @@ WRITERS: dict[str, Callable[[Leaderboard], str]] = {
 
 def _csv_rows(found: ComparedGroup, board: Leaderboard) -> list[dict[str, Any]]:
     facts, averages = found.facts(), board.average_ranks
-    superiority, risk = facts["superiority"] or {}, facts["overfitting"] or {}
+    superiority = facts["superiority"] or {}
     return [
         {
             "symbols": " ".join(found.group.symbols),
@@ -129,7 +129,7 @@ def _csv_rows(found: ComparedGroup, board: Leaderboard) -> list[dict[str, Any]]:
             "verdict": run.evaluation["verdict"]["code"],
             "group_spa_p": superiority.get("consistent"),
             "group_reality_check_p": superiority.get("reality_check"),
-            "group_overfitting": risk.get("probability"),
+            "group_overfitting": facts["overfitting"],
             "run": str(run.path),
         }
         for run, compared in zip(found.runs, comparison_rows(found), strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from statistics import mean
 from typing import Any
 
 from ohlcv_factory.evaluation import overfitting, superiority
@@ -36,8 +37,8 @@ class ComparedGroup:
     """One per run; None where the runs cannot be paired, as `gap` says."""
     superiority: Superiority | None
     """Of all runs against no trade; None under 20 sessions."""
-    overfitting: Overfitting | None
-    """Of choosing the best run; None for one run and under 32 sessions."""
+    overfitting: tuple[Overfitting, ...]
+    """Of choosing the best run, on each path; empty for one run and under 32 sessions."""
     sessions: int | None
     gap: str = ""
 
@@ -52,14 +53,14 @@ class ComparedGroup:
         said = (self.gap,) if self.gap else (_best_words(self), _superiority_words(self), _overfitting_words(self))
         return tuple(filter(None, (*said, _looks_words(self))))
 
+    @property
+    def overfitting_probability(self) -> float | None:
+        """The mean over the paths."""
+        return mean(each.probability for each in self.overfitting) if self.overfitting else None
+
     def facts(self) -> dict[str, Any]:
         """What is said of the group as a whole; JSON-ready."""
-        found = self.overfitting
-        probabilities = found and {
-            "probability": found.probability,
-            "loss_probability": found.loss_probability,
-            "slope": found.slope,
-        }
+        probabilities = [each.probability for each in self.overfitting]
         return {
             "symbols": list(self.group.symbols),
             "horizon": self.group.horizon,
@@ -68,7 +69,9 @@ class ComparedGroup:
             "runs": len(self.runs),
             "sessions": self.sessions,
             "superiority": self.superiority and asdict(self.superiority),
-            "overfitting": probabilities,
+            "paths": self.runs[0].paths,
+            "overfitting": self.overfitting_probability,
+            "overfitting_by_path": probabilities,
             "words": list(self.words),
         }
 
@@ -80,10 +83,10 @@ def compared(group: Group, runs: Sequence[FinishedRun], by: str, *, seed: int = 
     where a score of labels is asked for and the labels differ, VerificationError (76) for predictions that were changed.
     """
     ordered = tuple(ranked(runs, by))
-    gone = [run.path.name for run in ordered if not all(file.is_file() for file in record_files(run))]
+    gone = [run.path.name for run in ordered if not _keeps_predictions(run)]
     if gone:
         gap = f"No paired comparison: the predictions of {', '.join(gone)} are gone."
-        return ComparedGroup(group, by, ordered, None, None, None, None, gap)
+        return ComparedGroup(group, by, ordered, None, None, (), None, gap)
     records = [session_record(run) for run in ordered]
     return ComparedGroup(
         group,
@@ -94,6 +97,10 @@ def compared(group: Group, runs: Sequence[FinishedRun], by: str, *, seed: int = 
         overfitting=overfitting_of_choice(records),
         sessions=len(records[0].days),
     )
+
+
+def _keeps_predictions(run: FinishedRun) -> bool:
+    return all(file.is_file() for files in record_files(run) for file in files)
 
 
 def _best_words(found: ComparedGroup) -> str:
@@ -143,17 +150,21 @@ def _superiority_words(found: ComparedGroup) -> str:
 def _overfitting_words(found: ComparedGroup) -> str:
     if len(found.runs) == 1:
         return ""
-    risk = found.overfitting
+    risk = found.overfitting_probability
     if risk is None:
         least = max(overfitting.MIN_BLOCK_ROWS * overfitting.BLOCKS, len(found.runs))
         return f"No probability of overfitting: {found.sessions} sessions, at least {least} are needed."
-    meaning = (
-        "choosing by one half is no help on the other" if risk.probability >= COIN else "what is best tends to stay so"
-    )
+    meaning = "choosing by one half is no help on the other" if risk >= COIN else "what is best tends to stay so"
     return (
-        f"Probability of backtest overfitting {risk.probability:.2f}: how often the best run on one half of the sessions lies "
-        f"below the median on the other half; {meaning}."
+        f"Probability of backtest overfitting {risk:.2f}{_paths_words(found.overfitting)}: how often the best run on one half "
+        f"of the sessions lies below the median on the other half; {meaning}."
     )
+
+
+def _paths_words(found: Sequence[Overfitting]) -> str:
+    """Between what the probabilities of several paths lie."""
+    ends = [end(each.probability for each in found) for end in (min, max)]
+    return f" (mean of {len(found)} paths, {ends[0]:.2f} to {ends[1]:.2f})" if len(found) > 1 else ""
 
 
 def _looks_words(found: ComparedGroup) -> str:

@@ -1,4 +1,4 @@
-"""Finished runs, read from their folders and put into groups that were scored on the very same rows."""
+"""Finished runs and cross-validations, read from their folders and put into groups that were scored on the very same rows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,27 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError, unknown_name
+from ohlcv_factory.evaluation.scorecard import averaged, threshold_column
 from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.studies.cross_validation import METRICS
+from ohlcv_factory.studies.fold_job import FOLDS_FOLDER, TIME
+from ohlcv_factory.studies.out_of_fold import PART
+from ohlcv_factory.studies.study_folder import CROSS_VALIDATION
+from ohlcv_factory.studies.study_folder import RECIPE as STUDY_RECIPE
 from ohlcv_factory.training.bundle import MANIFEST, read_run_manifest
 from ohlcv_factory.training.evaluation import SCORED_PARTS
-from ohlcv_factory.training.settings import RUNS_FOLDER
+from ohlcv_factory.training.settings import RUNS_FOLDER, STUDIES_FOLDER
 
 DEFAULT_RUNS = Path("experiments") / RUNS_FOLDER
 LOWER_IS_BETTER = ("log_loss", "brier", "ece", "total_cost")
+DEFAULT_STUDIES = Path("experiments") / STUDIES_FOLDER
 VAL, TEST = SCORED_PARTS
+OUT_OF_FOLD = PART
+COMPARED_PARTS = (VAL, TEST, OUT_OF_FOLD)
+"""The parts whose scores can be compared: of runs val and test, of cross-validations the out-of-fold rows of train."""
+VERDICTS = ("too little data", "no edge found", "edge")
+"""The most careful first: it stands for a study whose paths differ."""
+RECIPE = Path("config") / "training_config.yaml"
 EVALUATION = Path("metrics") / "evaluation_metrics.json"
 
 
@@ -34,21 +47,27 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run folder's manifest, and its scores on one part."""
+    """The manifest of a run or of a cross-validation, and its scores on one part."""
 
     path: Path
     manifest: dict[str, Any]
     evaluation: dict[str, Any]
     addendum: Path | None = None
     """Where the scores and predictions of the part lie, when not in the run folder itself."""
+    paths: int = 1
+    """How often each row was predicted: more than once by a combinatorial cross-validation alone."""
 
     @classmethod
     def read(cls, path: Path, part: str = VAL) -> FinishedRun:
-        """A finished run with its own scores on val, or those of its newest `evaluate --part test`.
+        """A run with its own scores on val or those of its newest `evaluate --part test`; of `oof` a cross-validation.
 
         Raises InputMissingError (66) for anything else: looking at the test part is left to `evaluate`, which counts it.
         """
         manifest = read_run_manifest(path)
+        if _is_study(manifest) != (part == OUT_OF_FOLD):
+            raise _other_kind(path, part)
+        if part == OUT_OF_FOLD:
+            return _study(cls, path, manifest)
         own = read_json(path / EVALUATION)["evaluation_metrics"]
         if part == VAL:
             return cls(path, manifest, own)
@@ -67,32 +86,37 @@ class FinishedRun:
         return self.addendum or self.path
 
     @property
+    def recipe(self) -> Path:
+        """The file that repeats it."""
+        return self.path / (STUDY_RECIPE if _is_study(self.manifest) else RECIPE)
+
+    @property
     def training_seconds(self) -> float | None:
-        """How long the fit took."""
+        """How long the fit took; of a cross-validation the fits of all folds together."""
         return (self.evaluation.get("training") or {}).get("training_time_seconds")
 
     @property
     def peak_memory_mb(self) -> float | None:
-        """The most memory that its process had held when the run ended."""
+        """The most memory that its process had held when the run ended; of a cross-validation that of any fold."""
         return self.manifest.get("peak_memory_mb")
 
 
 def find_runs(paths: Sequence[Path], *, experiment: str | None = None, part: str = VAL) -> list[FinishedRun]:
     """Finished runs among run folders and folders of runs, oldest first; unfinished ones are passed over.
 
-    Raises InputMissingError (66) when there is none, or one that was not evaluated on the part; UnknownNameError (2) for
-    another part than val and test.
+    Of the part `oof` they are cross-validations. Raises InputMissingError (66) when there is none, or one that was not
+    evaluated on the part; UnknownNameError (2) for another part than val, test and oof.
     """
-    if part not in SCORED_PARTS:
-        raise unknown_name("part", part, SCORED_PARTS)
-    folders = [folder for path in paths for folder in _run_folders(path)]
-    runs = [FinishedRun.read(folder) for folder in sorted(set(folders), key=lambda folder: folder.name)]
+    if part not in COMPARED_PARTS:
+        raise unknown_name("part", part, COMPARED_PARTS)
+    folders = [folder for path in paths for folder in _run_folders(path, studies=part == OUT_OF_FOLD)]
+    own = OUT_OF_FOLD if part == OUT_OF_FOLD else VAL
+    runs = [FinishedRun.read(folder, own) for folder in sorted(set(folders), key=lambda folder: folder.name)]
     chosen = [run for run in runs if experiment in (None, run.manifest["experiment_name"])]
     if not chosen:
-        where = ", ".join(map(str, paths))
-        raise InputMissingError(f"no finished run in {where}.", where=where, help="ohlcv-factory train … makes one")
+        raise _none_found(paths, part)
     ordered = sorted(chosen, key=lambda run: run.evaluation["timestamp"])
-    return ordered if part == VAL else [FinishedRun.read(run.path, part) for run in ordered]
+    return ordered if part == own else [FinishedRun.read(run.path, part) for run in ordered]
 
 
 def comparable_groups(runs: Sequence[FinishedRun]) -> dict[Group, list[FinishedRun]]:
@@ -131,7 +155,7 @@ def run_names(runs: Sequence[FinishedRun]) -> list[str]:
 
 
 def _check_rows(group: Group, runs: Sequence[FinishedRun]) -> None:
-    digests = {run.manifest["row_digest"]: run for run in runs}
+    digests = {(run.manifest["row_digest"], run.manifest.get("covered_digest"), run.paths): run for run in runs}
     if len(digests) > 1:
         names = ", ".join(run.path.name for run in digests.values())
         raise DataError(
@@ -140,12 +164,57 @@ def _check_rows(group: Group, runs: Sequence[FinishedRun]) -> None:
         )
 
 
-def _run_folders(path: Path) -> list[Path]:
+def _run_folders(path: Path, *, studies: bool) -> list[Path]:
     if (path / MANIFEST).is_file():
         return [path]
     if not path.is_dir():
         raise InputMissingError(f"{path} does not exist.", where=str(path), help="a run folder, or a folder of runs")
-    return [folder for folder in path.iterdir() if (folder / MANIFEST).is_file()]
+    found = [folder for folder in path.iterdir() if (folder / MANIFEST).is_file()]
+    return [folder for folder in found if _is_study(read_run_manifest(folder)) == studies]
+
+
+def _is_study(manifest: dict[str, Any]) -> bool:
+    return manifest.get("kind") == CROSS_VALIDATION
+
+
+def _other_kind(path: Path, part: str) -> InputMissingError:
+    if part == OUT_OF_FOLD:
+        what, advice = "a run, which predicted nothing out of fold", "leave --part out, or name cross-validations"
+    else:
+        what, advice = (
+            f"a cross-validation, which has no {part} scores",
+            f"--part {OUT_OF_FOLD} compares its folds' rows",
+        )
+    return InputMissingError(f"{path.name} is {what}.", where=str(path), help=advice)
+
+
+def _none_found(paths: Sequence[Path], part: str) -> InputMissingError:
+    where = ", ".join(map(str, paths))
+    if part == OUT_OF_FOLD:
+        return InputMissingError(
+            f"no finished cross-validation in {where}.", where=where, help="ohlcv-factory cv … makes one"
+        )
+    return InputMissingError(f"no finished run in {where}.", where=where, help="ohlcv-factory train … makes one")
+
+
+def _study(kind: type[FinishedRun], path: Path, manifest: dict[str, Any]) -> FinishedRun:
+    """A cross-validation with the scores of its out-of-fold rows, the mean over its paths."""
+    blocks = read_json(path / METRICS)["out_of_fold"]
+    times = [read_json(file) for file in sorted((path / FOLDS_FOLDER).glob(f"*/{TIME}"))]
+    worst = min(blocks, key=lambda block: VERDICTS.index(block["verdict"]["code"]))
+    means = {name: averaged([block[name] for block in blocks]) for name in ("rows", "classification", "trading")}
+    evaluation = {
+        "horizon": manifest["horizon"],
+        "model_name": manifest["model"],
+        "timestamp": manifest["finished"],
+        "part": OUT_OF_FOLD,
+        **worst,
+        **means,
+        "thresholds": threshold_column(means),
+        "training": {"training_time_seconds": sum(each["fit_seconds"] for each in times)},
+    }
+    memory = max((each["peak_memory_mb"] for each in times), default=manifest["peak_memory_mb"])
+    return kind(path, {**manifest, "peak_memory_mb": memory}, evaluation, paths=len(blocks))
 
 
 def _newest_addendum(run: Path, part: str) -> Path:

@@ -16,9 +16,12 @@ from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, sc
 from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.comparison import ComparedGroup, compared
+from ohlcv_factory.studies.cross_validation import CrossValidationResult
 from ohlcv_factory.studies.finished_runs import (
     DEFAULT_RUNS,
+    DEFAULT_STUDIES,
     LOWER_IS_BETTER,
+    OUT_OF_FOLD,
     VAL,
     FinishedRun,
     Group,
@@ -150,7 +153,7 @@ class Leaderboard:
 
 
 def leaderboard(
-    *runs: str | Path | RunResult,
+    *runs: str | Path | RunResult | CrossValidationResult,
     by: str = "sharpe_ratio",
     experiment: str | None = None,
     part: str = VAL,
@@ -158,11 +161,15 @@ def leaderboard(
 ) -> Leaderboard:
     """The leaderboard of runs, run folders or folders of runs; without any, of `experiments/runs`.
 
-    Runs are ranked within each (symbols, horizon), by their scores on val, or on test where `evaluate` has looked at it;
-    `seed` decides the resamples. Raises InputMissingError (66) where there is no finished run or one without such scores,
-    DataError (65) for runs of one group that were scored on different rows, UsageError (2) for an unknown score.
+    Runs are ranked within each (symbols, horizon), by their scores on val, or on test where `evaluate` has looked at it; of
+    the part `oof` cross-validations by those of their folds, without any those of `experiments/studies`. `seed` decides the
+    resamples. Raises InputMissingError (66) where there is no finished run or one without such scores, DataError (65) for
+    runs of one group that were scored on different rows, UsageError (2) for an unknown score.
     """
-    paths = [run.path if isinstance(run, RunResult) else Path(run) for run in runs] or [DEFAULT_RUNS]
+    everywhere = DEFAULT_STUDIES if part == OUT_OF_FOLD else DEFAULT_RUNS
+    paths = [run.path if isinstance(run, RunResult | CrossValidationResult) else Path(run) for run in runs] or [
+        everywhere
+    ]
     return ranked_board(find_runs(paths, experiment=experiment, part=part), by, seed=seed)
 
 
@@ -227,7 +234,7 @@ def _finished(run: FinishedRun) -> tuple[str, str]:
 
 def _settings(run: FinishedRun) -> str:
     """Everything that a run was trained with except its seed, as text; of the data its fingerprint."""
-    values = read_yaml(run.path / "config" / "training_config.yaml").values
+    values = read_yaml(run.recipe).values
     kept = {name: value for name, value in values.items() if name not in NOT_OF_THE_MODEL}
     return json.dumps([run.manifest["data_fingerprint"], kept], sort_keys=True)
 

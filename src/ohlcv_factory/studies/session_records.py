@@ -17,13 +17,15 @@ from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.storage.digests import array_digest, bytes_digest
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.finished_runs import FinishedRun
+from ohlcv_factory.studies.out_of_fold import part_name
 from ohlcv_factory.training.bundle import FEATURE_CONFIG, MANIFEST
 
 
-def record_files(run: FinishedRun) -> tuple[Path, Path]:
-    """Where predictions and path of the scored part lie."""
+def record_files(run: FinishedRun) -> list[tuple[Path, Path]]:
+    """Where the predictions and the P&L of the scored part lie, once for each path through the rows."""
     folder, part = run.scored_folder / "predictions", run.evaluation["part"]
-    return folder / f"{part}_predictions.parquet", folder / f"{part}_path.parquet"
+    names = [part] if run.paths == 1 else [part_name(number) for number in range(1, run.paths + 1)]
+    return [(folder / f"{name}_predictions.parquet", folder / f"{name}_path.parquet") for name in names]
 
 
 def session_record(run: FinishedRun) -> SessionRecord:
@@ -31,19 +33,29 @@ def session_record(run: FinishedRun) -> SessionRecord:
 
     Raises VerificationError (76) for files that are missing or not those that the run wrote.
     """
-    answers, path = (_verified_frame(run.scored_folder, file) for file in record_files(run))
-    predictions, calendars = Predictions.from_frame(answers, run.manifest["horizon"]), _calendars(run)
-    days, daily = _daily(path, calendars)
-    session = _sessions(answers, calendars)
-    sums = label_sums(predictions, session, days)
+    calendars = _calendars(run)
+    paths = [_path_record(run, files, calendars) for files in record_files(run)]
+    daily, labels = np.stack([path[1] for path in paths]), np.stack([path[2] for path in paths])
+    days, predictions = paths[0][0], paths[0][3]
+    block_rows = run.evaluation["classification"].get("direction_block_rows")
     return SessionRecord(
         days=days,
         daily=daily,
-        labels=sums,
+        labels=labels,
         truth=_truth_digest(predictions),
         sessions_per_year=float(run.evaluation["trading"]["sessions_per_year"]),
-        label_block=label_block(sums, run.evaluation["classification"].get("direction_block_rows")),
+        label_block=label_block(labels[0], block_rows),
     )
+
+
+def _path_record(
+    run: FinishedRun, files: tuple[Path, Path], calendars: dict[str, SessionCalendar]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Predictions]:
+    """Sessions `(S,)`, net P&L `(S,)`, label sums `(S, 12)` and predictions of one path; all paths have the same rows."""
+    answers, path = (_verified_frame(run.scored_folder, file) for file in files)
+    predictions = Predictions.from_frame(answers, run.manifest["horizon"])
+    days, daily = _daily(path, calendars)
+    return days, daily, label_sums(predictions, _sessions(answers, calendars), days), predictions
 
 
 def _verified_frame(folder: Path, file: Path) -> pl.DataFrame:
@@ -61,7 +73,10 @@ def _verified_frame(folder: Path, file: Path) -> pl.DataFrame:
 
 
 def _calendars(run: FinishedRun) -> dict[str, SessionCalendar]:
-    instruments = read_yaml(run.path / FEATURE_CONFIG).values["data"]["instruments"]
+    """Of each symbol; a cross-validation has them in its manifest, a run among what its features need."""
+    instruments = run.manifest.get("instruments")
+    if instruments is None:
+        instruments = read_yaml(run.path / FEATURE_CONFIG).values["data"]["instruments"]
     return {str(each["symbol"]): Instrument.parse(each).sessions for each in instruments}
 
 
