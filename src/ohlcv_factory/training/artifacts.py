@@ -49,6 +49,8 @@ from ohlcv_factory.training.settings import MODEL_SETTINGS, TrainerConfig
 
 RUN_SCHEMA_VERSION = 1
 STATE = "state.json"
+TAGS = "tags.json"
+"""What people call a run; like the state no part of what its manifest vouches for."""
 START = Path("config") / "start.json"
 """Data and settings that the run began with."""
 PACKAGES = (
@@ -272,7 +274,7 @@ def write_manifest(
         "seed": config.random_seed,
         "device": model.device_used,
         **machine_facts(),
-        "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE})),
+        "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE, TAGS})),
     }
     write_json(folder / MANIFEST, manifest)
 

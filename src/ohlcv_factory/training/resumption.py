@@ -29,7 +29,7 @@ def unfinished_attempt(folder: Path) -> int:
 def refuse_other_start(folder: Path, settings: Mapping[str, Any], container: TimeSeriesDataContainer) -> None:
     """Raise UsageError (2) naming each key in which data or settings differ from those that the run began with."""
     start = read_json(folder / artifacts.START)
-    before, now = _flat(start["settings"]), _flat(jsonable(settings))
+    before, now = flat_keys(start["settings"]), flat_keys(jsonable(settings))
     changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
     changed += ["dataset (its fingerprint)"] if start["data_fingerprint"] != container.fingerprint else []
     if changed:
@@ -48,9 +48,9 @@ def reopened_checkpoints(target: Path, model: BaseModel) -> CheckpointManager:
     return CheckpointManager.reopened(target, keep_newest=True)
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat_keys(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """`{"model": {"lookback": 8}}` as `{"model.lookback": 8}`."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+        flat |= flat_keys(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
     return flat
