@@ -25,7 +25,7 @@ from ohlcv_factory.runtime.memory import peak_bytes
 from ohlcv_factory.runtime.packages import package_versions
 from ohlcv_factory.runtime.threads import thread_count
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.digests import folder_digests
+from ohlcv_factory.storage.digests import code_digest, folder_digests
 from ohlcv_factory.storage.formats import write_array, write_json, write_settings
 from ohlcv_factory.training.bundle import (
     BEST_MODEL,
@@ -280,8 +280,9 @@ def write_manifest(
 
 
 def machine_facts() -> dict[str, Any]:
-    """Where this process runs: threads, memory taken so far, machine, versions of the packages that decide results."""
+    """What decides results beside settings and data: threads, machine, code, packages; and the memory taken so far."""
     return {
+        "code": code_digest(),
         "threads": thread_count(),
         "peak_memory_mb": round(peak_bytes() / 1e6),
         "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
