@@ -97,6 +97,19 @@ def prune(
     _remove(outdated(list_runs(folder), keep), dry_run, as_json)
 
 
+@application.command()
+def index(
+    folder: Folder = DEFAULT,
+    out: Annotated[Path, typer.Option("--out", help="The HTML file.")] = Path("experiments/index.html"),
+    as_json: options.AsJson = False,
+) -> None:
+    """Write one HTML page of every run, with columns that sort by a click."""
+    from ohlcv_factory.reports.run_index import write_run_index
+
+    path = write_run_index(folder, out)
+    emit({"index": str(path)}, f"index: {path}", as_json)
+
+
 def verify(run: Run, as_json: options.AsJson = False) -> None:
     """Compare every file of a finished run with the digest that was written with it."""
     from ohlcv_factory.studies.run_folders import find_run
