@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ohlcv_factory.errors import UsageError
+from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.evaluation.classification import classification_differences
 from ohlcv_factory.evaluation.comparison import Standing
 from ohlcv_factory.evaluation.overfitting import Overfitting
@@ -131,6 +131,19 @@ def test_runs_without_their_predictions_are_ranked_and_nothing_more(runs, tmp_pa
     found = compared(copy.group, [copy, runs[1]], "sharpe_ratio")
     assert found.words == (f"No paired comparison: the predictions of {copy.path.name} are gone.",)
     assert found.standings is None and found.superiority is None and len(found.runs) == 2
+
+
+def test_other_labels_of_the_same_bars_are_compared_by_money_alone(runs, monkeypatch):
+    real = session_record
+    marked = {runs[1].path: "other labels"}
+    monkeypatch.setattr(
+        "ohlcv_factory.studies.comparison.session_record",
+        lambda run: replace(real(run), truth=marked.get(run.path, real(run).truth)),
+    )
+    with pytest.raises(DataError, match="on other labels of the same bars, so log_loss cannot be compared") as refused:
+        compared(runs[0].group, runs, "log_loss")
+    assert all(run.path.name in str(refused.value) for run in runs)
+    assert compared(runs[0].group, runs, "sharpe_ratio").standings is not None
 
 
 def test_a_score_without_paired_intervals_ranks_all_the_same(runs):

@@ -7,9 +7,12 @@ from dataclasses import asdict, dataclass
 from statistics import mean
 from typing import Any
 
+from ohlcv_factory.errors import DataError
 from ohlcv_factory.evaluation import overfitting, superiority
 from ohlcv_factory.evaluation.comparison import (
+    LABEL_SCORES,
     PAIRED_SCORES,
+    SessionRecord,
     Standing,
     against_no_trade,
     overfitting_of_choice,
@@ -88,6 +91,7 @@ def compared(group: Group, runs: Sequence[FinishedRun], by: str, *, seed: int = 
         gap = f"No paired comparison: the predictions of {', '.join(gone)} are gone."
         return ComparedGroup(group, by, ordered, None, None, (), None, gap)
     records = [session_record(run) for run in ordered]
+    _refuse_other_labels(ordered, records, by)
     return ComparedGroup(
         group,
         by,
@@ -97,6 +101,16 @@ def compared(group: Group, runs: Sequence[FinishedRun], by: str, *, seed: int = 
         overfitting=overfitting_of_choice(records),
         sessions=len(records[0].days),
     )
+
+
+def _refuse_other_labels(runs: Sequence[FinishedRun], records: Sequence[SessionRecord], by: str) -> None:
+    kinds = {record.truth: run.path.name for run, record in zip(runs, records, strict=True)}
+    if by in LABEL_SCORES and len(kinds) > 1:
+        names = ", ".join(kinds.values())
+        raise DataError(
+            f"these runs were scored on other labels of the same bars, so {by} cannot be compared: {names}.",
+            help="compare them by sharpe_ratio, or give --experiment",
+        )
 
 
 def _keeps_predictions(run: FinishedRun) -> bool:
