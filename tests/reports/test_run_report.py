@@ -14,6 +14,7 @@ from ohlcv_factory.reports import model_cards
 from ohlcv_factory.reports.dataset_report import write_dataset_report
 from ohlcv_factory.reports.run_report import write_run_report
 from ohlcv_factory.studies.finished_runs import FinishedRun
+from ohlcv_factory.studies.leaderboard import leaderboard
 
 ALL_SECTIONS = (
     "asked", "data", "leaderboard", "curves", "decisions", "reliability", "breakdown", "importance", "training", "meaning", "provenance",
@@ -292,6 +293,21 @@ def test_runs_of_other_symbols_and_horizons_stand_in_groups_of_their_own(board_r
     assert data.count(">How labels end</p>") == 1 and "now holds another" not in html  # all are of one dataset
     assert html.count('class="held"') >= 4  # each group's curves find its bars
     assert balanced(html)
+
+
+def test_several_runs_of_a_group_are_ranked_with_the_words_of_the_leaderboard(board_runs, page, tmp_path):
+    runs = [FinishedRun.read(path) for path in board_runs["one_symbol"]]
+    html = write_run_report(runs, tmp_path / "page.html").read_text(encoding="utf-8")
+    (found,) = leaderboard(*board_runs["one_symbol"]).groups.values()
+    assert all(f"<p>{words}</p>" in html for words in found.words)
+    table = html[html.index("Ranks by net Sharpe ratio") :]
+    rows = re.findall(
+        r'<tr><th scope="row">(\w+)</th><td>(\d)</td><td>(\d) to (\d)</td>', table[: table.index("</table>")]
+    )
+    assert [(name, int(rank), (int(low), int(high))) for name, rank, low, high in rows] == [
+        (name, each.rank, each.rank_interval) for name, each in zip(found.names, found.standings, strict=True)
+    ]
+    assert "Ranks by net Sharpe ratio" not in page  # of one run there is nothing to rank
 
 
 def test_runs_of_several_datasets_are_described_each_by_its_own(run, dataset, board_runs, tmp_path):
