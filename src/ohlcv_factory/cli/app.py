@@ -26,6 +26,7 @@ from ohlcv_factory.cli import (
     ensemble,
     evaluate,
     features,
+    ledger,
     models,
     new_model,
     predict,
@@ -79,6 +80,7 @@ application.command("evaluate")(evaluate.evaluate)
 application.command("predict")(predict.predict)
 application.command("sweep")(sweep.sweep)
 application.command("compare")(compare.compare)
+application.add_typer(ledger.application, name="ledger")
 application.add_typer(audit.application, name="audit")
 application.command("report")(report.report)
 application.command("doctor")(doctor.doctor)
