@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ohlcv_factory.evaluation.scorecard import MIN_DIRECTION_ROWS, MIN_SESSIONS, MIN_TRADES, THRESHOLDS
+from ohlcv_factory.evaluation.scorecard import THRESHOLDS
+from ohlcv_factory.evaluation.verdict import MIN_DIRECTION_ROWS, MIN_SESSIONS, MIN_TRADES
 from ohlcv_factory.reports.glossary import BASELINES, NUMBERS
 from ohlcv_factory.reports.page import heading, paragraph, table
 from ohlcv_factory.reports.words import label_rule, listing, percent, plural
