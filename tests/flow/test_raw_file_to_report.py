@@ -30,7 +30,15 @@ def test_the_ledger_counts_each_fit_and_each_look_at_the_test_part(folder, datas
     assert succeed("evaluate", run, "--part", "val", "--json").json["test_looks"] == 0
     kinds = [entry["kind"] for entry in Ledger.in_folder(tmp_path).entries()]
     assert kinds == ["fit", "test_look", "test_look"]
-    assert sorted(path.name for path in (run / "addenda").iterdir()) == ["001", "002", "003"]
+    ledger, data = Ledger.in_folder(tmp_path), Ledger.in_folder(tmp_path).entries()[0]["data_digest"]
+    assert (ledger.trials(data), ledger.looked_at(data)) == (1, 1)
+    train(dataset, tmp_path / "runs", model="random_forest")
+    found = {part: succeed("evaluate", run, "--part", part, "--json").json for part in ("val", "test")}
+    assert {part: each["evaluation_metrics"]["trials"]["count"] for part, each in found.items()} == {
+        "val": 2,
+        "test": 1,
+    }
+    assert sorted(path.name for path in (run / "addenda").iterdir()) == ["001", "002", "003", "004", "005"]
 
 
 def test_evaluating_val_again_gives_the_scores_of_the_run(runs):

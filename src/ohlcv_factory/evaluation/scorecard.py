@@ -170,8 +170,12 @@ def threshold_column(scores: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def judged(card: Mapping[str, Any], trials: Trials) -> dict[str, Any]:
-    """A scorecard with its verdict by that number of trials; one of a version without moments stays as it is."""
-    if "trials" not in card:
+    """A scorecard with its verdict by these trials; one that was judged by them, or is of the first version, as it is."""
+    if "trials" not in card or _same(card["trials"], trials):
         return dict(card)
     block = trials_block(trials, card["trading"])
     return {**card, "trials": block, "verdict": asdict(verdict({**card, "trials": block}, card["baselines"]))}
+
+
+def _same(block: Mapping[str, Any], trials: Trials) -> bool:
+    return {name: block.get(name) for name in asdict(trials)} == asdict(trials)

@@ -96,9 +96,13 @@ class Ledger:
         chosen = {name: value for name, value in wanted.items() if value is not None}
         return [each for each in self._rows("entry") if all(each[name] == value for name, value in chosen.items())]
 
+    def knows(self, kind: Kind, run_id: str) -> bool:
+        """Whether a run has an entry of a kind."""
+        return any(entry["run_id"] == run_id for entry in self.entries(kind=kind))
+
     def knows_fit(self, run_id: str) -> bool:
         """Whether the fit of a run was entered."""
-        return any(entry["run_id"] == run_id for entry in self.entries(kind="fit"))
+        return self.knows("fit", run_id)
 
     def count(self, kind: Kind, *, data_digest: str | None = None) -> int:
         """How many entries of one kind there are, of one dataset where `data_digest` is given: each fold, each retry."""

@@ -54,6 +54,7 @@ from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.resumption import unfinished_attempt
 from ohlcv_factory.training.scoring import Scores, class_shares
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.trials import OUT_OF_FOLD, enter_trial, weighed
 
 FOLDS = "folds.json"
 METRICS = Path("metrics") / "metrics.json"
@@ -262,20 +263,23 @@ class CrossValidation:
                 bar.update()
 
     def _enter_ledger(self, spec: FoldSpec) -> None:
-        """One trial per fold: a fold that is done again after a cut was counted before."""
-        ledger = Ledger.in_folder(self.config.experiments_folder, self.clock)
-        folder = fold_folder(spec)
-        run_id = f"{Path(spec['study']).name}/{folder.name}"
-        if ledger.knows_fit(run_id):
-            return
-        ledger.record(
-            "fit",
-            run_id=run_id,
-            model=self.config.model_name,
-            horizon=self.config.horizon,
-            config_digest=value_digest(artifacts.repeatable_config(self.config, self.model)),
-            data_digest=spec["digests"]["data"],
-        )
+        """One entry per fold: a fold that is done again after a cut was entered before."""
+        run_id = f"{Path(spec['study']).name}/{fold_folder(spec).name}"
+        enter_trial(self._ledger, self.config, self._trial(run_id, spec["digests"]["data"]))
+
+    @property
+    def _ledger(self) -> Ledger:
+        return Ledger.in_folder(self.config.experiments_folder, self.clock)
+
+    def _trial(self, run_id: str, data_digest: str) -> dict[str, Any]:
+        """What the ledger keeps of a fold or of the study: the same configuration, so all of them are one trial."""
+        return {
+            "run_id": run_id,
+            "model": self.config.model_name,
+            "horizon": self.config.horizon,
+            "config_digest": value_digest(artifacts.repeatable_config(self.config, self.model)),
+            "data_digest": data_digest,
+        }
 
     def _complete(self, folder: Path, folds: TrainFolds, specs: Sequence[FoldSpec]) -> CrossValidationResult:
         """Put together what the folds left, in their order, score it and write it down."""
@@ -288,6 +292,8 @@ class CrossValidation:
         names = [part_name(None if len(paths) == 1 else number) for number in range(1, len(paths) + 1)]
         seed = self.config.random_seed
         scores = [path_scores(name, path, folds, seed=seed) for name, path in zip(names, paths, strict=True)]
+        trial = self._trial(folder.name, folds.container.fingerprint)
+        scores = weighed(scores, self._ledger, trial, OUT_OF_FOLD)
         for name, path, each in zip(names, paths, scores, strict=True):
             artifacts.write_predictions(folder, name, path.predictions, each, path.fold)
         metrics = self._metrics(results, scores, folds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from statistics import mean, stdev
@@ -13,6 +13,8 @@ from typing import Any
 from ohlcv_factory.config import read_yaml
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
+from ohlcv_factory.evaluation.scorecard import judged
+from ohlcv_factory.evaluation.trials import Trials, session_ratio
 from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.training.artifacts import STATE
@@ -156,7 +158,7 @@ def by_symbols(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
 
 
 def comparable_groups(runs: Sequence[FinishedRun]) -> dict[int, list[FinishedRun]]:
-    """Runs by horizon. Raises DataError (65) when two runs were scored on different rows."""
+    """Runs by horizon, judged together. Raises DataError (65) when two runs were scored on different rows."""
     digests = {run.manifest["row_digest"]: run for run in runs}
     if len(digests) > 1:
         names = ", ".join(run.path.name for run in digests.values())
@@ -165,9 +167,29 @@ def comparable_groups(runs: Sequence[FinishedRun]) -> dict[int, list[FinishedRun
             help="compare runs of one dataset, or give --experiment",
         )
     groups: dict[int, list[FinishedRun]] = {}
-    for run in runs:
+    for run in judged_together(runs):
         groups.setdefault(run.manifest["horizon"], []).append(run)
     return dict(sorted(groups.items()))
+
+
+def judged_together(runs: Sequence[FinishedRun], *, tried: int = 0) -> list[FinishedRun]:
+    """The runs with the verdict that the trials behind all of them allow; their folders stay as they are.
+
+    Whoever compares runs picks the best of them, so none is judged by fewer trials than the last of them was, nor by fewer
+    than are compared, nor than `tried`. Runs of the first version keep their verdict.
+    """
+    told = [run.evaluation["trials"] for run in runs if "trials" in run.evaluation]
+    if not told:
+        return list(runs)
+    ratios = {
+        (run.manifest["model"], _settings(run), run.manifest["seed"]): session_ratio(run.evaluation["trading"])
+        for run in runs
+    }
+    seen = Trials.of(max(len(ratios), tried), [ratio for ratio in ratios.values() if ratio is not None])
+    recorded = max(told, key=lambda each: int(each["known"]))
+    best_known = Trials(0, recorded["known"], recorded["spread"]) if recorded["known"] >= seen.known else seen
+    trials = replace(best_known, count=max(seen.count, *(each["count"] for each in told)))
+    return [replace(run, evaluation=judged(run.evaluation, trials)) for run in runs]
 
 
 def ranked(runs: Sequence[FinishedRun], by: str = "sharpe_ratio") -> list[FinishedRun]:

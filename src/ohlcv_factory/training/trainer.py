@@ -31,6 +31,7 @@ from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.overlap import overlap_notes
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.trials import enter_trial, weighed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -143,7 +144,7 @@ class Trainer:
         fit = self._fit(folder, container, log)
         predictions = fit.pipeline.predict(container, container.rows("val"))
         seed, rule = self.config.random_seed, fit.pipeline.rule
-        scores = score_part("val", predictions, container, seed=seed, rule=rule)
+        scores = self._weighed(folder, container, score_part("val", predictions, container, seed=seed, rule=rule))
         model = fit.pipeline.model
         fit = replace(fit, notes=(*fit.notes, *model.notes(), *overlap_notes(model, container, "val")))
         evaluation = artifacts.evaluation_block(self.config, self.clock(), fit, scores)
@@ -206,10 +207,19 @@ class Trainer:
 
     def _enter_ledger(self, folder: Path, container: TimeSeriesDataContainer) -> None:
         """One trial per run: a run that is resumed was counted before."""
-        ledger = Ledger.in_folder(self.config.experiments_folder, self.clock)
-        if self.in_study or (self.attempt > 1 and ledger.knows_fit(folder.name)):
-            return
-        ledger.record("fit", **self.trial(folder.name, container))
+        if not self.in_study:
+            enter_trial(self._ledger, self.config, self.trial(folder.name, container))
+
+    def _weighed(self, folder: Path, container: TimeSeriesDataContainer, scores: Scores) -> Scores:
+        """Judged by all trials on this data; in a study, which alone knows them, as the only one."""
+        if self.in_study:
+            return scores
+        (found,) = weighed([scores], self._ledger, self.trial(folder.name, container), scores.part)
+        return found
+
+    @property
+    def _ledger(self) -> Ledger:
+        return Ledger.in_folder(self.config.experiments_folder, self.clock)
 
     def trial(self, run_id: str, container: TimeSeriesDataContainer) -> dict[str, Any]:
         """What the ledger keeps of this run."""
