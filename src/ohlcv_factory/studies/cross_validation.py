@@ -27,6 +27,7 @@ from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.studies.drift import drift_curve, plot_drift
 from ohlcv_factory.studies.executor.job import JobSpec
 from ohlcv_factory.studies.executor.protocol import Executor, run_jobs
+from ohlcv_factory.studies.fold_importance import fold_importance
 from ohlcv_factory.studies.fold_job import (
     FOLDS_FOLDER,
     FoldResult,
@@ -58,6 +59,7 @@ from ohlcv_factory.training.trials import OUT_OF_FOLD, enter_trial, weighed
 
 FOLDS = "folds.json"
 METRICS = Path("metrics") / "metrics.json"
+IMPORTANCE_METRICS = Path("metrics") / "importance.json"
 DRIFT = Path("plots") / "drift.png"
 
 DETAILS = ("baselines", "breakdown")
@@ -80,6 +82,8 @@ class CrossValidationResult:
     """One for kfold and walk-forward, several for combinatorial."""
     metrics: dict[str, Any]
     """`metrics.json`: scores of each tested block, summary, stability, and of each path."""
+    importance: list[dict[str, Any]] | None = None
+    """`importance.json`: permutation importance with its spread over the folds, where it was asked for."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -298,12 +302,22 @@ class CrossValidation:
             artifacts.write_predictions(folder, name, path.predictions, each, path.fold)
         metrics = self._metrics(results, scores, folds)
         write_json(folder / METRICS, metrics)
+        importance = self._importance(folder, results)
         entries = [entry for result in results for entry in result.blocks]
         shares = class_shares(folds.container, folds.container.rows("train", scored=True))
         plot_drift(folder / DRIFT, entries, drift_curve(paths[0].predictions, shares))
         if self.write_page is not None:
             self.write_page(folder)
-        return CrossValidationResult(folder.name, folder, results, paths, metrics)
+        return CrossValidationResult(folder.name, folder, results, paths, metrics, importance)
+
+    def _importance(self, folder: Path, results: Sequence[FoldResult]) -> list[dict[str, Any]] | None:
+        """`metrics/importance.json` over the folds, where it was asked for."""
+        known = [result.importance for result in results if result.importance is not None]
+        if not known:
+            return None
+        found = fold_importance(known)
+        write_json(folder / IMPORTANCE_METRICS, found)
+        return found
 
     def _write_manifest(self, folder: Path, folds: TrainFolds) -> None:
         more = {"scheme": self.cv.scheme}

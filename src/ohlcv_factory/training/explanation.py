@@ -34,11 +34,11 @@ class PartExplanation:
 
 def explain_part(pipeline: FittedPipeline, container: TimeSeriesDataContainer, part: str) -> PartExplanation | None:
     """What the model says about at most 512 rows of a part; None for a model that says nothing."""
-    rows = _evenly(_rows_of_known_rules(pipeline, container, part), MOST_ROWS)
+    rows = evenly_spaced(_rows_of_known_rules(pipeline, container, part), MOST_ROWS)
     said = pipeline.explain(container, rows)
     if not said:
         return None
-    places = _evenly(np.arange(len(rows)), SHOWN_ROWS)
+    places = evenly_spaced(np.arange(len(rows)), SHOWN_ROWS)
     arrays: dict[str, np.ndarray] = {}
     for name, explanation in said.items():
         arrays |= _kept(name, explanation, places)
@@ -75,7 +75,7 @@ def _kept(name: str, explanation: Explanation, places: np.ndarray) -> dict[str, 
     return {name: values[places], f"{name}_mean": mean, f"{name}_spread": spread.astype(np.float32)}
 
 
-def _evenly(rows: np.ndarray, most: int) -> np.ndarray:
+def evenly_spaced(rows: np.ndarray, most: int) -> np.ndarray:
     """At most `most` of some rows, evenly spaced from the first to the last."""
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64))]
 
