@@ -26,7 +26,8 @@ class PartExplanation:
     """What a model says about one part: arrays by name, and what they are."""
 
     arrays: dict[str, np.ndarray]
-    """Weights: the mean over the rows. Series: some rows as they are, `(shown rows, …)`, the mean over all rows,
+    """Weights: the mean over the rows. Contributions: some rows as they are, `(shown rows, …)`, and over all rows the mean of
+    their size, `<name>_size`. Series: some rows as they are, `(shown rows, …)`, the mean over all rows,
     `<name>_mean`, and by feature how far rows lie from it, `<name>_spread` (root mean square over rows and bars). float32."""
     facts: dict[str, Any]
     """Rows, the shown rows' symbols and times, and kind and axes of each array: JSON-ready."""
@@ -71,6 +72,9 @@ def _kept(name: str, explanation: Explanation, places: np.ndarray) -> dict[str, 
     mean = values.mean(axis=0, dtype=np.float64).astype(np.float32)
     if explanation.kind == "weights":
         return {name: mean}
+    if explanation.kind == "contributions":
+        size = np.abs(values).mean(axis=0, dtype=np.float64).astype(np.float32)
+        return {name: values[places], f"{name}_size": size}
     spread = np.sqrt(np.square(values - mean, dtype=np.float64).mean(axis=(0, -1)))
     return {name: values[places], f"{name}_mean": mean, f"{name}_spread": spread.astype(np.float32)}
 
