@@ -35,6 +35,11 @@ class Trials:
         known = len(sharpes)
         return cls(max(count, known, 1), known, float(np.var(sharpes, ddof=1)) if known > 1 else None)
 
+    @classmethod
+    def stored(cls, block: Mapping[str, Any]) -> Self:
+        """From the `trials` block of an evaluation."""
+        return cls(block["count"], block["known"], block["spread"])
+
     def variance(self, sessions: int) -> float:
         """The variance of the trials' ratios per session, on at least 2 sessions: known ones, pooled with a guess.
 

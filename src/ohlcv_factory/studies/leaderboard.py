@@ -186,8 +186,8 @@ def judged_together(runs: Sequence[FinishedRun], *, tried: int = 0) -> list[Fini
         for run in runs
     }
     seen = Trials.of(max(len(ratios), tried), [ratio for ratio in ratios.values() if ratio is not None])
-    recorded = max(told, key=lambda each: int(each["known"]))
-    best_known = Trials(0, recorded["known"], recorded["spread"]) if recorded["known"] >= seen.known else seen
+    recorded = Trials.stored(max(told, key=lambda each: int(each["known"])))
+    best_known = recorded if recorded.known >= seen.known else seen
     trials = replace(best_known, count=max(seen.count, *(each["count"] for each in told)))
     return [replace(run, evaluation=judged(run.evaluation, trials)) for run in runs]
 

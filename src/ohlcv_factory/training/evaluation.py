@@ -9,6 +9,7 @@ from typing import Any
 from ohlcv_factory.config import read_yaml
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import DataError, UsageError, unknown_name
+from ohlcv_factory.evaluation.trials import Trials
 from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
 from ohlcv_factory.storage.digests import folder_digests, value_digest
 from ohlcv_factory.storage.formats import read_json, write_json
@@ -16,9 +17,9 @@ from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import ModelBundle, read_run_manifest
 from ohlcv_factory.training.overlap import overlap_notes
-from ohlcv_factory.training.scoring import score_part
+from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import RUNS_FOLDER
-from ohlcv_factory.training.trials import weighed
+from ohlcv_factory.training.trials import known_trials, weighed
 
 SCORED_PARTS = ("val", "test")
 
@@ -51,7 +52,7 @@ def evaluate_run(run: Path, part: str, dataset: Path | None = None, *, clock: Cl
     overlap_notes(bundle.pipeline.model, container, part)
     predictions = bundle.pipeline.predict(container, container.rows(part))
     scores = score_part(part, predictions, container, seed=manifest["seed"], rule=bundle.pipeline.rule)
-    (scores,) = weighed([scores], ledger, trial, part)
+    scores = _judged(scores, run, ledger, trial)
     evaluation = {
         "horizon": manifest["horizon"],
         "model_name": manifest["model"],
@@ -83,6 +84,19 @@ def _container(run: Path, manifest: dict[str, Any], dataset: Path | None) -> Tim
             help="build it again from the same bars",
         )
     return container
+
+
+def _judged(scores: Scores, run: Path, ledger: Ledger, trial: dict[str, Any]) -> Scores:
+    """By the looks at the test part; on val by what the ledger knows by now, and no fewer trials than the run knew of.
+
+    A run that was copied elsewhere left its ledger behind.
+    """
+    if scores.part == "test":
+        (found,) = weighed([scores], ledger, trial, scores.part)
+        return found
+    now = known_trials(ledger, trial["data_digest"], scores.part)
+    then = read_json(run / "metrics" / "evaluation_metrics.json")["evaluation_metrics"].get("trials", {"count": 0})
+    return scores.judged(now if now.count >= then["count"] else Trials.stored(then))
 
 
 def _look(ledger: Ledger, trial: dict[str, Any]) -> int:
