@@ -168,7 +168,7 @@ def result_text(result: CrossValidationResult) -> str:
 
 def importance_text(records: list[dict[str, Any]]) -> str:
     """The most important features, all categories and the stretches of bars, each with its spread over the folds."""
-    chosen = {"feature": [], "category": [], "bars": []}  # type: dict[str, list[tuple[Any, ...]]]
+    chosen: dict[str, list[tuple[Any, ...]]] = {"feature": [], "category": [], "bars": []}
     for record in records:
         ends = record["interval"]
         interval = f"[{ends[0]:+.4f}, {ends[1]:+.4f}]" if ends else "-"

@@ -21,7 +21,6 @@ from ohlcv_factory.runtime.progress import meter
 from ohlcv_factory.runtime.threads import thread_count
 from ohlcv_factory.splits.splitter import Splitter
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.formats import read_json, write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.studies.drift import drift_curve, plot_drift
@@ -55,7 +54,7 @@ from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.resumption import unfinished_attempt
 from ohlcv_factory.training.scoring import Scores, class_shares
 from ohlcv_factory.training.settings import TrainerConfig
-from ohlcv_factory.training.trials import OUT_OF_FOLD, enter_trial, weighed
+from ohlcv_factory.training.trials import OUT_OF_FOLD, enter_trial, trial_of, weighed
 
 FOLDS = "folds.json"
 METRICS = Path("metrics") / "metrics.json"
@@ -250,7 +249,7 @@ class CrossValidation:
             log.write(f"{len(specs) - len(waiting)} folds are finished already")
         if self.run_folds is not None:
             for spec in waiting:
-                self._enter_ledger(spec)
+                self._enter_ledger(spec, container)
             self.run_folds(waiting)
         else:
             self._fit_here(waiting, container, log)
@@ -261,29 +260,23 @@ class CrossValidation:
     def _fit_here(self, waiting: Sequence[FoldSpec], container: TimeSeriesDataContainer, log: artifacts.RunLog) -> None:
         with meter(len(waiting), "folds") as bar, log.listening():
             for spec in waiting:
-                self._enter_ledger(spec)
+                self._enter_ledger(spec, container)
                 run_fold(spec, container)
                 log.write(f"fold {spec['config']['fold']} is finished")
                 bar.update()
 
-    def _enter_ledger(self, spec: FoldSpec) -> None:
+    def _enter_ledger(self, spec: FoldSpec, container: TimeSeriesDataContainer) -> None:
         """One entry per fold: a fold that is done again after a cut was entered before."""
         run_id = f"{Path(spec['study']).name}/{fold_folder(spec).name}"
-        enter_trial(self._ledger, self.config, self._trial(run_id, spec["digests"]["data"]))
+        enter_trial(self._ledger, self.config, self._trial(run_id, container))
 
     @property
     def _ledger(self) -> Ledger:
         return Ledger.in_folder(self.config.experiments_folder, self.clock)
 
-    def _trial(self, run_id: str, data_digest: str) -> dict[str, Any]:
+    def _trial(self, run_id: str, container: TimeSeriesDataContainer) -> dict[str, Any]:
         """What the ledger keeps of a fold or of the study: the same configuration, so all of them are one trial."""
-        return {
-            "run_id": run_id,
-            "model": self.config.model_name,
-            "horizon": self.config.horizon,
-            "config_digest": value_digest(artifacts.repeatable_config(self.config, self.model)),
-            "data_digest": data_digest,
-        }
+        return trial_of(run_id, self.config, artifacts.repeatable_config(self.config, self.model), container)
 
     def _complete(self, folder: Path, folds: TrainFolds, specs: Sequence[FoldSpec]) -> CrossValidationResult:
         """Put together what the folds left, in their order, score it and write it down."""
@@ -296,7 +289,7 @@ class CrossValidation:
         names = [part_name(None if len(paths) == 1 else number) for number in range(1, len(paths) + 1)]
         seed = self.config.random_seed
         scores = [path_scores(name, path, folds, seed=seed) for name, path in zip(names, paths, strict=True)]
-        trial = self._trial(folder.name, folds.container.fingerprint)
+        trial = self._trial(folder.name, folds.container)
         scores = weighed(scores, self._ledger, trial, OUT_OF_FOLD)
         for name, path, each in zip(names, paths, scores, strict=True):
             artifacts.write_predictions(folder, name, path.predictions, each, path.fold)

@@ -33,7 +33,6 @@ from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.runtime.progress import meter
 from ohlcv_factory.splits.inner import InnerRows
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.formats import write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
@@ -52,7 +51,7 @@ from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.pipeline import ContainerRows, FittedPipeline, predictions_of
 from ohlcv_factory.training.scoring import score_part
 from ohlcv_factory.training.settings import TrainerConfig
-from ohlcv_factory.training.trials import enter_trial, weighed
+from ohlcv_factory.training.trials import enter_trial, trial_of, weighed
 
 ENSEMBLE_METRICS = Path("metrics") / "ensemble.json"
 RunFolds = Callable[[Sequence[FoldSpec]], object]
@@ -239,13 +238,7 @@ class EnsembleTrainer:
     def _trial(self, run_id: str, config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[str, Any]:
         """What the ledger keeps of the head or of a member: its folds and its last fit are one trial."""
         settings = self._settings() if config is self.config else config.plain()
-        return {
-            "run_id": run_id,
-            "model": config.model_name,
-            "horizon": self.config.horizon,
-            "config_digest": value_digest(settings),
-            "data_digest": container.fingerprint,
-        }
+        return trial_of(run_id, config, settings, container)
 
     def _fit_folds(
         self, members: Mapping[str, Member], container: TimeSeriesDataContainer, log: artifacts.RunLog

@@ -19,7 +19,6 @@ from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.runtime.progress import PER_CENT, Meter, meter
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.checkpoints import CheckpointManager
-from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.training import artifacts, resumption
@@ -31,7 +30,7 @@ from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.overlap import overlap_notes
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import TrainerConfig
-from ohlcv_factory.training.trials import enter_trial, weighed
+from ohlcv_factory.training.trials import enter_trial, trial_of, weighed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -223,13 +222,7 @@ class Trainer:
 
     def trial(self, run_id: str, container: TimeSeriesDataContainer) -> dict[str, Any]:
         """What the ledger keeps of this run."""
-        return {
-            "run_id": run_id,
-            "model": self.config.model_name,
-            "horizon": self.config.horizon,
-            "config_digest": value_digest(artifacts.repeatable_config(self.config, self.model)),
-            "data_digest": container.fingerprint,
-        }
+        return trial_of(run_id, self.config, artifacts.repeatable_config(self.config, self.model), container)
 
     def _record_failure(self, folder: Path, error: BaseException, log: artifacts.RunLog) -> None:
         interrupted = isinstance(error, KeyboardInterrupt)

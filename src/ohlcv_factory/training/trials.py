@@ -6,13 +6,28 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.evaluation.trials import Trials, session_ratio
+from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.ledger import Kind, Ledger
 from ohlcv_factory.training.scoring import Scores
 from ohlcv_factory.training.settings import TrainerConfig
 
 OUT_OF_FOLD = "oof"
 """Part under which the ledger keeps the ratio of a path through the train part."""
+
+
+def trial_of(
+    run_id: str, config: TrainerConfig, settings: Mapping[str, Any], container: TimeSeriesDataContainer
+) -> dict[str, Any]:
+    """What the ledger keeps of a fit; `settings` are all of them (`artifacts.repeatable_config`), told by their digest."""
+    return {
+        "run_id": run_id,
+        "model": config.model_name,
+        "horizon": config.horizon,
+        "config_digest": value_digest(dict(settings)),
+        "data_digest": container.fingerprint,
+    }
 
 
 def kinds_of(config: TrainerConfig) -> tuple[Kind, ...]:
@@ -23,7 +38,7 @@ def kinds_of(config: TrainerConfig) -> tuple[Kind, ...]:
 def enter_trial(ledger: Ledger, config: TrainerConfig, trial: Mapping[str, Any]) -> None:
     """Enter a fit before it begins; one that is done again after a cut was entered before.
 
-    `trial` holds run_id, model, horizon, config_digest and data_digest. Raises what `Ledger.record` does.
+    `trial` is that of `trial_of`. Raises what `Ledger.record` does.
     """
     for kind in kinds_of(config):
         if not ledger.knows(kind, trial["run_id"]):
