@@ -48,7 +48,7 @@ from ohlcv_factory.studies.tuning_trials import (
 )
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import MANIFEST
-from ohlcv_factory.training.fitting import fit_pipeline, input_columns, refuse_missing_class
+from ohlcv_factory.training.fitting import fit_pipeline, input_columns, refuse_ensemble, refuse_missing_class
 from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.resumption import refuse_other_start, unfinished_attempt
 from ohlcv_factory.training.settings import TrainerConfig
@@ -121,6 +121,7 @@ class Tuning:
         self.write_page, self.clock = write_page, clock
         self.model = config.create_model()
         """An unfitted model with the settings that the search begins with."""
+        refuse_ensemble(self.model)
         given = CrossValidationConfig.of(cv) if isinstance(cv, Splitter) else cv or CrossValidationConfig()
         self.cv = folds_of(given, self.model.family)
         self.goal = Goal(self.tuning.score, self.tuning.spread_penalty, self.tuning.pruner)
