@@ -5,7 +5,9 @@ As in test_train_options: a case runs the command twice, without and with its ch
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -39,7 +41,7 @@ TUNE_FLAGS: dict[str, tuple[Change, str, tuple[str, ...]]] = {
     "score": (("--score", "macro_f1"), TRIALS, ()),
     "spread_penalty": (("--lambda", "2"), TRIALS, ()),
     "trials": (("--trials", "3"), TRIALS, ()),
-    "pruner": (("--pruner", "none"), TRIALS, ("--trials", "9")),
+    "pruner": (("--pruner", "none"), TRIALS, ("--trials", "7")),
     "ranges": (("--range", "C=0.01:0.1:log"), SPACE, ()),
     "only": (("--only", "scaling"), SPACE, ()),
     "storage": (("--storage", "sqlite:///elsewhere.sqlite"), "database", ()),
@@ -69,14 +71,14 @@ BARRIER_FLAGS: dict[str, tuple[Change, str, tuple[str, ...]]] = {
     "score": (("--score", "max_drawdown"), TRIALS, ()),
     "spread_penalty": (("--spread-penalty", "2"), TRIALS, ()),
     "trials": (("--trials", "3"), TRIALS, ()),
-    "pruner": (("--pruner", "none"), TRIALS, ("--trials", "9")),
+    "pruner": (("--pruner", "none"), TRIALS, ("--trials", "7")),
     "ranges": (("--range", "max_bars=4:9"), SPACE, ()),
     "storage": (("--storage", "sqlite:///elsewhere.sqlite"), "database", ()),
     "scheme": (("--scheme", "walk_forward"), TRIALS, ()),
     "folds": (("--folds", "3"), TRIALS, ()),
     "feature_set": (("--feature-set", "neural_optimal"), TRIALS, ()),
     "plugins": (("--plugin", "own.py"), "code", ("--dataset", "with_plugin")),
-    "out": (("--out", "named"), "folder", ()),
+    "out": (("--out", "named_too"), "folder", ()),
     "output_dir": (("--output-dir", "elsewhere"), "folder", ()),
     "seed": (("--seed", "7"), TRIALS, ()),
     "threads": (("--threads", "1"), "threads", ()),
@@ -104,7 +106,7 @@ BARRIER_KEYS: dict[str, Any] = {
     "symbols": ["SYNTHA"],
 }
 KEY_SEEN = {"storage": "database", "space": SPACE, "only": SPACE, "k_up": SPACE, "k_down": SPACE, "max_bars": SPACE}
-KEY_BASE = {"pruner": ("--trials", "9"), "symbols": ("--dataset", "two")}
+KEY_BASE = {"pruner": ("--trials", "7"), "symbols": ("--dataset", "two")}
 DEFAULTS = {
     "tune": {"--dataset": "small", "--horizon": "5", "--feature-set": "boosting_optimal", "--output-dir": "studies"},
     "tune-barriers": {"--dataset": "small", "--horizons": "5", "--output-dir": "studies"},
@@ -134,13 +136,27 @@ def searched(folder):
             patch.chdir(place)
             for name in ("plot_history", "plot_importance"):
                 patch.setattr(tuning, name, lambda *_: None)
+            opened: list[str] = []
+            for module in (tuning, barrier_tuning):
+                patch.setattr(module, "opened_storage", partial(in_memory, opened))
             before = {path for pattern in ("*", "*/*") for path in place.glob(f"{pattern}/state.json")}
             answer = call(*arguments, environment={"OMP_NUM_THREADS": "2"})
             after = {path for pattern in ("*", "*/*") for path in place.glob(f"{pattern}/state.json")}
             new = sorted(after - before)
-            return observed(answer, new[0].parent if new else None, place)
+            databases = {"database": [url.rpartition("/")[2] for url in opened]}
+            return observed(answer, new[0].parent if new else None, place) | databases
 
     return run
+
+
+@contextmanager
+def in_memory(opened: list[str], url: str) -> Iterator[Any]:
+    """In place of a database, which takes most of the time of a small search: its URL is noted."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    opened.append(url)
+    yield optuna.storages.InMemoryStorage()
 
 
 def observed(answer, study, place) -> dict[str, Any]:
@@ -156,7 +172,6 @@ def observed(answer, study, place) -> dict[str, Any]:
         "folder": study.parent.name if study.parent != place else study.name,
         TRIALS: (study / "trials.csv").read_bytes(),
         SPACE: [[(each["name"], each["low"], each["choices"]) for each in one["space"]] for one in searches],
-        "database": (study / "trials.sqlite").exists(),
         "experiment": read_json(study / "manifest.json")["experiment_name"],
         "threads": recipe["threads"],
     }
