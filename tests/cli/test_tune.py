@@ -101,6 +101,25 @@ def test_a_search_that_was_interrupted_says_how_to_go_on(few, tmp_path, monkeypa
     assert "is finished" in answer.err
 
 
+def test_the_database_of_a_resume_can_come_from_the_environment(few, tmp_path, monkeypatch):
+    from ohlcv_factory.studies import tuning
+
+    database = f"sqlite:///{tmp_path}/trials.sqlite"
+    where = ("--dataset", few, "--horizon", "5", "--out", tmp_path / "study", "--trials", "1", "--folds", "2")
+    scores = tuning.plain_scores
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tuning, "plain_scores", interrupt)
+    assert call("tune", "logistic", *where, "--storage", database).code == 130
+    monkeypatch.setattr(tuning, "plain_scores", scores)
+    other = call("resume", tmp_path / "study", environment={"FACTORY_TUNE__STORAGE": f"{database}.other"})
+    assert other.code == 2
+    assert "tune.storage" in other.err
+    succeed("resume", tmp_path / "study", environment={"FACTORY_TUNE__STORAGE": database})
+
+
 def test_without_a_dataset_it_says_how_to_build_one():
     for command in (("tune", "logistic"), ("tune-barriers",)):
         answer = call(*command)

@@ -107,9 +107,10 @@ BARRIER_KEYS: dict[str, Any] = {
 }
 KEY_SEEN = {"storage": "database", "space": SPACE, "only": SPACE, "k_up": SPACE, "k_down": SPACE, "max_bars": SPACE}
 KEY_BASE = {"pruner": ("--trials", "7"), "symbols": ("--dataset", "two")}
+QUICK = {"--dataset": "small", "--folds": "2", "--trials": "2", "--output-dir": "studies"}
 DEFAULTS = {
-    "tune": {"--dataset": "small", "--horizon": "5", "--feature-set": "boosting_optimal", "--output-dir": "studies"},
-    "tune-barriers": {"--dataset": "small", "--horizons": "5", "--output-dir": "studies"},
+    "tune": {**QUICK, "--horizon": "5", "--feature-set": "boosting_optimal"},
+    "tune-barriers": {**QUICK, "--horizons": "5"},
 }
 
 
@@ -188,20 +189,11 @@ def arguments(command: str, base: tuple[str, ...], change: Change, recipe) -> tu
     """A model, a default for each flag that neither base nor change gives, base and change."""
     flags = change if isinstance(change, tuple) else ("--config", recipe(change))
     keys = change.get("tune", {}) if isinstance(change, dict) else {}
-    given = (*base, *flags)
-    quick = {"--folds": "2", "--trials": "2"}
-    wanted = {**DEFAULTS[command], **quick}
-    filled = [
-        part
-        for flag, value in wanted.items()
-        if flag not in given
-        and flag.removeprefix("--") not in keys
-        and not (flag == "--output-dir" and "--out" in given)
-        for part in (flag, value)
-    ]
-    model = ("logistic",) if command == "tune" and not (flags and not flags[0].startswith("-")) else ()
-    return (command, *model, *flags[: 1 if flags and not flags[0].startswith("-") else 0], *filled, *base,
-            *flags[1 if flags and not flags[0].startswith("-") else 0 :])  # fmt: skip
+    named = flags[:1] if flags and not flags[0].startswith("-") else ()
+    given = {*base, *flags, *(f"--{name}" for name in keys), *(("--output-dir",) if "--out" in flags else ())}
+    filled = [part for flag, value in DEFAULTS[command].items() if flag not in given for part in (flag, value)]
+    model = named or (("logistic",) if command == "tune" else ())
+    return (command, *model, *filled, *base, *flags[len(named) :])
 
 
 @pytest.fixture

@@ -221,6 +221,28 @@ def test_the_database_can_lie_elsewhere_and_its_password_is_written_nowhere(sear
     assert read_yaml(result.path / "config" / "tuning.yaml").values["tune"]["storage"] == "postgresql://me@db/trials"
 
 
+def test_two_folders_of_one_name_do_not_share_trials_in_one_database(search, tmp_path):
+    storage = f"sqlite:///{tmp_path}/shared.sqlite"
+    search(tmp_path / "one" / "study", trials=1, storage=storage)
+    with pytest.raises(UsageError, match="the database holds trials of another study 'study'"):
+        search(tmp_path / "two" / "study", trials=1, storage=storage)
+    assert len(search(tmp_path / "one" / "study", trials=2, storage=storage).trials) == 2
+
+
+def test_a_window_longer_than_the_history_of_the_dataset_is_a_failed_trial(config, container):
+    pytest.importorskip("torch")
+    ranges = {"lookback": [16, 300]}
+    quick = {"hidden_size": 4, "num_layers": 1, "max_epochs": 1, "warmup_epochs": 0, "windows_per_epoch": 64}
+    settings = config(model_name="gru", model={**quick, "fixed_epochs": 1}, random_seed=2)
+    asked = TuningConfig.parse({"trials": 3, "only": ["lookback"], "space": ranges, "pruner": "none"})
+    result = tune(settings, container, asked, CrossValidationConfig(folds=2))
+    states = {(trial.values["lookback"], trial.state) for trial in result.trials}
+    assert states == {(16, "finished"), (300, "failed")}
+    assert set(result.metrics["failures"].values()) == {
+        "lookback 300 is longer than the 257 bars that each row of this dataset has."
+    }
+
+
 def test_values_that_a_model_refuses_together_are_a_failed_trial_with_the_reason(container, config):
     pytest.importorskip("torch")
     asked = TuningConfig.parse({"trials": 4, "only": ["n_heads"], "space": {"n_heads": [2, 3]}, "pruner": "none"})

@@ -173,9 +173,15 @@ def test_our_warnings_become_notes_and_others_stay():
         all_of(opened(), 1, lambda number, values: strange(values))
 
 
-def test_the_version_of_optuna_is_noted_once():
-    study = opened()
+def test_the_version_of_optuna_is_noted_and_another_one_is_warned_of():
+    storage = optuna.storages.InMemoryStorage()
+    study = opened_study(storage, "trials", GOAL)
     assert study.user_attrs["optuna"] == optuna.__version__
+    opened_study(storage, "trials", GOAL)
+    study.set_user_attr("optuna", "5.9.9")
+    with pytest.warns(FactoryWarning, match=r"the search began with Optuna 5\.9\.9, this is"):
+        again = opened_study(storage, "trials", GOAL)
+    assert again.user_attrs["optuna"] == "5.9.9"
 
 
 def trial(number, value, x):

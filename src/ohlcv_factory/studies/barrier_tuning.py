@@ -46,6 +46,7 @@ from ohlcv_factory.studies.tuning import (
     refuse_fewer_trials,
     require_best,
     search_facts,
+    shown_settings,
     trial_words,
     trials_frame,
 )
@@ -57,7 +58,7 @@ from ohlcv_factory.studies.tuning_settings import (
     Range,
 )
 from ohlcv_factory.studies.tuning_space import Dimension, Values
-from ohlcv_factory.studies.tuning_storage import opened_storage, shown_url, storage_url
+from ohlcv_factory.studies.tuning_storage import opened_storage, storage_url
 from ohlcv_factory.studies.tuning_trials import (
     OPTUNA,
     Goal,
@@ -311,16 +312,13 @@ class BarrierTuning:
     def _settings(self) -> dict[str, Any]:
         """All that decides a trial, by the names of the recipe."""
         trainer = artifacts.repeatable_config(self.config, self.model)
-        shown = self._shown()
-        del shown["trials"]
+        shown = shown_settings(self.tuning)
+        del shown["trials"]  # more of them change none of the earlier ones
         return {
             **{name: value for name, value in trainer.items() if name not in (*DECIDES_NOTHING, "horizon")},
             "tune": {**shown, "horizons": list(self.horizons), "symbols": list(self.symbols)},
             "cv": self.cv.plain(),
         }
-
-    def _shown(self) -> dict[str, Any]:
-        return {**self.tuning.plain(), "storage": self.tuning.storage and shown_url(self.tuning.storage)}
 
     def _write_recipe(self, folder: Path) -> None:
         """The recipe that repeats the study. A manifest of fewer trials is void from now on."""
@@ -330,7 +328,7 @@ class BarrierTuning:
             "dataset": str(self.place),
             "plugins": artifacts.plugin_files(self.model, self.container),
             "threads": self.model.threads,
-            "tune": {**self._shown(), "trials": self.trials},
+            "tune": {**shown_settings(self.tuning), "trials": self.trials},
             "cv": self.cv.plain(),
         }
         write_settings(folder / BARRIER_RECIPE, recipe)

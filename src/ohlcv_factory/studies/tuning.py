@@ -31,7 +31,7 @@ from ohlcv_factory.studies.folds import TrainFolds
 from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.studies.study_folder import TUNING, at_work, new_study_folder, write_study_manifest
 from ohlcv_factory.studies.tuning_plots import parameter_importance, plot_history, plot_importance
-from ohlcv_factory.studies.tuning_settings import TuningConfig, folds_of, trials_of
+from ohlcv_factory.studies.tuning_settings import SearchConfig, TuningConfig, folds_of, trials_of
 from ohlcv_factory.studies.tuning_space import Dimension, Values, choice_label, config_with, space_of
 from ohlcv_factory.studies.tuning_storage import DATABASE, opened_storage, shown_url, storage_url
 from ohlcv_factory.studies.tuning_trials import (
@@ -143,10 +143,8 @@ class Tuning:
                 help="give both the same horizon",
             )
         columns = input_columns(self.config, self.model, container)
-        for each in self.space:
-            if each.name == "feature_set":
-                for name in each.range.choices or ():
-                    input_columns(config_with(self.config, {"feature_set": name}), self.model, container)
+        for name in _feature_sets(self.space):
+            input_columns(config_with(self.config, {"feature_set": name}), self.model, container)
         refuse_missing_class(container, container.rows("train", scored=True), self.config)
         refuse_too_large(self.model, len(container), len(columns))
         return TrainFolds.of(container, self.cv, self.model.lookback)
@@ -191,7 +189,7 @@ class Tuning:
     def _settings(self, container: TimeSeriesDataContainer) -> dict[str, Any]:
         """All that decides a trial, by the names of the recipe."""
         trainer = artifacts.repeatable_config(self.config, self.model)
-        shown = {**self.tuning.plain(), "storage": self.tuning.storage and shown_url(self.tuning.storage)}
+        shown = shown_settings(self.tuning)
         del shown["trials"]  # more of them change none of the earlier ones
         return {
             **{name: value for name, value in trainer.items() if name not in DECIDES_NOTHING},
@@ -203,11 +201,10 @@ class Tuning:
     def _write_recipe(self, folder: Path, container: TimeSeriesDataContainer) -> None:
         """The recipe that repeats the study. A manifest of fewer trials is void from now on."""
         (folder / MANIFEST).unlink(missing_ok=True)
-        shown = {**self.tuning.plain(), "storage": self.tuning.storage and shown_url(self.tuning.storage)}
         recipe = {
             **self.config.plain(),
             **self._places(container),
-            "tune": {**shown, "trials": self.trials},
+            "tune": {**shown_settings(self.tuning), "trials": self.trials},
             "cv": self.cv.plain(),
         }
         write_settings(folder / TUNING_RECIPE, recipe)
@@ -268,8 +265,13 @@ class Tuning:
 
 
 def fold_tries(config: TrainerConfig, container: TimeSeriesDataContainer, cv: CrossValidationConfig) -> list[TryFold]:
-    """One function per fold of the train part: it fits the config there and scores the rows that it never saw."""
-    folds = TrainFolds.of(container, cv, config.create_model().lookback)
+    """One function per fold of the train part: it fits the config there and scores the rows that it never saw.
+
+    Raises UsageError (2), DataError (65) or ResourceError (70) for what shows before a fit.
+    """
+    model = config.create_model()
+    refuse_too_large(model, len(container), len(input_columns(config, model, container)))
+    folds = TrainFolds.of(container, cv, model.lookback)
 
     def scores(number: int) -> dict[str, Any]:
         fold = folds.folds[number]
@@ -334,7 +336,7 @@ def trial_words(trial: Trial) -> str:
     """One line about a trial, for the log."""
     drawn = ", ".join(f"{name}={value}" for name, value in trial.values.items())
     result = f"{trial.value:.6g}" if trial.value is not None else trial.reason
-    return f"trial {trial.number} {trial.state}: {result} ({drawn})"
+    return f"trial {trial.number} {trial.state} in {trial.seconds:.1f} s: {result} ({drawn})"
 
 
 def enter_trial(
@@ -345,6 +347,11 @@ def enter_trial(
     if not ledger.knows_fit(run_id):
         digests = {"config_digest": value_digest(dict(settings)), "data_digest": container.fingerprint}
         ledger.record("fit", run_id=run_id, model=config.model_name, horizon=container.horizon, **digests)
+
+
+def shown_settings(tuning: SearchConfig) -> dict[str, Any]:
+    """The settings of a search as they may be written down: without the password of its database."""
+    return {**tuning.plain(), "storage": tuning.storage and shown_url(tuning.storage)}
 
 
 def begun_attempts(folder: Path, recipe: Path) -> int:
@@ -375,17 +382,26 @@ def refuse_fewer_trials(recipe: Path, trials: int) -> None:
 def begun_study(storage: Any, name: str, folder: Path, goal: Goal) -> Any:
     """The study in the database, made where the folder has not begun.
 
-    Raises InputMissingError (66) where the folder has begun and the database holds nothing of it.
+    Raises InputMissingError (66) where the folder has begun and the database holds nothing of it, UsageError (2) where it
+    has not, and the database holds trials under its name.
     """
     import optuna
 
-    if (folder / artifacts.START).is_file() and name not in optuna.get_all_study_names(storage):
+    is_begun = (folder / artifacts.START).is_file()
+    if is_begun and name not in optuna.get_all_study_names(storage):
         raise InputMissingError(
             f"the database of the trials holds no study {name!r}.",
             where=str(folder),
             help="give the storage that the study began with, or start a new study",
         )
-    return opened_study(storage, name, goal)
+    study = opened_study(storage, name, goal)
+    if not is_begun and study.get_trials(deepcopy=False):
+        raise UsageError(
+            f"the database holds trials of another study {name!r}.",
+            where=str(folder),
+            help="choose another folder name",
+        )
+    return study
 
 
 def require_best(trials: Sequence[Trial], goal: Goal, folder: Path, of: str = "") -> Trial:
@@ -408,6 +424,11 @@ def _told(trial: Trial) -> dict[str, Any]:
         "values": jsonable(trial.values),
         "scores": dict(trial.scores),
     }
+
+
+def _feature_sets(space: Sequence[Dimension]) -> tuple[str, ...]:
+    """The feature sets that may be drawn."""
+    return next((each.range.choices or () for each in space if each.name == "feature_set"), ())
 
 
 def _begins_with_defaults(space: Sequence[Dimension]) -> bool:

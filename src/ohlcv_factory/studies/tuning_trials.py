@@ -121,11 +121,21 @@ def search(
 
 
 def opened_study(storage: Any, name: str, goal: Goal) -> Any:
-    """The study of this name in a database, made where there is none, with the version of Optuna noted."""
+    """The study of this name in a database, made where there is none, with the version of Optuna noted.
+
+    Another version than that is warned of: it may draw otherwise.
+    """
     optuna = import_extra("optuna", EXTRA)
     study = optuna.create_study(storage=storage, study_name=name, direction=goal.direction, load_if_exists=True)
     if OPTUNA not in study.user_attrs:
         study.set_user_attr(OPTUNA, optuna.__version__)
+    if study.user_attrs[OPTUNA] != optuna.__version__:
+        warnings.warn(
+            f"the search began with Optuna {study.user_attrs[OPTUNA]}, this is {optuna.__version__}: its trials may differ "
+            "from those of a search that was not cut off.",
+            FactoryWarning,
+            stacklevel=2,
+        )
     return study
 
 
