@@ -199,6 +199,18 @@ def test_what_the_dataset_does_not_hold_is_refused(dataset, asked, error, words)
         BarrierTuning(TrainerConfig(model_name="logistic"), dataset, BarrierTuningConfig.parse(asked))
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"k_up": {"low": 0, "high": 2}}, "tune.k_up: input should be greater than 0, got 0"),
+        ({"max_bars": {"low": 1.5, "high": 9}}, "tune.max_bars: input should be a valid integer"),
+    ],
+)
+def test_a_range_that_no_barrier_can_have_is_refused(dataset, asked, words):
+    with pytest.raises(UsageError, match=words):
+        BarrierTuning(TrainerConfig(model_name="logistic"), dataset, BarrierTuningConfig.parse(asked)).searches()
+
+
 def test_labels_without_barriers_have_none_to_search(tmp_path):
     settings = {"horizons": [5], "label": "fixed_horizon", "features": list(COLUMNS), "embargo_days": "auto"}
     made = build_dataset([bar_file(random_walk(2600, 1))], DatasetConfig.parse(settings))

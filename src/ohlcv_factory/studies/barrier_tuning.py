@@ -57,7 +57,7 @@ from ohlcv_factory.studies.tuning_settings import (
     BarrierTuningConfig,
     Range,
 )
-from ohlcv_factory.studies.tuning_space import Dimension, Values
+from ohlcv_factory.studies.tuning_space import Dimension, Values, refuse_values
 from ohlcv_factory.studies.tuning_storage import opened_storage, storage_url
 from ohlcv_factory.studies.tuning_trials import (
     OPTUNA,
@@ -235,9 +235,14 @@ class BarrierTuning:
         return found
 
     def space(self, train: TrainBars) -> tuple[Dimension, ...]:
-        """The three distances of one search; the default is the dataset's own rule."""
+        """The three distances of one search; the default is the dataset's own rule.
+
+        Raises UsageError (2) for a range that a barrier cannot have.
+        """
         longest = self.tuning.max_bars or Range(low=train.horizon, high=LONGEST_HORIZONS * train.horizon)
         ranges = {"k_up": self.tuning.k_up, "k_down": self.tuning.k_down, "max_bars": longest}
+        for name, given in ranges.items():
+            refuse_values(BarrierRule.model_fields[name], f"tune.{name}", given)
         return tuple(
             Dimension(name, ranges[name], whole=name == "max_bars", default=getattr(train.rule, name))
             for name in DISTANCES

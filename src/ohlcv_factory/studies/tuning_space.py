@@ -144,6 +144,22 @@ def range_of(text: str) -> Any:
     return {"low": scalar(low), "high": scalar(high), "log": bool(rest)}
 
 
+def refuse_values(field: FieldInfo, key: str, chosen: Range) -> None:
+    """Raise UsageError (2) for ends or choices that the field itself would refuse."""
+    kind: Any = Annotated[field.annotation, Field(), *field.metadata]
+    allowed: TypeAdapter[Any] = TypeAdapter(kind, config=ConfigDict(strict=True))
+    for value in chosen.choices if chosen.choices is not None else (chosen.low, chosen.high):
+        try:
+            allowed.validate_python(value)
+        except ValidationError as error:
+            said = error.errors(include_url=False)[0]["msg"]
+            raise UsageError(
+                f"{key}: {said[0].lower()}{said[1:]}, got {value!r}.",
+                where=key,
+                help="a range within the field's own limits, see `ohlcv-factory config show`",
+            ) from None
+
+
 def _refuse_unknown_names(names: Iterable[str], model: str, fields: Mapping[str, FieldInfo]) -> None:
     for name in names:
         if name in OF_LABELS and name not in fields:
@@ -182,28 +198,12 @@ def _dimension(name: str, config: TrainerConfig, model: BaseModel, tuning: Tunin
     if chosen is None:
         raise UsageError(f"{name} has no range of its own.", where=SPACE, help=f"give one: {SPACE}.{name}")
     if field is None:
-        _refuse_values(TrainerConfig.model_fields[name], name, chosen)
+        refuse_values(TrainerConfig.model_fields[name], f"{SPACE}.{name}", chosen)
         return Dimension(name, chosen, default=getattr(model.input_spec, name))
-    _refuse_values(field, name, chosen)
+    refuse_values(field, f"{SPACE}.{name}", chosen)
     return Dimension(name, chosen, _is_whole(field), getattr(model.config, name))
 
 
 def _is_whole(field: FieldInfo) -> bool:
     kinds = get_args(field.annotation) or (field.annotation,)
     return int in kinds and float not in kinds
-
-
-def _refuse_values(field: FieldInfo, name: str, chosen: Range) -> None:
-    """Raise UsageError (2) for ends or choices that the field itself would refuse."""
-    kind: Any = Annotated[field.annotation, Field(), *field.metadata]
-    allowed: TypeAdapter[Any] = TypeAdapter(kind, config=ConfigDict(strict=True))
-    for value in chosen.choices if chosen.choices is not None else (chosen.low, chosen.high):
-        try:
-            allowed.validate_python(value)
-        except ValidationError as error:
-            said = error.errors(include_url=False)[0]["msg"]
-            raise UsageError(
-                f"{SPACE}.{name}: {said[0].lower()}{said[1:]}, got {value!r}.",
-                where=SPACE,
-                help="a range within the field's own limits, see `ohlcv-factory config show`",
-            ) from None
