@@ -17,7 +17,10 @@ def judged(run, tmp_path):
         folder.symlink_to(run.path)
         manifest = {**run.manifest, "model": model, "horizon": horizon}
         verdict = {"code": code, "words": f"Words of {model}."}
-        return replace(run, path=folder, manifest=manifest, evaluation={**run.evaluation, "verdict": verdict})
+        told = {
+            name: value for name, value in run.evaluation.items() if name != "trials"
+        }  # so that it is not judged anew
+        return replace(run, path=folder, manifest=manifest, evaluation={**told, "verdict": verdict})
 
     return lambda *wanted: read_groups([one(position, *each) for position, each in enumerate(wanted)])
 

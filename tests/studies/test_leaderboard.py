@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html import escape
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import InputMissingError, UsageError
+from ohlcv_factory.evaluation.trials import Trials, session_ratio
 from ohlcv_factory.studies.comparison import ComparedGroup
-from ohlcv_factory.studies.finished_runs import FinishedRun, Group
+from ohlcv_factory.studies.finished_runs import FinishedRun, Group, judged_together
 from ohlcv_factory.studies.leaderboard import Leaderboard, SeedSpread, seed_spreads
 from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
@@ -52,6 +53,29 @@ def test_a_leaderboard_takes_results_or_folders_and_puts_the_best_first(runs) ->
     assert by_result.runs[0].path == best.path
     assert [run.path for run in by_result.runs] == [run.path for run in by_folder.runs]
     assert str(by_result).splitlines()[0].startswith("horizon 20: logistic, macro_f1 0.")
+
+
+def test_runs_are_compared_by_the_trials_behind_all_of_them_and_their_folders_keep_theirs(runs) -> None:
+    assert [run.evaluation["trials"]["count"] for run in runs] == [1, 2]
+    assert [run.evaluation["trials"]["count"] for run in leaderboard(*runs).runs] == [2, 2]
+    assert FinishedRun.read(runs[0].path).evaluation["trials"]["count"] == 1
+    first = leaderboard(runs[0]).runs[0]
+    assert first.evaluation == FinishedRun.read(runs[0].path).evaluation
+
+
+def test_the_same_settings_twice_are_one_trial_and_other_seeds_are_more(seeded) -> None:
+    assert [run.evaluation["trials"]["count"] for run in seeded] == [1, 2, 3, 3, 4]
+    ratios = [session_ratio(run.evaluation["trading"]) for run in seeded]
+    assert ratios[2] == ratios[3]
+    known = seeded[4].evaluation["trials"]
+    assert known["known"] == 4
+    assert known["spread"] == pytest.approx(np.var([*ratios[:3], ratios[4]], ddof=1), rel=1e-12)
+    untold = [
+        replace(run, evaluation={**run.evaluation, "trials": asdict(Trials())}) for run in leaderboard(*seeded).runs
+    ]
+    found = judged_together(untold)[0].evaluation["trials"]
+    assert (found["count"], found["known"], found["spread"]) == (4, 4, pytest.approx(known["spread"], rel=1e-12))
+    assert judged_together(untold, tried=9)[0].evaluation["trials"]["count"] == 9
 
 
 @pytest.mark.parametrize("name", ["log_loss", "brier"])

@@ -126,7 +126,18 @@ def verdicts_text(runs: Sequence[FinishedRun]) -> str:
     edges = [run for run in runs if run.evaluation["verdict"]["code"] == "edge"]
     counted = ", ".join(f"{code} in {count}" for code, count in counts.most_common())
     words = [f"{run.manifest['model']}: {run.evaluation['verdict']['words']}" for run in edges or runs[:1]]
-    return "\n".join([f"verdicts of {len(runs)} runs: {counted}", *words] if len(runs) > 1 else words)
+    lines = [f"verdicts of {len(runs)} runs: {counted}", *words] if len(runs) > 1 else words
+    return "\n".join([*lines, *trials_line(runs[0].evaluation)])
+
+
+def trials_line(evaluation: dict[str, Any]) -> list[str]:
+    """What was tried behind the verdicts, as one line; none for runs of the first version."""
+    if "trials" not in evaluation:
+        return []
+    trials = evaluation["trials"]
+    return [
+        f"trials on this data: {trials['count']:,}, of which {trials['known']:,} have a known Sharpe ratio on this part"
+    ]
 
 
 def spread_text(runs: Sequence[FinishedRun], by: str) -> str:

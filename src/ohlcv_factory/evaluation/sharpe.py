@@ -155,6 +155,21 @@ def minimum_track_record(
     return 1 + moments.variance * (_normal_quantile(confidence) / (moments.ratio - benchmark)) ** 2
 
 
+def deflated_track_record(
+    moments: SharpeMoments, trials: int, variance: float, *, confidence: float = CONFIDENCE
+) -> float | None:
+    """Sessions after which such a ratio is above the best of `trials` without skill with `confidence`; None at 0 or below.
+
+    `variance` is that of the trials' ratios per session over `moments.count` sessions; over more of them it falls as
+    that of chance does, with the number of sessions. For one trial it is the minimum track record.
+    """
+    if moments.ratio <= 0 or moments.variance is None:
+        return None
+    chance = expected_maximum_sharpe(trials, variance) * math.sqrt(moments.count - 1)
+    needed = chance + _normal_quantile(confidence) * math.sqrt(moments.variance)
+    return 1 + (needed / moments.ratio) ** 2
+
+
 def _normal_share(z: float) -> float:
     from scipy.special import ndtr
 

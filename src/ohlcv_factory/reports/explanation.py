@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ohlcv_factory.evaluation.scorecard import MIN_DIRECTION_ROWS, MIN_SESSIONS, MIN_TRADES, THRESHOLDS
+from ohlcv_factory.evaluation.scorecard import THRESHOLDS
+from ohlcv_factory.evaluation.sharpe import CONFIDENCE
+from ohlcv_factory.evaluation.verdict import MIN_DIRECTION_ROWS, MIN_SESSIONS, MIN_TRADES
 from ohlcv_factory.reports.glossary import BASELINES, NUMBERS
 from ohlcv_factory.reports.page import heading, paragraph, table
 from ohlcv_factory.reports.words import label_rule, listing, percent, plural
@@ -120,11 +122,14 @@ def _interval_words() -> str:
         "is built so that 9 of 10 such intervals hold the true value and 1 of 20 lies wholly above it. Of twenty models "
         "without skill, one is then expected to look good in any single number."
     ) + paragraph(
-        "“Edge” therefore asks for three things at once: the interval of the net Sharpe ratio and that of the direction "
+        "“Edge” therefore asks for four things at once: the interval of the net Sharpe ratio and that of the direction "
         "edge both lie above zero, and the Sharpe ratio lies above every baseline's (for the random one, above the upper "
-        f"end of its spread). Under {plural(MIN_SESSIONS, 'session')}, {plural(MIN_TRADES, 'trade')} or "
-        f"{MIN_DIRECTION_ROWS:.0f} independent direction rows the page says “too little data”. “No edge found” means "
-        "that these rows do not show one, not that there is none."
+        "end of its spread), and the deflated Sharpe ratio is at least "
+        f"{percent(CONFIDENCE, 0)}: more was earned than the best of all trials on this data would have earned without any "
+        f"skill. Under {plural(MIN_SESSIONS, 'session')}, {plural(MIN_TRADES, 'trade')} or "
+        f"{MIN_DIRECTION_ROWS:.0f} independent direction rows the page says “too little data” "
+        "and how many days are missing at this Sharpe ratio. “No edge found” means that these rows do not show one, not "
+        "that there is none."
     )
 
 

@@ -17,7 +17,7 @@ from ohlcv_factory.studies.finished_runs import FinishedRun
 from ohlcv_factory.studies.leaderboard import SPREAD_NOTE, SPREAD_TITLE, comparison_rows, seed_spreads, spread_table
 
 MONEY_COLUMNS = (
-    "Name", "Sharpe, net", "Return / year", "Drawdown", "Before costs", "Costs", "Break-even", "Trades", "Won",
+    "Name", "Sharpe, net", "Deflated", "Return / year", "Drawdown", "Before costs", "Costs", "Break-even", "Trades", "Won",
     "Turnover", "Exposure",
 )  # fmt: skip
 DECISION_COLUMNS = (
@@ -53,7 +53,8 @@ def beside_baselines(group: Sequence[ReportedRun], more: str = "") -> str:
     others = list(baseline_blocks(group))
     note = (
         "Below a Sharpe ratio or hit rate stands its 90 % interval; break-even is the cost per side, in basis points, at "
-        "which nothing would have been earned. Baselines in italics, on the same rows. "
+        "which nothing would have been earned. Deflated is the probability that the true Sharpe ratio lies above what the best "
+        "of all trials on this data would show without skill. Baselines in italics, on the same rows. "
         "The last columns show the specification's thresholds."
     )
     return (
@@ -92,6 +93,7 @@ def _money_row(name: str, block: Block) -> tuple[Any, ...]:
     return (
         name,
         with_ends(trading["sharpe_ratio"], trading["sharpe_interval"], number),
+        _deflated(block),
         percent(trading["annualized_return"]),
         percent(trading["max_drawdown"]),
         percent(trading["total_return"] + trading["total_cost"]),
@@ -124,6 +126,11 @@ def _break_even(trading: Mapping[str, Any]) -> Markup | str:
     return DASH if cost is None else Markup(f"{text(number(cost))} bp<small>paid {text(number(paid))} bp</small>")
 
 
+def _deflated(block: Block) -> str:
+    """The deflated Sharpe ratio; baselines and runs of the first version have none."""
+    return percent(block.get("trials", {}).get("deflated_sharpe_ratio"))
+
+
 def _passed(block: Block, name: str) -> str:
     return PASSED[threshold_column(block)[name]["passed"]]
 
@@ -142,8 +149,20 @@ def _evidence(evaluation: Block) -> str:
     return (
         f"Part {evaluation['part']}: {count(rows['scored'])} scored rows, of which as many as "
         f"{count(classes['direction_effective_rows'])} independent ones count for the direction, because labels overlap; "
-        f"{plural(trading['sessions'], 'session')}, {count(trading['sessions_per_year'])} to a year."
+        f"{plural(trading['sessions'], 'session')}, {count(trading['sessions_per_year'])} to a year.{_trials(evaluation)}"
     )
+
+
+def _trials(evaluation: Block) -> str:
+    """How much was tried on this data, and what the best of as many shows by chance; runs of the first version do not say."""
+    trials = evaluation.get("trials")
+    if trials is None:
+        return ""
+    words = f" Trials on this data: {count(trials['count'])}"
+    expected = trials["expected_maximum_sharpe"]
+    if trials["count"] == 1 or expected is None:
+        return f"{words}."
+    return f"{words}; the best of as many without skill would show a Sharpe ratio of {number(expected)}."
 
 
 def _interval_pictures(

@@ -12,6 +12,7 @@ from ohlcv_factory.dataset.store import read_manifest
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.reports import data_tables, model_cards
 from ohlcv_factory.reports.breakdown_table import breakdown_tables
+from ohlcv_factory.reports.contributions import contribution_tables
 from ohlcv_factory.reports.ensembles import ensemble_cards
 from ohlcv_factory.reports.equity import equity_figures
 from ohlcv_factory.reports.explanation import explanation, part_words
@@ -195,6 +196,12 @@ def importance(question: Question) -> Section:
     return Section("Importance", "importance", paragraph(words) + question.per_group(model_cards.importance_cards))
 
 
+def contributions(question: Question) -> Section:
+    """SHAP values of tree models; left out where there is none."""
+    html = question.per_group(contribution_tables)
+    return Section("What moved the scores of trees", "contributions", html)
+
+
 def inside(question: Question) -> Section:
     """What networks say about their own answers; left out where none does."""
     words = (
@@ -242,8 +249,8 @@ def provenance(question: Question) -> Section:
 
 
 SECTIONS = (
-    asked, data_and_labels, scores, ensembles, curves, decisions, reliability, breakdown, importance, inside, training, meaning,
-    provenance,
+    asked, data_and_labels, scores, ensembles, curves, decisions, reliability, breakdown, importance, contributions, inside,
+    training, meaning, provenance,
 )  # fmt: skip
 """In the order of the page; a section without content is left out."""
 

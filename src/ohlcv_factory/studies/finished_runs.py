@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ohlcv_factory.config import read_yaml
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError, unknown_name
-from ohlcv_factory.evaluation.scorecard import averaged, threshold_column
+from ohlcv_factory.evaluation.scorecard import averaged, judged, threshold_column
+from ohlcv_factory.evaluation.trials import Trials, session_ratio
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.cross_validation import METRICS
 from ohlcv_factory.studies.fold_job import FOLDS_FOLDER, TIME
@@ -31,6 +34,8 @@ VERDICTS = ("too little data", "no edge found", "edge")
 """The most careful first: it stands for a study whose paths differ."""
 RECIPE = Path("config") / "training_config.yaml"
 EVALUATION = Path("metrics") / "evaluation_metrics.json"
+NOT_OF_THE_MODEL = ("random_seed", "experiment_name", "output_dir", "dataset", "threads")
+"""Settings in which runs of the same settings may differ; the data is compared by its fingerprint."""
 
 
 class Group(NamedTuple):
@@ -120,13 +125,46 @@ def find_runs(paths: Sequence[Path], *, experiment: str | None = None, part: str
 
 
 def comparable_groups(runs: Sequence[FinishedRun]) -> dict[Group, list[FinishedRun]]:
-    """Runs by symbols and horizon. Raises DataError (65) when two runs of one group were scored on different rows."""
-    groups: dict[Group, list[FinishedRun]] = {}
+    """Runs by symbols and horizon, those on the same symbols judged together.
+
+    Raises DataError (65) when two runs of one group were scored on different rows.
+    """
+    by_symbols: dict[tuple[str, ...], list[FinishedRun]] = {}
     for run in runs:
+        by_symbols.setdefault(run.group.symbols, []).append(run)
+    groups: dict[Group, list[FinishedRun]] = {}
+    for run in (run for members in by_symbols.values() for run in judged_together(members)):
         groups.setdefault(run.group, []).append(run)
     for group, members in groups.items():
         _check_rows(group, members)
     return dict(sorted(groups.items()))
+
+
+def judged_together(runs: Sequence[FinishedRun], *, tried: int = 0) -> list[FinishedRun]:
+    """The runs with the verdict that the trials behind all of them allow; their folders stay as they are.
+
+    Whoever compares runs picks the best of them, so none is judged by fewer trials than the last of them was, nor by fewer
+    than are compared, nor than `tried`. Runs of the first version keep their verdict.
+    """
+    told = [run.evaluation["trials"] for run in runs if "trials" in run.evaluation]
+    if not told:
+        return list(runs)
+    ratios = {
+        (run.manifest["model"], settings_text(run), run.manifest["seed"]): session_ratio(run.evaluation["trading"])
+        for run in runs
+    }
+    seen = Trials.of(max(len(ratios), tried), [ratio for ratio in ratios.values() if ratio is not None])
+    recorded = Trials.stored(max(told, key=lambda each: int(each["known"])))
+    best_known = recorded if recorded.known >= seen.known else seen
+    trials = replace(best_known, count=max(seen.count, *(each["count"] for each in told)))
+    return [replace(run, evaluation=judged(run.evaluation, trials)) for run in runs]
+
+
+def settings_text(run: FinishedRun) -> str:
+    """Everything that a run was trained with except its seed, as text; of the data its fingerprint."""
+    values = read_yaml(run.recipe).values
+    kept = {name: value for name, value in values.items() if name not in NOT_OF_THE_MODEL}
+    return json.dumps([run.manifest["data_fingerprint"], kept], sort_keys=True)
 
 
 def ranked(runs: Sequence[FinishedRun], by: str = "sharpe_ratio") -> list[FinishedRun]:

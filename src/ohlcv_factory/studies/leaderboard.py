@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from ohlcv_factory.config import read_yaml
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.storage.formats import read_json
@@ -28,6 +26,7 @@ from ohlcv_factory.studies.finished_runs import (
     comparable_groups,
     find_runs,
     score,
+    settings_text,
 )
 from ohlcv_factory.training.artifacts import STATE
 from ohlcv_factory.training.trainer import RunResult
@@ -42,8 +41,6 @@ SPREAD_SCORES = {
 """Scores whose spread over seeds is shown, with their headings; the score that ranks comes after them where it is another."""
 SPREAD_TITLE = "Several seeds of the same settings: mean ± standard deviation"
 SPREAD_NOTE = "Two models that lie no further apart than this may differ by their seed only."
-NOT_OF_THE_MODEL = ("random_seed", "experiment_name", "output_dir", "dataset", "threads")
-"""Settings in which runs of the same settings may differ; the data is compared by its fingerprint."""
 RANK_HEADER = ("name", "rank", "rank 90 %", "value", "less the best", "difference 90 %", "seconds", "MB")
 RANK_LEGEND = (
     "Ranks and differences from the best, both with 90 % intervals: all runs resampled by the same blocks of sessions.\n"
@@ -213,7 +210,7 @@ def average_rows(board: Leaderboard) -> list[list[Any]]:
 def seed_spreads(group: Sequence[FinishedRun]) -> tuple[SeedSpread, ...]:
     """The models of one horizon that were trained with several seeds and else the same settings on the same data."""
     newest = {
-        (run.manifest["model"], _settings(run), run.manifest["seed"]): run for run in sorted(group, key=_finished)
+        (run.manifest["model"], settings_text(run), run.manifest["seed"]): run for run in sorted(group, key=_finished)
     }
     alike = groupby(sorted(newest), key=lambda key: key[:2])
     found = (SeedSpread(model, tuple(newest[key] for key in keys)) for (model, _), keys in alike)
@@ -230,13 +227,6 @@ def spread_table(spreads: Sequence[SeedSpread], by: str = "sharpe_ratio") -> tup
 def _finished(run: FinishedRun) -> tuple[str, str]:
     """When a run ended: to the second, then to the microsecond (runs of older versions have no such time)."""
     return str(run.evaluation["timestamp"]), str(read_json(run.path / STATE)["updated"])
-
-
-def _settings(run: FinishedRun) -> str:
-    """Everything that a run was trained with except its seed, as text; of the data its fingerprint."""
-    values = read_yaml(run.recipe).values
-    kept = {name: value for name, value in values.items() if name not in NOT_OF_THE_MODEL}
-    return json.dumps([run.manifest["data_fingerprint"], kept], sort_keys=True)
 
 
 def _mean_text(spread: Mapping[str, float] | None) -> str:

@@ -17,6 +17,7 @@ from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import MANIFEST, verify_files
 from ohlcv_factory.training.settings import RUNS_FOLDER, TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
+from ohlcv_factory.training.trials import kinds_of
 
 PROBABILITIES = Path("predictions") / "val_probabilities.npy"
 
@@ -68,7 +69,7 @@ def run_training(spec: dict[str, Any]) -> dict[str, Any]:
             **{block: run.evaluation[block] for block in ("rows", "classification", "trading", "verdict")},
         },
         "files": [f"{RUNS_FOLDER}/{run_id}"],
-        "trials": [trainer.trial(run_id, container)],
+        "trials": [{"kind": kind, **trainer.trial(run_id, container)} for kind in kinds_of(config)],
     }
 
 
