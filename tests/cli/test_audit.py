@@ -8,7 +8,7 @@ from own_features import own_features
 from own_models import own_models
 from planted_names import LEAKS
 
-from ohlcv_factory.audit import fit_checks
+from ohlcv_factory.audit import fit_checks, subject
 
 SUPPORT = Path(__file__).parent.parent / "support"
 PLANTED, MODELS = SUPPORT / "planted.py", SUPPORT / "dishonest_models.py"
@@ -24,6 +24,7 @@ def bars(folder):
 def _small_market(monkeypatch):
     monkeypatch.setattr(fit_checks, "NULL_BARS", 16_000)
     monkeypatch.setattr(fit_checks, "PLANTED_BETA", 0.6)
+    monkeypatch.setattr(subject, "MODEL_BARS", 6000)
 
 
 def test_clean_columns_pass_with_one_table(bars):

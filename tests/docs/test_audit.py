@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ohlcv_factory.audit import fit_checks
+from ohlcv_factory.audit import fit_checks, subject
 from ohlcv_factory.audit.canary import CANARY_LIMIT
 from ohlcv_factory.audit.checks import CHECKS
 from ohlcv_factory.audit.foreknowledge import FOREKNOWLEDGE_LIMIT
@@ -23,6 +23,7 @@ def text(pytestconfig):
 def test_the_page_runs_in_its_order(run_document, capsys, monkeypatch):
     monkeypatch.setattr(fit_checks, "NULL_BARS", 16_000)
     monkeypatch.setattr(fit_checks, "PLANTED_BETA", 0.6)
+    monkeypatch.setattr(subject, "MODEL_BARS", 6000)
     run_document(PAGE)
     out = capsys.readouterr().out
     assert "19 pass" in out
