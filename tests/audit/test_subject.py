@@ -110,8 +110,8 @@ def test_a_dataset_with_columns_of_a_plugin_asks_for_it(tmp_path, planted):
 
 def test_an_ensemble_is_asked_again_but_not_fitted_again(dataset_folder, tmp_path):
     members = {
-        "logistic": {"feature_set": "few"},
-        "random_forest": {"feature_set": "few", "model": {"n_estimators": 5}},
+        "strict": {"model_name": "logistic", "feature_set": "few", "model": {"C": 0.01}},
+        "lenient": {"model_name": "logistic", "feature_set": "few"},
     }
     sets = {"few": SetRules(include=("return_1", "rsi_14", "volume_ratio"))}
     config = EnsembleConfig(
