@@ -16,6 +16,7 @@ from ohlcv_factory.audit.canary import (
     with_shuffled_labels,
 )
 from ohlcv_factory.audit.power import reading_all
+from ohlcv_factory.training.fitting import fit_pipeline
 from ohlcv_factory.training.settings import TrainerConfig
 
 
@@ -72,3 +73,16 @@ def test_a_fit_that_keeps_the_answers_of_the_tested_rows_is_caught(container, ho
         return replace(found, raw=kept)
 
     assert shuffled_label_z(leaky, container) > 5 * CANARY_LIMIT
+
+
+def test_a_fit_on_train_and_tested_rows_is_caught(container):
+    forest = {"n_estimators": 10, "min_samples_leaf": 1}
+    config = reading_all(TrainerConfig(model_name="random_forest", horizon=5, model=forest), container)
+
+    def leaky(given):
+        wide = given.with_split(np.minimum(given.part, 0))  # the last rows of test are stop and calibrate rows then
+        return fit_pipeline(config, wide).pipeline.predict(given, given.rows("val"))
+
+    honest = fit_and_predict(config)
+    assert abs(shuffled_label_z(honest, container)) < CANARY_LIMIT
+    assert shuffled_label_z(leaky, container) > CANARY_LIMIT
