@@ -21,7 +21,8 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.features import catalogue
 from ohlcv_factory.labels.rules import LabelRule
-from ohlcv_factory.runtime.packages import package_versions
+from ohlcv_factory.studies.reproduction import environment_differences
+from ohlcv_factory.training.artifacts import machine_facts
 from ohlcv_factory.training.settings import TrainerConfig
 
 NULL_BARS = 40_000
@@ -92,8 +93,8 @@ def determinism(subject: Subject) -> Outcome:
     if device != now:
         return skipped(f"it was fitted on {device}, this machine has {now}")
     found = list(_differing_all(again, _like(subject.stored, subject.container), "the stored run"))
-    versions = _other_versions(subject) if found else ""
-    return by_violations(found, f"{len(rows)} rows, fitted again{versions}")
+    environment = _environment(subject) if found else ""
+    return by_violations(found, f"{len(rows)} rows, fitted again{environment}")
 
 
 def canary(subject: Subject) -> Outcome:
@@ -201,9 +202,7 @@ def _missing(stored: Predictions, again: Predictions, symbol: str) -> Iterator[V
         yield overall("stored predictions", "rows", symbol, words, float(len(absent)))
 
 
-def _other_versions(subject: Subject) -> str:
-    """Packages that the run was made with in another version."""
-    recorded = subject.facts.get("packages", {})
-    now = package_versions(tuple(recorded))
-    other = [f"{name} {then} → {now.get(name)}" for name, then in recorded.items() if now.get(name) != then]
-    return f"; other versions: {', '.join(other)}" if other else ""
+def _environment(subject: Subject) -> str:
+    """What is not as it was when the run was made: it may be why the bytes differ."""
+    changed = environment_differences(subject.facts, machine_facts())
+    return f"; not as it was: {', '.join(changed)}" if changed else ""

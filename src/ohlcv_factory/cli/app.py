@@ -30,8 +30,10 @@ from ohlcv_factory.cli import (
     new_model,
     predict,
     report,
+    reproduce,
     resume,
     run,
+    runs,
     sweep,
     train,
 )
@@ -79,6 +81,9 @@ application.command("evaluate")(evaluate.evaluate)
 application.command("predict")(predict.predict)
 application.command("sweep")(sweep.sweep)
 application.command("compare")(compare.compare)
+application.add_typer(runs.application, name="runs")
+application.command("reproduce")(reproduce.reproduce)
+application.command("verify")(runs.verify)
 application.add_typer(audit.application, name="audit")
 application.command("report")(report.report)
 application.command("doctor")(doctor.doctor)

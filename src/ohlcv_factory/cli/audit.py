@@ -10,6 +10,7 @@ import typer
 
 from ohlcv_factory.cli import options
 from ohlcv_factory.cli.console import emit, table
+from ohlcv_factory.cli.runs import Run
 
 if TYPE_CHECKING:
     from ohlcv_factory.audit.outcome import Finding
@@ -114,7 +115,7 @@ def model(
 
 @application.command("run")
 def run(
-    folder: Annotated[Path, typer.Argument(help="Run folder.")],
+    folder: Run,
     moved: DatasetMoved = None,
     checks: Checks = None,
     last: Last = 5000,
@@ -123,11 +124,17 @@ def run(
     as_json: options.AsJson = False,
 ) -> None:
     """A finished run: its dataset, its way from raw bars to probabilities, and its fit, made again several times."""
-    _prepare(plugins, threads or recorded_threads(folder / "config" / "training_config.yaml"))
+    from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads(threads)
 
     from ohlcv_factory.audit.subject import run_subject
+    from ohlcv_factory.studies.run_folders import find_run
 
-    _told(lambda: run_subject(folder, dataset=moved, last=last), "run", checks, as_json)
+    place = find_run(folder)
+    _prepare(plugins, threads or recorded_threads(place, "training_config.yaml"))
+
+    _told(lambda: run_subject(place, dataset=moved, last=last), "run", checks, as_json)
 
 
 @application.command("study")
@@ -141,18 +148,22 @@ def study(
     as_json: options.AsJson = False,
 ) -> None:
     """A finished cross-validation: its dataset, the rows of every fold, and the last fold, fitted again."""
-    _prepare(plugins, threads or recorded_threads(folder / "config" / "study.yaml"))
+    _prepare(plugins, threads or recorded_threads(folder, "study.yaml"))
 
     from ohlcv_factory.audit.subject import study_subject
 
     _told(lambda: study_subject(folder, dataset=moved, last=last), "study", checks, as_json)
 
 
-def recorded_threads(recipe: Path) -> int | None:
+def recorded_threads(folder: Path, recipe: str) -> int | None:
     """The threads that a run or a study was made with: other ones may give other bits."""
     from ohlcv_factory.config import read_yaml
+    from ohlcv_factory.storage.formats import read_json
+    from ohlcv_factory.training.bundle import MANIFEST
 
-    return read_yaml(recipe).values.get("threads") if recipe.is_file() else None
+    asked, made = folder / "config" / recipe, folder / MANIFEST
+    recorded = read_yaml(asked).values.get("threads") if asked.is_file() else None
+    return recorded or (read_json(made).get("threads") if made.is_file() else None)
 
 
 def audit_values(subject: Subject, findings: Sequence[Finding]) -> dict[str, Any]:
