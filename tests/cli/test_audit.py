@@ -120,6 +120,24 @@ def test_a_run_is_audited(run):
     assert "5 pass" in answer.out
 
 
+def test_the_newest_run_of_a_folder_is_audited(run):
+    answer = succeed("audit", "run", run.parent / "latest", "--check", "span-overlap", "--json")
+    assert answer.json["subject"] == str(run)
+
+
+def test_a_run_that_does_not_come_out_again_says_what_is_not_as_it_was(run, monkeypatch):
+    fit = subject.fit_pipeline
+    monkeypatch.setattr(subject, "fit_pipeline", lambda config, *more: fit(_of_other_strength(config), *more))
+    monkeypatch.setattr(fit_checks, "environment_differences", lambda then, now: ("threads: 2 then, 1 now",))
+    answer = call("audit", "run", run, "--check", "determinism")
+    assert answer.code == 1
+    assert "fitted again; not as it was: threads: 2 then, 1 now" in answer.out
+
+
+def _of_other_strength(config):
+    return config.model_copy(update={"model": {**config.model, "C": 0.01}})
+
+
 def test_a_run_whose_test_part_was_looked_at_twice_fails(dataset, tmp_path):
     own = train(dataset, tmp_path / "experiments" / "runs")
     for _ in range(2):
