@@ -18,6 +18,7 @@ from ohlcv_factory.audit.subject import VAL, Subject
 from ohlcv_factory.audit.violation import Violation, overall, worst_difference
 from ohlcv_factory.bars.instruments import BarrierRule
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.features import catalogue
 from ohlcv_factory.labels.rules import LabelRule
@@ -109,8 +110,8 @@ def null(subject: Subject) -> Outcome:
     """A random walk, with the columns, the label rule and the model at hand."""
     if subject.config is None and subject.kind != "features":
         return skipped(ENSEMBLE)
-    z = market_z(subject, 0.0, NULL_SEED)
-    return judged(abs(z) < NULL_LIMIT, f"z {z:+.1f}, limit {NULL_LIMIT:g}", z)
+    z, absent = market_z(subject, 0.0, NULL_SEED)
+    return judged(abs(z) < NULL_LIMIT, f"z {z:+.1f}, limit {NULL_LIMIT:g}{absent}", z)
 
 
 def power(subject: Subject) -> Outcome:
@@ -120,17 +121,32 @@ def power(subject: Subject) -> Outcome:
     model = subject.config.create_model()
     if not model.trains:
         return skipped("the model does not train: it cannot learn what was planted")
-    if not model.input_spec.padded and not any(catalogue.find(name).needs_volume for name in subject.columns):
+    if not any(catalogue.find(name).needs_volume for name in subject.columns):
         return skipped("none of the columns reads the volume, which shows the signal")
-    z = market_z(subject, PLANTED_BETA, POWER_SEED)
-    return judged(z > NULL_LIMIT, f"z {z:+.1f}, at least {NULL_LIMIT:g}", z)
+    z, absent = market_z(subject, PLANTED_BETA, POWER_SEED)
+    return judged(z > NULL_LIMIT, f"z {z:+.1f}, at least {NULL_LIMIT:g}{absent}", z)
 
 
-def market_z(subject: Subject, beta: float, seed: int) -> float:
-    """z-score of the subject's own fit on a synthetic market with its columns; a network in a small size."""
+def market_z(subject: Subject, beta: float, seed: int) -> tuple[float, str]:
+    """z-score of the subject's own fit on a synthetic market with its columns, and words for columns that are absent there.
+
+    A network is fitted in a small size.
+    """
     rule, horizon, seconds = _rule(subject)
-    container = market_with(subject.columns, rule, horizon, seed=seed, beta=beta, bars=NULL_BARS, bar_seconds=seconds)
-    return fitted_z(_market_config(subject, container), container)
+    timeframes = subject.container.config.timeframes if subject.containers else DatasetConfig().timeframes
+    container = market_with(
+        subject.columns,
+        rule,
+        horizon,
+        seed=seed,
+        beta=beta,
+        bars=NULL_BARS,
+        bar_seconds=seconds,
+        timeframes=timeframes,
+    )
+    absent = [name for name in subject.columns if name not in container.feature_names]
+    words = f"; without {len(absent)} columns that a random walk cannot carry: {absent[0]} …" if absent else ""
+    return fitted_z(_market_config(subject, container), container), words
 
 
 def of_symbol(predictions: Predictions, symbol: str) -> Predictions:

@@ -50,14 +50,27 @@ def planted_market(
 
 
 def market_with(
-    columns: Sequence[str], rule: LabelRule, horizon: int, *, seed: int, beta: float, bars: int, bar_seconds: int = 300
+    columns: Sequence[str],
+    rule: LabelRule,
+    horizon: int,
+    *,
+    seed: int,
+    beta: float,
+    bars: int,
+    bar_seconds: int = 300,
+    timeframes: tuple[str, ...] = (),
 ) -> TimeSeriesDataContainer:
     """The same with given columns and label rule, on bars of a given size; columns that cannot be had there are absent.
 
     Raises UsageError (2) where none can be had.
     """
     config = DatasetConfig(
-        horizons=(horizon,), features=tuple(columns), parts=_parts(), embargo_days=0.0, **_label_keys(rule, horizon)
+        horizons=(horizon,),
+        features=tuple(columns),
+        timeframes=timeframes,
+        parts=_parts(),
+        embargo_days=0.0,
+        **_label_keys(rule, horizon),
     )
     walk = random_walk(bars, seed, beta=beta, bar_seconds=bar_seconds)
     return TimeSeriesDataContainer.from_bars(walk, horizon=horizon, config=config)
