@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ohlcv_factory.audit.canary import CANARY_LIMIT, fit_and_predict, shuffled_label_z
-from ohlcv_factory.audit.fitted_state import audit_fit
+from ohlcv_factory.audit.fitted_state import audit_fit, rows_after
 from ohlcv_factory.audit.outcome import Outcome, by_violations, judged, skipped
 from ohlcv_factory.audit.power import NULL_LIMIT, fitted_z, market_with, reading_all, small_network
 from ohlcv_factory.audit.predict_path import PATH_ROWS, answers, differing, predict_path
@@ -75,8 +75,8 @@ def state(subject: Subject) -> Outcome:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = list(audit_fit(subject.config, container, subject.fit))
-    changed = int((container.part != 0).sum())
-    return by_violations(found, f"{changed} rows changed, {subject.fit.row_counts['fit']} fit rows kept")
+    changed = len(rows_after(container, container.rows("train")))
+    return by_violations(found, f"{changed} later rows changed, {subject.fit.row_counts['fit']} fit rows kept")
 
 
 def determinism(subject: Subject) -> Outcome:

@@ -121,7 +121,7 @@ def _folds(study: StudyFolds) -> Iterator[Violation]:
         yield from overlapping(study.whole, rows, held, f"{name}, train against tested")
         shared = twice_in([rows, held])
         if shared:
-            yield overall(OVERLAP, name, symbols, f"{shared} rows are learnt from and tested", float(shared))
+            yield overall(OVERLAP, f"{name}, rows", symbols, f"{shared} rows are learnt from and tested", float(shared))
 
 
 def _recorded(study: StudyFolds, record: dict[str, object]) -> tuple[np.ndarray, np.ndarray]:
