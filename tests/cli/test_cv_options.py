@@ -64,6 +64,7 @@ FLAGS = {
     "embargo": Case(("--embargo", "0"), "folds"),
     "purge_windows": Case(("--purge-windows",), "folds", (*GRU, "--embargo", "0")),
     "keep_models": Case(("--keep-models",), "models"),
+    "importance": Case(("--importance",), "importance"),
     "feature_set": Case(("--feature-set", "neural_optimal")),
     "feature_sets": Case(("--feature-sets", "sets.yaml"), "code", ("--feature-set", "mine")),
     "feature_selection": Case(("--feature-selection", "importance")),
@@ -90,6 +91,7 @@ KEYS = {
     "embargo_days": key(0.0, "embargo_days"),
     "purge_windows": key(True, "purge_windows", base=(*GRU, "--embargo", "0")),
     "keep_models": key(True, "keep_models", "models"),
+    "importance": key(True, "importance", "importance"),
 }
 REFUSALS = {
     "a scheme's own key": key(2, "test_groups", refusal="cv: test_groups: only combinatorial has it"),
@@ -152,6 +154,7 @@ def observed(answer, study):
             PROBABILITIES: [path.read_bytes() for path in found],
             "folds": [(fold["learnt_from"], fold["tested"]) for fold in folds],
             "jobs": len(list(study.glob("jobs/*"))),
+            "importance": (study / "metrics" / "importance.json").is_file(),
             "models": sorted(path.name for path in study.glob("folds/*/checkpoints")),
             "experiment": read_json(study / "manifest.json")["experiment_name"],
             "threads": read_yaml(study / "config" / "study.yaml").values["threads"],

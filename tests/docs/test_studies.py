@@ -28,14 +28,16 @@ def test_the_page_runs_and_names_every_entry_file_and_key(pytestconfig, run_docu
     folder = run_document(PAGE)
     text = (pytestconfig.rootpath / PAGE).read_text(encoding="utf-8")
     studies = sorted(folder.glob("experiments/studies/cv_logistic_h20_*"))
-    assert len(studies) == 3
+    assert len(studies) == 4
     found = [json.loads((study / "metrics" / "metrics.json").read_text()) for study in studies]
-    assert sorted(metrics["scheme"] for metrics in found) == ["kfold", "kfold", "walk_forward"]
+    assert sorted(metrics["scheme"] for metrics in found) == ["kfold", "kfold", "kfold", "walk_forward"]
     for metrics in found:
         assert sorted(first_cells(text, "Entry of `metrics.json`")) == sorted(metrics)
         assert sorted(first_cells(text, "Entry")) == sorted(metrics["stability"]["log_loss_skill"])
         assert {name for entry in metrics["blocks"] for name in entry} <= set(ENTRY.findall(text))
         assert metrics["out_of_fold"][0]["verdict"]["code"] == "no edge found"
+    (asked,) = folder.glob("experiments/studies/*/metrics/importance.json")
+    assert first_cells(text, "Entry of `importance.json`") == list(json.loads(asked.read_text())[0])
     files = {path.name for path in studies[0].rglob("*") if path.is_file() and "folds" not in path.parts}
     assert [name for name in sorted(files) if name not in text] == []
     assert first_cells(text, "Key") == list(CrossValidationConfig.model_fields)

@@ -7,7 +7,8 @@ import pytest
 
 from ohlcv_factory.errors import DataError
 from ohlcv_factory.evaluation.predictions import Predictions
-from ohlcv_factory.evaluation.scorecard import scorecard, threshold_column, verdict
+from ohlcv_factory.evaluation.scorecard import judged, scorecard, threshold_column
+from ohlcv_factory.evaluation.trials import Trials
 from ohlcv_factory.labels.classes import LONG, SHORT
 
 BAR_NS = 3600 * 1_000_000_000
@@ -39,7 +40,7 @@ def returns():
 def test_a_card_is_plain_json_with_the_same_metric_names_for_every_baseline(make_market, make_predictions, returns):
     card = card_of(make_predictions(*outlook(returns, 0.5)), [make_market(returns)])
     assert json.loads(json.dumps(card, allow_nan=False)) == card
-    assert list(card) == ["classification", "trading", "thresholds", "verdict", "baselines"]
+    assert list(card) == ["classification", "trading", "thresholds", "trials", "verdict", "baselines"]
     for scores in card["baselines"].values():
         assert set(scores["trading"]) == set(card["trading"])
         assert set(scores["classification"]) == set(card["classification"])
@@ -112,60 +113,25 @@ def test_rows_that_do_not_match_are_refused(make_market, make_predictions, retur
         card_of(make_predictions(*outlook(returns, 0.5)), [make_market(returns)], uniqueness=np.ones(3))
 
 
-def scores(*, sharpe=1.0, interval=(0.2, 1.8), edge_interval=(0.01, 0.05), sessions=250, trades=500, rows=900.0):
-    return {
-        "classification": {
-            "macro_f1": 0.35,
-            "direction_edge": 0.03,
-            "direction_edge_interval": edge_interval,
-            "independent_rate": 0.5,
-            "direction_effective_rows": rows,
-        },
-        "trading": {"sharpe_ratio": sharpe, "sharpe_interval": interval, "sessions": sessions, "num_trades": trades},
-    }
-
-
-def rival(sharpe, interval=None):
-    return {"trading": {"sharpe_ratio": sharpe, "sharpe_interval": interval}}
-
-
-@pytest.mark.parametrize(
-    ("changed", "rivals", "code"),
-    [
-        ({}, {}, "edge"),
-        ({"interval": (-0.1, 1.8)}, {}, "no edge found"),
-        ({"edge_interval": (-0.01, 0.05)}, {}, "no edge found"),
-        ({"edge_interval": None}, {}, "no edge found"),
-        ({"edge_interval": (1e-17, 1e-17)}, {}, "no edge found"),
-        ({"sharpe": None, "interval": None}, {}, "no edge found"),
-        ({}, {"buy_and_hold": rival(1.0)}, "no edge found"),
-        ({}, {"buy_and_hold": rival(0.9), "always_flat": rival(None)}, "edge"),
-        ({}, {"random_same_turnover": rival(-0.5, (-2.0, 1.1))}, "no edge found"),
-        ({"sessions": 19}, {}, "too little data"),
-        ({"trades": 29}, {}, "too little data"),
-        ({"rows": 49.9}, {}, "too little data"),
-        ({"sessions": 19, "sharpe": -20.0, "interval": (-33.0, -13.0)}, {}, "no edge found"),
-    ],
-)
-def test_an_edge_needs_every_piece_of_evidence(changed, rivals, code):
-    assert verdict(scores(**changed), rivals).code == code
-
-
-def test_the_verdict_says_its_numbers():
-    words = verdict(scores(interval=(-0.1, 1.8)), {"buy_and_hold": rival(1.5)}).words
-    assert (
-        words == "No edge found: net Sharpe 1.00, 90 % interval -0.10 to 1.80; net Sharpe not above buy_and_hold 1.50."
-    )
-
-
-def test_the_verdict_says_that_chance_is_beaten_above_its_spread_only():
-    words = verdict(scores(), {"random_same_turnover": rival(-0.5, (-2.0, 1.1))}).words
-    assert words == "No edge found: net Sharpe not above the upper end of random_same_turnover 1.10."
-
-
 def test_thresholds_are_passed_only_from_above():
-    assert threshold_column(scores(sharpe=0.31)) == {
+    assert threshold_column({"classification": {"macro_f1": 0.35}, "trading": {"sharpe_ratio": 0.31}}) == {
         "macro_f1": {"threshold": 0.35, "value": 0.35, "passed": False},
         "sharpe_ratio": {"threshold": 0.3, "value": 0.31, "passed": True},
     }
-    assert threshold_column(scores(sharpe=None))["sharpe_ratio"]["passed"] is None
+    undefined = {"classification": {"macro_f1": 0.35}, "trading": {"sharpe_ratio": None}}
+    assert threshold_column(undefined)["sharpe_ratio"]["passed"] is None
+
+
+def test_the_same_scores_are_an_edge_of_one_trial_and_none_of_very_many(make_market, make_predictions, returns):
+    card = card_of(make_predictions(*outlook(returns, 0.2)), [make_market(returns)])
+    assert (card["verdict"]["code"], card["trials"]["count"]) == ("edge", 1)
+    again = judged(card, Trials(count=10**12))
+    assert again["verdict"]["code"] == "no edge found"
+    assert again["trials"]["count"] == 10**12
+    assert again["trading"] == card["trading"]
+    assert judged(again, Trials()) == card
+
+
+def test_a_card_of_a_version_without_trials_keeps_its_verdict():
+    old = {"trading": {}, "verdict": {"code": "edge", "words": "as it was"}}
+    assert judged(old, Trials(count=50)) == old

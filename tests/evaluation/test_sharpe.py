@@ -9,6 +9,7 @@ from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.evaluation.sharpe import (
     SharpeMoments,
     deflated_sharpe_ratio,
+    deflated_track_record,
     expected_maximum_sharpe,
     minimum_track_record,
     probabilistic_sharpe_ratio,
@@ -126,6 +127,18 @@ def test_after_the_minimum_track_record_the_psr_is_the_confidence():
     moments = SharpeMoments(0.08, -0.5, 6.0, 100)
     needed = minimum_track_record(moments, confidence=0.9)
     assert probabilistic_sharpe_ratio(SharpeMoments(0.08, -0.5, 6.0, needed)) == pytest.approx(0.9)
+
+
+def test_the_deflated_track_record_of_one_trial_is_the_minimum_track_record():
+    moments = SharpeMoments(0.08, -0.5, 6.0, 100)
+    assert deflated_track_record(moments, 1, 0.01) == pytest.approx(minimum_track_record(moments), rel=1e-12)
+    assert deflated_track_record(SharpeMoments(0.0, 0.0, 3.0, 100), 5, 0.01) is None
+
+
+def test_after_the_deflated_track_record_the_deflated_ratio_is_the_confidence():
+    needed = deflated_track_record(SharpeMoments(0.08, -0.5, 6.0, 100), 30, 1 / 99, confidence=0.9)
+    then = SharpeMoments(0.08, -0.5, 6.0, needed)
+    assert deflated_sharpe_ratio(then, 30, 1 / (needed - 1)) == pytest.approx(0.9)
 
 
 def test_deflation_is_that_of_bailey_and_lopez_de_prado_2014():

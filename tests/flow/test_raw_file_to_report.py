@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from command_line import BASELINES, DATASET, call, succeed, train, write_bars
 
+from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.training.bundle import read_run_manifest
 
@@ -30,7 +31,24 @@ def test_the_ledger_counts_each_fit_and_each_look_at_the_test_part(folder, datas
     assert succeed("evaluate", run, "--part", "val", "--json").json["test_looks"] == 0
     kinds = [entry["kind"] for entry in Ledger.in_folder(tmp_path).entries()]
     assert kinds == ["fit", "test_look", "test_look"]
-    assert sorted(path.name for path in (run / "addenda").iterdir()) == ["001", "002", "003"]
+    ledger, data = Ledger.in_folder(tmp_path), Ledger.in_folder(tmp_path).entries()[0]["data_digest"]
+    assert (ledger.trials(data), ledger.looked_at(data)) == (1, 1)
+    train(dataset, tmp_path / "runs", model="random_forest")
+    found = {part: succeed("evaluate", run, "--part", part, "--json").json for part in ("val", "test")}
+    assert {part: each["evaluation_metrics"]["trials"]["count"] for part, each in found.items()} == {
+        "val": 2,
+        "test": 1,
+    }
+    assert sorted(path.name for path in (run / "addenda").iterdir()) == ["001", "002", "003", "004", "005"]
+
+
+def test_a_run_that_left_its_ledger_behind_is_judged_by_the_trials_that_it_knew_of(runs, tmp_path):
+    run = runs["lightgbm"]
+    known = read_json(run / "metrics" / "evaluation_metrics.json")["evaluation_metrics"]["trials"]
+    copied = shutil.copytree(run, tmp_path / run.name)
+    found = succeed("evaluate", copied, "--json").json["evaluation_metrics"]["trials"]
+    assert found["count"] == known["count"] > 1
+    assert not (tmp_path / "ledger.sqlite").exists()
 
 
 def test_evaluating_val_again_gives_the_scores_of_the_run(runs):
@@ -87,6 +105,16 @@ def test_compare_ranks_runs_by_a_score_beside_the_baselines(runs, folder):
     assert all(f"({name})" in text for name in BASELINES)
     assert "  seed  F1 > 0.35  Sharpe > 0.3  run\n" in text  # the specification's thresholds
     assert f"verdicts of 2 runs: {rows[0]['verdict']['code']} in " in text
+
+
+def test_compare_and_report_say_how_many_trials_stand_behind_a_verdict(runs, tmp_path):
+    assert (
+        "trials on this data: 2, of which 2 have a known Sharpe ratio on this part"
+        in succeed("compare", *runs.values()).out
+    )
+    succeed("report", *runs.values(), "--out", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Trials on this data: 2; the best of as many without skill would show a Sharpe ratio of" in page
 
 
 def test_compare_refuses_runs_on_different_rows(runs, bar_csv, tmp_path):

@@ -115,10 +115,13 @@ def test_profit_is_that_of_the_path_from_the_first_to_the_last_bar(study, contai
     assert study.metrics["out_of_fold"][0]["trading"]["total_return"] == pytest.approx(daily)
 
 
-def test_every_fold_is_a_trial_in_the_ledger(study, container):
+def test_every_fold_is_in_the_ledger_and_all_of_them_are_one_trial(study, container):
     entries = Ledger.in_folder(study.path.parent.parent).entries()
     assert [entry["run_id"] for entry in entries] == [f"{study.study_id}/fold_0{number}" for number in (1, 2, 3)]
     assert {(entry["kind"], entry["data_digest"]) for entry in entries} == {("fit", container.fingerprint)}
+    found = study.metrics["out_of_fold"][0]["trials"]
+    assert (found["count"], found["known"]) == (1, 1)
+    assert Ledger.in_folder(study.path.parent.parent).trials(container.fingerprint) == 1
 
 
 @pytest.mark.parametrize("model", FAMILIES)

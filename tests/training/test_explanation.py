@@ -75,9 +75,20 @@ def test_series_of_three_rows_are_kept_with_mean_and_spread_of_all(pooled, tmp_p
     assert kept.facts["shown"][-1]["symbol"] == "SYNTHB"
 
 
-def test_a_model_that_says_nothing_leaves_no_file(finished):
-    assert read_explanation(finished.path) is None
-    assert not (finished.path / "metrics" / "explanation.npz").exists()
+def test_a_model_that_says_nothing_leaves_no_file(container, config):
+    silent = Trainer(config()).run(container)
+    assert read_explanation(silent.path) is None
+    assert not (silent.path / "metrics" / "explanation.npz").exists()
+
+
+def test_contributions_are_kept_of_three_rows_with_their_mean_size_over_all(finished, container):
+    stored = read_explanation(finished.path)
+    rows = container.rows("val")
+    chosen = rows[np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(int)]
+    said = ModelBundle.from_run(finished.path).pipeline.explain(container, chosen)["contributions"]
+    assert stored.facts["items"]["contributions"]["axes"]["contribution"][-1] == "(base)"
+    np.testing.assert_allclose(stored.arrays["contributions_size"], np.abs(said.values).mean(axis=0), rtol=1e-5)
+    assert stored.arrays["contributions"].tobytes() == said.values[[0, 256, 511]].tobytes()
 
 
 def test_the_symbol_reaches_the_network_unscaled_and_the_bundle_answers_alike(run, pooled, markets):

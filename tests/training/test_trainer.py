@@ -33,6 +33,8 @@ LAYOUT = {
     "metrics/training_metrics.json",
     "metrics/evaluation_metrics.json",
     "metrics/feature_importance.json",
+    "metrics/explanation.npz",
+    "metrics/explanation.json",
     "plots/training_curves.png",
     "plots/confusion_matrix.png",
     "plots/feature_importance.png",

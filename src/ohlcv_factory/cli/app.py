@@ -26,6 +26,7 @@ from ohlcv_factory.cli import (
     ensemble,
     evaluate,
     features,
+    ledger,
     models,
     new_model,
     predict,
@@ -84,6 +85,7 @@ application.command("compare")(compare.compare)
 application.add_typer(runs.application, name="runs")
 application.command("reproduce")(reproduce.reproduce)
 application.command("verify")(runs.verify)
+application.add_typer(ledger.application, name="ledger")
 application.add_typer(audit.application, name="audit")
 application.command("report")(report.report)
 application.command("doctor")(doctor.doctor)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ohlcv_factory.studies.cross_validation import CrossValidation, CrossValidationResult
 
 BLOCK_HEADER = ("fold", "from", "to", "rows", "skill", "macro F1", "hit rate", "independent", "log-loss", "Sharpe")
+SHOWN_FEATURES = 15
 SUMMARY_NAMES = ("log_loss_skill", "log_loss", "macro_f1", "direction_edge", "sharpe_ratio", "annualized_return")
 
 
@@ -50,6 +51,10 @@ def cv(
     ] = None,
     keep_models: Annotated[
         bool | None, typer.Option("--keep-models", help="Keep the fitted model of every fold.")
+    ] = None,
+    importance: Annotated[
+        bool | None,
+        typer.Option("--importance", help="Permutation importance of columns, categories and bars out of fold."),
     ] = None,
     feature_set: options.FeatureSet = None,
     feature_sets: options.FeatureSets = None,
@@ -92,6 +97,7 @@ def cv(
         "cv.embargo_days": options.embargo_days(embargo),
         "cv.purge_windows": purge_windows,
         "cv.keep_models": keep_models,
+        "cv.importance": importance,
         "feature_set": feature_set,
         "feature_selection": feature_selection,
         "plugins": plugins or None,
@@ -137,7 +143,8 @@ def resume_cv(folder: Path, dataset: Path | None, plugins: list[str] | None, as_
 
 def result_values(result: CrossValidationResult) -> dict[str, Any]:
     """What `--json` prints of a cross-validation."""
-    return {"study_id": result.study_id, "output_path": str(result.path), "metrics": result.metrics}
+    values = {"study_id": result.study_id, "output_path": str(result.path), "metrics": result.metrics}
+    return values if result.importance is None else {**values, "importance": result.importance}
 
 
 def result_text(result: CrossValidationResult) -> str:
@@ -155,7 +162,24 @@ def result_text(result: CrossValidationResult) -> str:
     )
     paths = "\n\n".join(_path_text(metrics, block) for block in metrics["out_of_fold"])
     notes = "".join(f"  note: {note}\n" for note in result.notes)
-    return f"study: {result.path}\n{notes}\n{blocks}\n\n{spread}\n\n{stability_words(metrics)}\n\n{paths}"
+    head = f"study: {result.path}\n{notes}\n{blocks}\n\n{spread}\n\n{stability_words(metrics)}\n\n{paths}"
+    return head if result.importance is None else f"{head}\n\n{importance_text(result.importance)}"
+
+
+def importance_text(records: list[dict[str, Any]]) -> str:
+    """The most important features, all categories and the stretches of bars, each with its spread over the folds."""
+    chosen: dict[str, list[tuple[Any, ...]]] = {"feature": [], "category": [], "bars": []}
+    for record in records:
+        ends = record["interval"]
+        interval = f"[{ends[0]:+.4f}, {ends[1]:+.4f}]" if ends else "-"
+        row = (record["name"], f"{record['increase']:+.4f}", record["spread"], interval)
+        chosen[record["subject"]].append(row)
+    texts = [
+        table((subject, "log-loss", "spread", "90 %"), rows[:SHOWN_FEATURES])
+        for subject, rows in chosen.items()
+        if rows
+    ]
+    return "\n\n".join(["increase of the log-loss out of fold when exchanged among the rows, in nats", *texts])
 
 
 def _opened(recipe: CrossValidationRecipe) -> tuple[CrossValidation, Any]:

@@ -39,7 +39,7 @@ def sharpe_interval(daily: np.ndarray, sessions_per_year: float, *, seed: int = 
     """90 % interval of the annualised Sharpe ratio by stationary block bootstrap of sessions."""
     if sharpe_ratio(daily, sessions_per_year) is None:
         return None
-    return bootstrap_interval(_columns(daily), _annualised(len(daily), sessions_per_year), seed=seed)
+    return bootstrap_interval(sharpe_columns(daily), annualised_sharpe(len(daily), sessions_per_year), seed=seed)
 
 
 def sharpe_difference(
@@ -51,18 +51,23 @@ def sharpe_difference(
     """
     if sharpe_ratio(first, sessions_per_year) is None or sharpe_ratio(second, sessions_per_year) is None:
         return None
-    ratio = _annualised(len(first), sessions_per_year)
-    return paired_differences(_columns(first), _columns(second), {"sharpe": ratio}, seed=seed)["sharpe"]
+    columns = sharpe_columns(first), sharpe_columns(second)
+    return paired_differences(*columns, {"sharpe": annualised_sharpe(len(first), sessions_per_year)}, seed=seed)[
+        "sharpe"
+    ]
 
 
-def _columns(daily: np.ndarray) -> np.ndarray:
-    """P&L in units of its deviation, and its square: `(S, 2)`. A mean near 1 keeps the difference of squares exact."""
-    scaled = daily / daily.std()
+def sharpe_columns(daily: np.ndarray) -> np.ndarray:
+    """P&L in units of its deviation, and its square: `(S, 2)`; zeros where it never varies.
+
+    A mean near 1 keeps the difference of squares exact.
+    """
+    scaled = daily / (daily.std() if np.ptp(daily) else np.inf)
     return np.stack([scaled, scaled**2], axis=1)
 
 
-def _annualised(count: int, sessions_per_year: float) -> Statistic:
-    """The annualised ratio of `count` sessions from the means of `_columns`; NaN without variation."""
+def annualised_sharpe(count: int, sessions_per_year: float) -> Statistic:
+    """The annualised ratio of `count` sessions from the means of `sharpe_columns`; NaN without variation."""
 
     def ratio(means: np.ndarray) -> np.ndarray:
         variance = (means[:, 1] - means[:, 0] ** 2) * count / (count - 1)
@@ -148,6 +153,21 @@ def minimum_track_record(
     if moments.ratio <= benchmark or moments.variance is None:
         return None
     return 1 + moments.variance * (_normal_quantile(confidence) / (moments.ratio - benchmark)) ** 2
+
+
+def deflated_track_record(
+    moments: SharpeMoments, trials: int, variance: float, *, confidence: float = CONFIDENCE
+) -> float | None:
+    """Sessions after which such a ratio is above the best of `trials` without skill with `confidence`; None at 0 or below.
+
+    `variance` is that of the trials' ratios per session over `moments.count` sessions; over more of them it falls as
+    that of chance does, with the number of sessions. For one trial it is the minimum track record.
+    """
+    if moments.ratio <= 0 or moments.variance is None:
+        return None
+    chance = expected_maximum_sharpe(trials, variance) * math.sqrt(moments.count - 1)
+    needed = chance + _normal_quantile(confidence) * math.sqrt(moments.variance)
+    return 1 + (needed / moments.ratio) ** 2
 
 
 def _normal_share(z: float) -> float:

@@ -64,6 +64,8 @@ def trading_metrics(path: TradedPath, *, intervals: bool = True, seed: int = 0) 
         "sharpe_interval": sharpe_interval(path.daily, path.sessions_per_year, seed=seed) if intervals else None,
         "probabilistic_sharpe_ratio": moments and probabilistic_sharpe_ratio(moments),
         "minimum_track_record": moments and minimum_track_record(moments),
+        "skewness": moments and moments.skewness,
+        "kurtosis": moments and moments.kurtosis,
         "annualized_return": float(path.daily.mean() * path.sessions_per_year) if sessions else None,
         "max_drawdown": max_drawdown(path.net),
         "win_rate": float((net > 0).mean()) if len(net) else None,

@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
+import numpy as np
+
 from ohlcv_factory.config import Search, setting
 from ohlcv_factory.errors import DeviceError
-from ohlcv_factory.models.base import EpochSink, FitReport, ModelConfig
+from ohlcv_factory.labels.classes import CLASS_NAMES
+from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, ModelConfig
+from ohlcv_factory.models.explanation import BASE, Explanation
 from ohlcv_factory.runtime.seeding import component_seed
 from ohlcv_factory.storage.atomic import write_with
 from ohlcv_factory.storage.formats import write_json
@@ -160,3 +164,16 @@ def chosen_device(asked: Device, name: str, works: Callable[[], bool]) -> Litera
             help="set device: auto (or cpu)",
         )
     return "cpu"
+
+
+def contributions(model: BaseModel, values: np.ndarray) -> dict[str, Explanation]:
+    """SHAP values `(n, classes seen, F + 1)` of a booster as what the model says of its answers, the base value last.
+
+    Exact and without a sample of other rows: TreeSHAP on the paths of the trees (Lundberg et al. 2020). They sum to the
+    raw score of a class, whose softmax is the uncalibrated probability.
+    """
+    axes = {
+        "class": tuple(CLASS_NAMES[code] for code in model.classes),
+        "contribution": (*model.feature_names, BASE),
+    }
+    return {"contributions": Explanation("contributions", values.astype(np.float32), axes)}

@@ -8,17 +8,21 @@ from typing import Literal
 
 import numpy as np
 
-Kind = Literal["weights", "series"]
-"""Weights are shares that sum to 1 along the last axis; series continue in the units of the features that were fed."""
+Kind = Literal["weights", "series", "contributions"]
+"""Weights are shares that sum to 1 along the last axis; series continue in the units of the features that were fed;
+contributions sum along the last axis to the raw score of a class, its logarithm before the softmax."""
 Label = str | int
+BASE = "(base)"
+"""What the raw score of a class is before any feature is known: the last of its contributions."""
 
 
 @dataclass(frozen=True)
 class Meaning:
     """What one array of an explanation is, and the names of its axes after the rows.
 
-    Named axes: `feature` and `seen feature` (the columns of X), `known feature` (those known in advance), `bar` (0 is the
-    bar of the decision, negative before it), `step ahead`, and what the model numbers itself, such as `head` or `layer`.
+    Named axes: `feature` and `seen feature` (the columns of X), `contribution` (the same and `BASE`), `class`, `known
+    feature` (those known in advance), `bar` (0 is the bar of the decision, negative before it), `step ahead`, and what the
+    model numbers itself, such as `head` or `layer`.
     """
 
     kind: Kind

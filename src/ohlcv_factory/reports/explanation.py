@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ohlcv_factory.evaluation.scorecard import MIN_DIRECTION_ROWS, MIN_SESSIONS, MIN_TRADES, THRESHOLDS
+from ohlcv_factory.evaluation.scorecard import THRESHOLDS
+from ohlcv_factory.evaluation.sharpe import CONFIDENCE
+from ohlcv_factory.evaluation.verdict import MIN_DIRECTION_ROWS, MIN_SESSIONS, MIN_TRADES
 from ohlcv_factory.reports.glossary import BASELINES, NUMBERS
 from ohlcv_factory.reports.page import heading, paragraph, table
 from ohlcv_factory.reports.words import label_rule, listing, percent, plural
@@ -29,15 +31,15 @@ COST_WORDS = " A move that does not earn more than its own costs is neutral."
 SESSION_WORDS = " There is no label, and no position, beyond the end of its session."
 
 
-def explanation(manifest: Mapping[str, Any] | None, horizons: Sequence[int], which_rows: str) -> str:
-    """The one-page explanation; with the dataset's own barriers where its manifest is at hand.
+def explanation(manifests: Sequence[Mapping[str, Any] | None], horizons: Sequence[int], which_rows: str) -> str:
+    """The one-page explanation; with the barriers of each dataset whose manifest is at hand.
 
     `which_rows` says on which rows the scores are: `part_words`, or what a study says of its folds.
     """
     return (
         heading("The label")
-        + label_words(manifest, horizons)
-        + random_walk_words(manifest, horizons)
+        + "".join(dict.fromkeys(piece for each in manifests for piece in _label_pieces(each, horizons)))
+        + random_walk_words(manifests[0], horizons)
         + heading("Which rows were looked at")
         + paragraph(which_rows)
         + heading("The numbers")
@@ -55,13 +57,18 @@ def explanation(manifest: Mapping[str, Any] | None, horizons: Sequence[int], whi
 
 def label_words(manifest: Mapping[str, Any] | None, horizons: Sequence[int]) -> str:
     """What a label is, with the rule of every horizon and symbol."""
+    return "".join(_label_pieces(manifest, horizons))
+
+
+def _label_pieces(manifest: Mapping[str, Any] | None, horizons: Sequence[int]) -> list[str]:
+    """The paragraph on labels in general, and one for every rule."""
     config = manifest["config"] if manifest else {}
     entry = ENTRIES.get(config.get("entry", ""), "the entry price")
     words = f"At the close of each bar a label asks what happens next, starting from {entry}. "
     words += LABEL_WORDS[config.get("label", "triple_barrier")]
     words += COST_WORDS if config.get("cost_aware") else ""
     words += SESSION_WORDS if config.get("session_end") else ""
-    return paragraph(words) + "".join(paragraph(line) for line in _rules(manifest, horizons))
+    return [paragraph(words), *(paragraph(line) for line in _rules(manifest, horizons))]
 
 
 def random_walk_words(manifest: Mapping[str, Any] | None = None, horizons: Sequence[int] = ()) -> str:
@@ -115,11 +122,14 @@ def _interval_words() -> str:
         "is built so that 9 of 10 such intervals hold the true value and 1 of 20 lies wholly above it. Of twenty models "
         "without skill, one is then expected to look good in any single number."
     ) + paragraph(
-        "“Edge” therefore asks for three things at once: the interval of the net Sharpe ratio and that of the direction "
+        "“Edge” therefore asks for four things at once: the interval of the net Sharpe ratio and that of the direction "
         "edge both lie above zero, and the Sharpe ratio lies above every baseline's (for the random one, above the upper "
-        f"end of its spread). Under {plural(MIN_SESSIONS, 'session')}, {plural(MIN_TRADES, 'trade')} or "
-        f"{MIN_DIRECTION_ROWS:.0f} independent direction rows the page says “too little data”. “No edge found” means "
-        "that these rows do not show one, not that there is none."
+        "end of its spread), and the deflated Sharpe ratio is at least "
+        f"{percent(CONFIDENCE, 0)}: more was earned than the best of all trials on this data would have earned without any "
+        f"skill. Under {plural(MIN_SESSIONS, 'session')}, {plural(MIN_TRADES, 'trade')} or "
+        f"{MIN_DIRECTION_ROWS:.0f} independent direction rows the page says “too little data” "
+        "and how many days are missing at this Sharpe ratio. “No edge found” means that these rows do not show one, not "
+        "that there is none."
     )
 
 

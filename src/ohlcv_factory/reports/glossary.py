@@ -10,6 +10,12 @@ NUMBERS = (
         "Over a few weeks even a large value is easily luck; its interval says how easily.",
     ),
     (
+        "Deflated Sharpe ratio",
+        "The probability that the true Sharpe ratio lies above what the best of all trials on this data would show if none "
+        "had any skill. A trial is one configuration; the ledger counts it also where its run is gone.",
+        "Trials that nobody entered, elsewhere or in one's head, are not in it.",
+    ),
+    (
         "Return per year",
         "Net profit per session times sessions per year, in units of one trade's notional, without compounding.",
         "Not the growth of an account. It adds up, so it can lie under −100 %.",

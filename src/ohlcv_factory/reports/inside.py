@@ -35,7 +35,8 @@ class Named:
 
 def inside_models(group: Sequence[ReportedRun]) -> str:
     """The pictures of each run whose model explains itself."""
-    return "".join(heading(run.name) + _inside(run, run.said) for run in group if run.said)
+    drawn = ((run.name, _inside(run, run.said)) for run in group if run.said)
+    return "".join(heading(name) + html for name, html in drawn if html)
 
 
 def _inside(run: ReportedRun, said: PartExplanation) -> str:
@@ -47,7 +48,7 @@ def _inside(run: ReportedRun, said: PartExplanation) -> str:
             small.append((title, draw(named)))
         elif axes in FIGURES:
             wide += FIGURES[axes](named)
-        elif item["kind"] != "series":
+        elif item["kind"] == "weights":
             unknown.append(name)
     words = f"Not drawn: {listing(unknown)}; see metrics/explanation.npz." if unknown else ""
     drawn = (cards(small) if small else "") + wide + _decomposition(said)

@@ -11,11 +11,13 @@ from ohlcv_factory.evaluation.scorecard import THRESHOLDS, threshold_column
 from ohlcv_factory.reports.charts import Span, interval_chart
 from ohlcv_factory.reports.page import Markup, paragraph, table, text
 from ohlcv_factory.reports.reported_run import ReportedRun
-from ohlcv_factory.reports.words import DASH, Form, count, interval, number, percent, plural, points, score
-from ohlcv_factory.studies.leaderboard import SPREAD_NOTE, SPREAD_TITLE, FinishedRun, seed_spreads, spread_table
+from ohlcv_factory.reports.words import DASH, Form, count, duration, interval, number, percent, plural, points, score
+from ohlcv_factory.studies.comparison import compared
+from ohlcv_factory.studies.finished_runs import FinishedRun
+from ohlcv_factory.studies.leaderboard import SPREAD_NOTE, SPREAD_TITLE, comparison_rows, seed_spreads, spread_table
 
 MONEY_COLUMNS = (
-    "Name", "Sharpe, net", "Return / year", "Drawdown", "Before costs", "Costs", "Break-even", "Trades", "Won",
+    "Name", "Sharpe, net", "Deflated", "Return / year", "Drawdown", "Before costs", "Costs", "Break-even", "Trades", "Won",
     "Turnover", "Exposure",
 )  # fmt: skip
 DECISION_COLUMNS = (
@@ -28,6 +30,7 @@ BASELINE_NAMES = {
     "always_flat": "always flat",
 }
 MONEY_CAPTION = "Money, best net Sharpe ratio first; returns, costs and drawdown in units of one trade's notional"
+RANK_CAPTION = "Ranks by net Sharpe ratio, all runs resampled by the same blocks of sessions"
 DECISION_CAPTION = "Decisions and probabilities, in the same order"
 PASSED = {True: "yes", False: "no", None: DASH}
 
@@ -36,8 +39,9 @@ Block = Mapping[str, Any]
 
 
 def leaderboard(group: Sequence[ReportedRun]) -> str:
-    """The runs beside the baselines, and how far scores move with the seed."""
-    return beside_baselines(group, _over_seeds(group))
+    """The runs beside the baselines, their ranks with intervals, and how far scores move with the seed."""
+    runs = [FinishedRun(run.path, run.manifest, run.evaluation) for run in group]
+    return beside_baselines(group, _ranks(runs) + _over_seeds(runs))
 
 
 def beside_baselines(group: Sequence[ReportedRun], more: str = "") -> str:
@@ -49,7 +53,8 @@ def beside_baselines(group: Sequence[ReportedRun], more: str = "") -> str:
     others = list(baseline_blocks(group))
     note = (
         "Below a Sharpe ratio or hit rate stands its 90 % interval; break-even is the cost per side, in basis points, at "
-        "which nothing would have been earned. Baselines in italics, on the same rows. "
+        "which nothing would have been earned. Deflated is the probability that the true Sharpe ratio lies above what the best "
+        "of all trials on this data would show without skill. Baselines in italics, on the same rows. "
         "The last columns show the specification's thresholds."
     )
     return (
@@ -88,6 +93,7 @@ def _money_row(name: str, block: Block) -> tuple[Any, ...]:
     return (
         name,
         with_ends(trading["sharpe_ratio"], trading["sharpe_interval"], number),
+        _deflated(block),
         percent(trading["annualized_return"]),
         percent(trading["max_drawdown"]),
         percent(trading["total_return"] + trading["total_cost"]),
@@ -120,6 +126,11 @@ def _break_even(trading: Mapping[str, Any]) -> Markup | str:
     return DASH if cost is None else Markup(f"{text(number(cost))} bp<small>paid {text(number(paid))} bp</small>")
 
 
+def _deflated(block: Block) -> str:
+    """The deflated Sharpe ratio; baselines and runs of the first version have none."""
+    return percent(block.get("trials", {}).get("deflated_sharpe_ratio"))
+
+
 def _passed(block: Block, name: str) -> str:
     return PASSED[threshold_column(block)[name]["passed"]]
 
@@ -138,8 +149,20 @@ def _evidence(evaluation: Block) -> str:
     return (
         f"Part {evaluation['part']}: {count(rows['scored'])} scored rows, of which as many as "
         f"{count(classes['direction_effective_rows'])} independent ones count for the direction, because labels overlap; "
-        f"{plural(trading['sessions'], 'session')}, {count(trading['sessions_per_year'])} to a year."
+        f"{plural(trading['sessions'], 'session')}, {count(trading['sessions_per_year'])} to a year.{_trials(evaluation)}"
     )
+
+
+def _trials(evaluation: Block) -> str:
+    """How much was tried on this data, and what the best of as many shows by chance; runs of the first version do not say."""
+    trials = evaluation.get("trials")
+    if trials is None:
+        return ""
+    words = f" Trials on this data: {count(trials['count'])}"
+    expected = trials["expected_maximum_sharpe"]
+    if trials["count"] == 1 or expected is None:
+        return f"{words}."
+    return f"{words}; the best of as many without skill would show a Sharpe ratio of {number(expected)}."
 
 
 def _interval_pictures(
@@ -166,9 +189,29 @@ def _short(value: float) -> str:
     return number(value, 0 if value == int(value) else 1)
 
 
-def _over_seeds(group: Sequence[ReportedRun]) -> str:
+def _ranks(runs: Sequence[FinishedRun]) -> str:
+    """Which of several runs is best by net Sharpe ratio, by more than chance, and what choosing it proves."""
+    if len(runs) < 2:
+        return ""
+    found = compared(runs[0].group, runs, "sharpe_ratio")
+    rows = [
+        (
+            row["name"],
+            count(row["rank"]),
+            interval(row["rank_interval"], count),
+            with_ends(row["difference"], row["difference_interval"], number),
+            duration(row["training_time_seconds"]),
+            count(row["peak_memory_mb"]),
+        )
+        for row in comparison_rows(found)
+    ]
+    columns = ("Name", "Rank", "Rank, 90 %", "Sharpe less the best's", "Fit", "Memory (MB)")
+    return table(columns, rows, caption=RANK_CAPTION) + "".join(paragraph(words) for words in found.words)
+
+
+def _over_seeds(runs: Sequence[FinishedRun]) -> str:
     """How far the scores of one model move with the seed, where a model was trained with several."""
-    spreads = seed_spreads([FinishedRun(run.path, run.manifest, run.evaluation) for run in group])
+    spreads = seed_spreads(runs)
     if not spreads:
         return ""
     columns, rows = spread_table(spreads)

@@ -14,6 +14,7 @@ from ohlcv_factory.reports.breakdown_table import breakdown_tables
 from ohlcv_factory.reports.charts import Span, interval_chart, series_kind
 from ohlcv_factory.reports.equity import equity_figures
 from ohlcv_factory.reports.explanation import explanation
+from ohlcv_factory.reports.importance import importance_figures
 from ohlcv_factory.reports.leaderboard_table import beside_baselines
 from ohlcv_factory.reports.page import Markup, Section, bullets, compose, facts, paragraph, table, text
 from ohlcv_factory.reports.reported_run import ReportedRun
@@ -32,7 +33,7 @@ from ohlcv_factory.reports.words import (
 )
 from ohlcv_factory.storage.atomic import write_text
 from ohlcv_factory.storage.formats import read_json
-from ohlcv_factory.studies.cross_validation import FOLDS, METRICS, stability_words
+from ohlcv_factory.studies.cross_validation import FOLDS, IMPORTANCE_METRICS, METRICS, stability_words
 from ohlcv_factory.studies.fold_scores import JUDGED, SKILL, score_of
 from ohlcv_factory.studies.out_of_fold import part_name
 from ohlcv_factory.studies.study_folder import RECIPE
@@ -76,12 +77,15 @@ class StudyOnPage:
     metrics: dict[str, Any]
     folds: dict[str, Any]
     recipe: dict[str, Any]
+    importance: list[dict[str, Any]]
+    """Permutation importance; empty where it was not asked for."""
 
     @classmethod
     def read(cls, folder: Path) -> StudyOnPage:
         """Read a study folder, its manifest or not: the page is written before it."""
         recipe = read_yaml(folder / RECIPE).values
-        return cls(folder, read_json(folder / METRICS), read_json(folder / FOLDS), recipe)
+        importance = read_json(folder / IMPORTANCE_METRICS) if (folder / IMPORTANCE_METRICS).is_file() else []
+        return cls(folder, read_json(folder / METRICS), read_json(folder / FOLDS), recipe, importance)
 
     @property
     def paths(self) -> tuple[ReportedRun, ...]:
@@ -107,7 +111,7 @@ class StudyOnPage:
 def write_study_page(folder: Path) -> Path:
     """Write `report.html` of a cross-validation into its folder; the same study gives the same bytes."""
     study = StudyOnPage.read(folder)
-    made = tuple(make(study) for make in SECTIONS)
+    made = tuple(section for make in SECTIONS if (section := make(study)).html)
     name, horizon = study.metrics["model_name"], study.metrics["horizon"]
     title = f"{name}, horizon {horizon}: cross-validation of {plural(len(study.folds['folds']), 'fold')}"
     page = compose(title, verdict_box(study), made, f"ohlcv-model-factory {__version__}, study {folder.name}")
@@ -223,13 +227,18 @@ def breakdown(study: StudyOnPage) -> Section:
     return Section("Where the scores come from", "breakdown", breakdown_tables(study.paths))
 
 
+def importance(study: StudyOnPage) -> Section:
+    """Permutation importance; left out where it was not asked for."""
+    return Section("Importance out of fold", "importance", importance_figures(study.importance))
+
+
 def meaning(study: StudyOnPage) -> Section:
     """The one-page explanation."""
-    return Section("What the numbers mean", "meaning", explanation(None, (study.metrics["horizon"],), ROWS_WORDS))
+    return Section("What the numbers mean", "meaning", explanation((None,), (study.metrics["horizon"],), ROWS_WORDS))
 
 
 SECTIONS: tuple[Callable[[StudyOnPage], Section], ...] = (
-    asked, folds, drift, spread, scores, curves, decisions, breakdown, meaning,
+    asked, folds, drift, spread, scores, curves, decisions, breakdown, importance, meaning,
 )  # fmt: skip
 """In the order of the page."""
 

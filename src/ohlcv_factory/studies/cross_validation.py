@@ -21,12 +21,13 @@ from ohlcv_factory.runtime.progress import meter
 from ohlcv_factory.runtime.threads import thread_count
 from ohlcv_factory.splits.splitter import Splitter
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.digests import value_digest
+from ohlcv_factory.storage.digests import array_digest
 from ohlcv_factory.storage.formats import read_json, write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.studies.drift import drift_curve, plot_drift
 from ohlcv_factory.studies.executor.job import JobSpec
 from ohlcv_factory.studies.executor.protocol import Executor, run_jobs
+from ohlcv_factory.studies.fold_importance import fold_importance
 from ohlcv_factory.studies.fold_job import (
     FOLDS_FOLDER,
     FoldResult,
@@ -54,9 +55,11 @@ from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.resumption import unfinished_attempt
 from ohlcv_factory.training.scoring import Scores, class_shares
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.trials import OUT_OF_FOLD, enter_trial, trial_of, weighed
 
 FOLDS = "folds.json"
 METRICS = Path("metrics") / "metrics.json"
+IMPORTANCE_METRICS = Path("metrics") / "importance.json"
 DRIFT = Path("plots") / "drift.png"
 
 DETAILS = ("baselines", "breakdown")
@@ -79,6 +82,8 @@ class CrossValidationResult:
     """One for kfold and walk-forward, several for combinatorial."""
     metrics: dict[str, Any]
     """`metrics.json`: scores of each tested block, summary, stability, and of each path."""
+    importance: list[dict[str, Any]] | None = None
+    """`importance.json`: permutation importance with its spread over the folds, where it was asked for."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -245,7 +250,7 @@ class CrossValidation:
             log.write(f"{len(specs) - len(waiting)} folds are finished already")
         if self.run_folds is not None:
             for spec in waiting:
-                self._enter_ledger(spec)
+                self._enter_ledger(spec, container)
             self.run_folds(waiting)
         else:
             self._fit_here(waiting, container, log)
@@ -256,26 +261,23 @@ class CrossValidation:
     def _fit_here(self, waiting: Sequence[FoldSpec], container: TimeSeriesDataContainer, log: artifacts.RunLog) -> None:
         with meter(len(waiting), "folds") as bar, log.listening():
             for spec in waiting:
-                self._enter_ledger(spec)
+                self._enter_ledger(spec, container)
                 run_fold(spec, container)
                 log.write(f"fold {spec['config']['fold']} is finished")
                 bar.update()
 
-    def _enter_ledger(self, spec: FoldSpec) -> None:
-        """One trial per fold: a fold that is done again after a cut was counted before."""
-        ledger = Ledger.in_folder(self.config.experiments_folder, self.clock)
-        folder = fold_folder(spec)
-        run_id = f"{Path(spec['study']).name}/{folder.name}"
-        if ledger.knows_fit(run_id):
-            return
-        ledger.record(
-            "fit",
-            run_id=run_id,
-            model=self.config.model_name,
-            horizon=self.config.horizon,
-            config_digest=value_digest(artifacts.repeatable_config(self.config, self.model)),
-            data_digest=spec["digests"]["data"],
-        )
+    def _enter_ledger(self, spec: FoldSpec, container: TimeSeriesDataContainer) -> None:
+        """One entry per fold: a fold that is done again after a cut was entered before."""
+        run_id = f"{Path(spec['study']).name}/{fold_folder(spec).name}"
+        enter_trial(self._ledger, self.config, self._trial(run_id, container))
+
+    @property
+    def _ledger(self) -> Ledger:
+        return Ledger.in_folder(self.config.experiments_folder, self.clock)
+
+    def _trial(self, run_id: str, container: TimeSeriesDataContainer) -> dict[str, Any]:
+        """What the ledger keeps of a fold or of the study: the same configuration, so all of them are one trial."""
+        return trial_of(run_id, self.config, artifacts.repeatable_config(self.config, self.model), container)
 
     def _complete(self, folder: Path, folds: TrainFolds, specs: Sequence[FoldSpec]) -> CrossValidationResult:
         """Put together what the folds left, in their order, score it and write it down."""
@@ -288,19 +290,37 @@ class CrossValidation:
         names = [part_name(None if len(paths) == 1 else number) for number in range(1, len(paths) + 1)]
         seed = self.config.random_seed
         scores = [path_scores(name, path, folds, seed=seed) for name, path in zip(names, paths, strict=True)]
+        trial = self._trial(folder.name, folds.container)
+        scores = weighed(scores, self._ledger, trial, OUT_OF_FOLD)
         for name, path, each in zip(names, paths, scores, strict=True):
             artifacts.write_predictions(folder, name, path.predictions, each, path.fold)
         metrics = self._metrics(results, scores, folds)
         write_json(folder / METRICS, metrics)
+        importance = self._importance(folder, results)
         entries = [entry for result in results for entry in result.blocks]
         shares = class_shares(folds.container, folds.container.rows("train", scored=True))
         plot_drift(folder / DRIFT, entries, drift_curve(paths[0].predictions, shares))
         if self.write_page is not None:
             self.write_page(folder)
-        return CrossValidationResult(folder.name, folder, results, paths, metrics)
+        return CrossValidationResult(folder.name, folder, results, paths, metrics, importance)
+
+    def _importance(self, folder: Path, results: Sequence[FoldResult]) -> list[dict[str, Any]] | None:
+        """`metrics/importance.json` over the folds, where it was asked for."""
+        known = [result.importance for result in results if result.importance is not None]
+        if not known:
+            return None
+        found = fold_importance(known)
+        write_json(folder / IMPORTANCE_METRICS, found)
+        return found
 
     def _write_manifest(self, folder: Path, folds: TrainFolds) -> None:
-        more = {"scheme": self.cv.scheme}
+        covered = folds.container.index[folds.covered()]
+        more = {
+            "scheme": self.cv.scheme,
+            "paths": len(folds.splitter.paths),
+            "covered_digest": array_digest(covered["symbol_code"].copy(), covered["time_ns"].copy()),
+            "instruments": folds.container.data_spec["instruments"],
+        }
         write_study_manifest(folder, CROSS_VALIDATION, self.config, self.model, folds.container, self.clock, more)
 
     def _metrics(self, results: Sequence[FoldResult], scores: Sequence[Scores], folds: TrainFolds) -> dict[str, Any]:

@@ -57,6 +57,8 @@ class EnsembleConfig(TrainerConfig):
             raise ValueError(f"cv.scheme: only kfold predicts every train row once, got {self.cv.scheme}")
         if self.cv.keep_models:
             raise ValueError("cv.keep_models: `final: average_folds` keeps the models of the folds")
+        if self.cv.importance:
+            raise ValueError("cv.importance: ask for it in a cross-validation of each member")
         for name in self.members:
             self._refuse_member(name)
         return self

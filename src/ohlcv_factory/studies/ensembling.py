@@ -33,7 +33,6 @@ from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.runtime.progress import meter
 from ohlcv_factory.splits.inner import InnerRows
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.formats import write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
@@ -51,6 +50,8 @@ from ohlcv_factory.training.fitting import Fit, inner_parts, input_columns, refu
 from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.pipeline import ContainerRows, FittedPipeline, predictions_of
 from ohlcv_factory.training.scoring import score_part
+from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.trials import enter_trial, trial_of, weighed
 
 ENSEMBLE_METRICS = Path("metrics") / "ensemble.json"
 RunFolds = Callable[[Sequence[FoldSpec]], object]
@@ -202,7 +203,7 @@ class EnsembleTrainer:
         log.write(f"{self.config.model_name} of {', '.join(self.member_configs)} at horizon {self.config.horizon}")
         members = self.plan(container, folder)
         self._write_start(folder, container)
-        self._enter_ledger(folder.name, self.config.model_name, self._settings(), container)
+        enter_trial(self._ledger, self.config, self._trial(folder.name, self.config, container))
         rows = self._fit_folds(members, container, log)
         answers = joined({name: member.out_of_fold() for name, member in members.items()}, container, rows)
         head = self._fit_head(container, rows, answers)
@@ -230,15 +231,14 @@ class EnsembleTrainer:
         artifacts.write_model_config(folder, self.model)
         artifacts.write_start(folder, self._settings(), container)
 
-    def _enter_ledger(
-        self, run_id: str, model: str, settings: Mapping[str, Any], container: TimeSeriesDataContainer
-    ) -> None:
-        """One trial per fit, of members and head alike; one that is done again after a cut was counted before."""
-        ledger = Ledger.in_folder(self.config.experiments_folder, self.clock)
-        if ledger.knows_fit(run_id):
-            return
-        digests = {"config_digest": value_digest(dict(settings)), "data_digest": container.fingerprint}
-        ledger.record("fit", run_id=run_id, model=model, horizon=self.config.horizon, **digests)
+    @property
+    def _ledger(self) -> Ledger:
+        return Ledger.in_folder(self.config.experiments_folder, self.clock)
+
+    def _trial(self, run_id: str, config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[str, Any]:
+        """What the ledger keeps of the head or of a member: its folds and its last fit are one trial."""
+        settings = self._settings() if config is self.config else config.plain()
+        return trial_of(run_id, config, settings, container)
 
     def _fit_folds(
         self, members: Mapping[str, Member], container: TimeSeriesDataContainer, log: artifacts.RunLog
@@ -248,7 +248,8 @@ class EnsembleTrainer:
         for name, waiting in specs.items():
             for spec in waiting:
                 run_id = f"{members[name].run.name}/{name}/{fold_folder(spec).name}"
-                self._enter_ledger(run_id, members[name].config.model_name, spec["config"]["trainer"], container)
+                config = members[name].config
+                enter_trial(self._ledger, config, self._trial(run_id, config, container))
         waiting = [spec for each in specs.values() for spec in each]
         if self.run_folds is not None:
             self.run_folds(waiting)
@@ -325,7 +326,8 @@ class EnsembleTrainer:
         """
         for name, member in members.items():
             if not self.cv.keep_models and not member.final_is_there:
-                self._enter_ledger(f"{folder.name}/{name}", member.config.model_name, member.config.plain(), container)
+                trial = self._trial(f"{folder.name}/{name}", member.config, container)
+                enter_trial(self._ledger, member.config, trial)
                 member.fit_final()
                 log.write(f"member {name} is fitted on the train part")
         return {
@@ -350,6 +352,7 @@ class EnsembleTrainer:
         read = {name: said[name] for name in head.members}
         predictions = predictions_of(container, val, ensemble.combined(read, source), ensemble.rule)
         scores = score_part("val", predictions, container, seed=seed, rule=ensemble.rule)
+        (scores,) = weighed([scores], self._ledger, self._trial(folder.name, self.config, container), scores.part)
         evaluation = artifacts.evaluation_block(self.config, self.clock(), fit, scores)
         calibrated = {name: each.calibrated for name, each in said.items()}
         uniqueness, code = container.labels.uniqueness[val], evaluation["verdict"]["code"]

@@ -5,6 +5,7 @@ A fold's folder `folds/fold_NN/` of the study holds
     predictions.parquet   every eligible row of its blocks: probabilities, decision, truth
     scores.json           scores and baselines of each block
     fit.json              columns, rows, rounds, calibrator, curves, notes of the fit
+    importance.json       permutation importance on the tested rows, where it is asked for
     checkpoints/, config/ model, scaler, calibrator, columns: as in a run folder, where models are kept
     time.json             seconds and memory, which differ from machine to machine
     manifest.json         digests of all but the times
@@ -39,11 +40,13 @@ from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import MANIFEST, verify_files
 from ohlcv_factory.training.fitting import Fit, fit_pipeline
+from ohlcv_factory.training.permutation import permutation_importance
 from ohlcv_factory.training.settings import TrainerConfig
 
 FOLD_SCHEMA_VERSION = 1
 FOLDS_FOLDER = "folds"
 PREDICTIONS, SCORES, FIT, TIME = "predictions.parquet", "scores.json", "fit.json", "time.json"
+IMPORTANCE = "importance.json"
 
 FoldSpec = dict[str, Any]
 """Plain JSON, what `executor.job.JobSpec.made("fold", …)` takes: `config` (trainer, symbol, cross_validation, fold),
@@ -64,6 +67,8 @@ class FoldResult:
     """`fit.json`."""
     seconds: float
     """Fit, prediction and scores together."""
+    importance: list[dict[str, Any]] | None
+    """`importance.json`, where it was asked for."""
 
     @classmethod
     def read(cls, folder: Path, number: int, container: TimeSeriesDataContainer, rows: np.ndarray) -> FoldResult:
@@ -75,6 +80,7 @@ class FoldResult:
             tuple(read_json(folder / SCORES)),
             read_json(folder / FIT),
             read_json(folder / TIME)["seconds"],
+            read_json(folder / IMPORTANCE) if (folder / IMPORTANCE).is_file() else None,
         )
 
 
@@ -168,6 +174,9 @@ def _fill(folder: Path, spec: Mapping[str, Any], container: TimeSeriesDataContai
     atomic.write_with(folder / PREDICTIONS, predictions.frame.write_parquet)
     write_json(folder / SCORES, scores)
     write_json(folder / FIT, _fit_facts(fit))
+    if cv.importance:
+        found = permutation_importance(fit.pipeline, part, part.rows("val"), seed=seed)
+        write_json(folder / IMPORTANCE, [asdict(each) for each in found])
     if cv.keep_models:
         artifacts.write_model(folder, fit)
         artifacts.write_model_config(folder, fit.pipeline.model)

@@ -44,6 +44,9 @@ class CrossValidationConfig(Settings):
         False, "Keep the windows of training rows off the tested blocks too, not labels alone."
     )
     keep_models: bool = setting(False, "Keep the fitted model of every fold; each can predict raw bars.")
+    importance: bool = setting(
+        False, "What each column, category and stretch of bars is worth out of fold, by exchanging it among the rows."
+    )
 
     @model_validator(mode="after")
     def _refuse_idle_keys(self) -> Self:

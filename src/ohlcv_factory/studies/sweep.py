@@ -31,6 +31,7 @@ from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.studies.executor.job import JobResult, JobSpec
 from ohlcv_factory.studies.executor.protocol import Executor, run_jobs
 from ohlcv_factory.studies.executor.work import finished_result
+from ohlcv_factory.studies.finished_runs import FinishedRun, judged_together
 from ohlcv_factory.studies.training_job import training_spec
 from ohlcv_factory.training.fitting import input_columns
 from ohlcv_factory.training.memory_estimate import estimate_memory_requirements
@@ -134,11 +135,19 @@ class SweepOutcome:
         return [(run, one.error) for run, one in zip(self.sweep.runs, self.results, strict=True) if one.error]
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row per run: names, state, scores, folder and digest of the probabilities."""
+        """One row per run: names, state, scores, folder and digest of the probabilities, judged as one of so many."""
+        verdicts = self._verdicts()
         return [
-            {**run.names, "state": result.state, **_scores(result.values)}
+            {**run.names, "state": result.state, **_scores(result.values, verdicts.get(result.values.get("run", "")))}
             for run, result in zip(self.sweep.runs, self.results, strict=True)
         ]
+
+    def _verdicts(self) -> dict[str, str]:
+        """Verdict of each finished run by its folder: a worker knew of no trial but its own."""
+        places = [result.values["run"] for result in self.results if not result.error]
+        runs = [FinishedRun.read(self.sweep.folder / place) for place in dict.fromkeys(places)]
+        found = judged_together(runs, tried=len(self.results))
+        return dict(zip(dict.fromkeys(places), (run.evaluation["verdict"]["code"] for run in found), strict=True))
 
 
 def plan_sweep(
@@ -240,10 +249,9 @@ def _symbols(config: SweepConfig, offered: Sequence[str]) -> tuple[str | None, .
     return config.symbols or (None,)
 
 
-def _scores(values: dict[str, Any]) -> dict[str, Any]:
+def _scores(values: dict[str, Any], verdict: str | None) -> dict[str, Any]:
     """The scores of the table; None where a run failed."""
     scores = {name: values.get(block, {}).get(name) for block, names in SCORE_NAMES.items() for name in names}
-    verdict = values.get("verdict", {}).get("code")
     return {**scores, "verdict": verdict, "run": values.get("run"), "probabilities": values.get("probabilities")}
 
 

@@ -12,11 +12,12 @@ from ohlcv_factory.errors import FactoryError, UsageError, VerificationError
 from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.executor.job import JobSpec
-from ohlcv_factory.studies.leaderboard import FinishedRun
+from ohlcv_factory.studies.finished_runs import FinishedRun
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import MANIFEST, verify_files
 from ohlcv_factory.training.settings import RUNS_FOLDER, TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
+from ohlcv_factory.training.trials import kinds_of
 
 PROBABILITIES = Path("predictions") / "val_probabilities.npy"
 
@@ -68,7 +69,7 @@ def run_training(spec: dict[str, Any]) -> dict[str, Any]:
             **{block: run.evaluation[block] for block in ("rows", "classification", "trading", "verdict")},
         },
         "files": [f"{RUNS_FOLDER}/{run_id}"],
-        "trials": [trainer.trial(run_id, container)],
+        "trials": [{"kind": kind, **trainer.trial(run_id, container)} for kind in kinds_of(config)],
     }
 
 

@@ -9,15 +9,17 @@ from typing import Any
 from ohlcv_factory.config import read_yaml
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import DataError, UsageError, unknown_name
+from ohlcv_factory.evaluation.trials import Trials
 from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
 from ohlcv_factory.storage.digests import folder_digests, value_digest
-from ohlcv_factory.storage.formats import write_json
+from ohlcv_factory.storage.formats import read_json, write_json
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import ModelBundle, read_run_manifest
 from ohlcv_factory.training.overlap import overlap_notes
-from ohlcv_factory.training.scoring import score_part
+from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import RUNS_FOLDER
+from ohlcv_factory.training.trials import known_trials, weighed
 
 SCORED_PARTS = ("val", "test")
 
@@ -45,10 +47,12 @@ def evaluate_run(run: Path, part: str, dataset: Path | None = None, *, clock: Cl
         raise UsageError(
             f"this dataset has no {part} part.", where=str(run), help="build it with parts.train + parts.val < 1"
         )
-    looks = _look(run, manifest, container, clock) if part == "test" else 0
+    ledger, trial = _ledger(run, clock), _trial(run, manifest, container)
+    looks = _look(ledger, trial) if part == "test" else 0
     overlap_notes(bundle.pipeline.model, container, part)
     predictions = bundle.pipeline.predict(container, container.rows(part))
     scores = score_part(part, predictions, container, seed=manifest["seed"], rule=bundle.pipeline.rule)
+    scores = _judged(scores, run, ledger, trial)
     evaluation = {
         "horizon": manifest["horizon"],
         "model_name": manifest["model"],
@@ -82,19 +86,41 @@ def _container(run: Path, manifest: dict[str, Any], dataset: Path | None) -> Tim
     return container
 
 
-def _look(run: Path, manifest: dict[str, Any], container: TimeSeriesDataContainer, clock: Clock) -> int:
+def _judged(scores: Scores, run: Path, ledger: Ledger, trial: dict[str, Any]) -> Scores:
+    """By the looks at the test part; on val by what the ledger knows by now, and no fewer trials than the run knew of.
+
+    A run that was copied elsewhere left its ledger behind.
+    """
+    if scores.part == "test":
+        (found,) = weighed([scores], ledger, trial, scores.part)
+        return found
+    now = known_trials(ledger, trial["data_digest"], scores.part)
+    then = read_json(run / "metrics" / "evaluation_metrics.json")["evaluation_metrics"].get("trials", {"count": 0})
+    return scores.judged(now if now.count >= then["count"] else Trials.stored(then))
+
+
+def _look(ledger: Ledger, trial: dict[str, Any]) -> int:
     """Record a look at the test part before it is taken, and count all looks at this data."""
+    ledger.record("test_look", **trial)
+    return ledger.count("test_look", data_digest=trial["data_digest"])
+
+
+def _ledger(run: Path, clock: Clock) -> Ledger:
     folder = run.resolve().parent
-    ledger = Ledger.in_folder(folder.parent if folder.name == RUNS_FOLDER else folder, clock)
-    ledger.record(
-        "test_look",
-        run_id=manifest["run_id"],
-        model=manifest["model"],
-        horizon=manifest["horizon"],
-        config_digest=value_digest(read_yaml(run / "config" / "model_config.yaml").values),
-        data_digest=container.fingerprint,
-    )
-    return ledger.count("test_look", data_digest=container.fingerprint)
+    return Ledger.in_folder(folder.parent if folder.name == RUNS_FOLDER else folder, clock)
+
+
+def _trial(run: Path, manifest: dict[str, Any], container: TimeSeriesDataContainer) -> dict[str, Any]:
+    """The run as its fit was entered into the ledger; one of the first version kept no more than its hyper-parameters."""
+    start, model = run / artifacts.START, run / "config" / "model_config.yaml"
+    settings = read_json(start)["settings"] if start.is_file() else read_yaml(model).values
+    return {
+        "run_id": manifest["run_id"],
+        "model": manifest["model"],
+        "horizon": manifest["horizon"],
+        "config_digest": value_digest(settings),
+        "data_digest": container.fingerprint,
+    }
 
 
 def _new_addendum(run: Path) -> Path:

@@ -26,7 +26,8 @@ class PartExplanation:
     """What a model says about one part: arrays by name, and what they are."""
 
     arrays: dict[str, np.ndarray]
-    """Weights: the mean over the rows. Series: some rows as they are, `(shown rows, …)`, the mean over all rows,
+    """Weights: the mean over the rows. Contributions: some rows as they are, `(shown rows, …)`, and over all rows the mean of
+    their size, `<name>_size`. Series: some rows as they are, `(shown rows, …)`, the mean over all rows,
     `<name>_mean`, and by feature how far rows lie from it, `<name>_spread` (root mean square over rows and bars). float32."""
     facts: dict[str, Any]
     """Rows, the shown rows' symbols and times, and kind and axes of each array: JSON-ready."""
@@ -34,11 +35,11 @@ class PartExplanation:
 
 def explain_part(pipeline: FittedPipeline, container: TimeSeriesDataContainer, part: str) -> PartExplanation | None:
     """What the model says about at most 512 rows of a part; None for a model that says nothing."""
-    rows = _evenly(_rows_of_known_rules(pipeline, container, part), MOST_ROWS)
+    rows = evenly_spaced(_rows_of_known_rules(pipeline, container, part), MOST_ROWS)
     said = pipeline.explain(container, rows)
     if not said:
         return None
-    places = _evenly(np.arange(len(rows)), SHOWN_ROWS)
+    places = evenly_spaced(np.arange(len(rows)), SHOWN_ROWS)
     arrays: dict[str, np.ndarray] = {}
     for name, explanation in said.items():
         arrays |= _kept(name, explanation, places)
@@ -71,11 +72,14 @@ def _kept(name: str, explanation: Explanation, places: np.ndarray) -> dict[str, 
     mean = values.mean(axis=0, dtype=np.float64).astype(np.float32)
     if explanation.kind == "weights":
         return {name: mean}
+    if explanation.kind == "contributions":
+        size = np.abs(values).mean(axis=0, dtype=np.float64).astype(np.float32)
+        return {name: values[places], f"{name}_size": size}
     spread = np.sqrt(np.square(values - mean, dtype=np.float64).mean(axis=(0, -1)))
     return {name: values[places], f"{name}_mean": mean, f"{name}_spread": spread.astype(np.float32)}
 
 
-def _evenly(rows: np.ndarray, most: int) -> np.ndarray:
+def evenly_spaced(rows: np.ndarray, most: int) -> np.ndarray:
     """At most `most` of some rows, evenly spaced from the first to the last."""
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64))]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from ohlcv_factory.evaluation.breakdown import VolatilityCuts, breakdown
 from ohlcv_factory.evaluation.conformal import adaptive_sets, coverage_scores
 from ohlcv_factory.evaluation.decisions import ARGMAX, Conformal, DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
-from ohlcv_factory.evaluation.scorecard import scorecard
+from ohlcv_factory.evaluation.scorecard import judged, scorecard
 from ohlcv_factory.evaluation.trading import Exit, Portfolio, simulate_all
+from ohlcv_factory.evaluation.trials import Trials
 from ohlcv_factory.labels.classes import CLASS_COUNT
 
 
@@ -27,8 +28,12 @@ class Scores:
     rows: dict[str, int]
     """Eligible, labelled and scored rows."""
     block: dict[str, Any]
-    """classification, trading, thresholds, verdict, baselines, decision, breakdown: JSON-ready."""
+    """classification, trading, thresholds, trials, verdict, baselines, decision, breakdown: JSON-ready."""
     portfolio: Portfolio
+
+    def judged(self, trials: Trials) -> Scores:
+        """The same with the verdict that so many trials on the same data allow."""
+        return replace(self, block=judged(self.block, trials))
 
     @property
     def path_frame(self) -> pl.DataFrame:

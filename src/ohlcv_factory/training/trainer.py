@@ -19,7 +19,6 @@ from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.runtime.progress import PER_CENT, Meter, meter
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.checkpoints import CheckpointManager
-from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.training import artifacts, resumption
@@ -31,6 +30,7 @@ from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.overlap import overlap_notes
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.trials import enter_trial, trial_of, weighed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -143,7 +143,7 @@ class Trainer:
         fit = self._fit(folder, container, log)
         predictions = fit.pipeline.predict(container, container.rows("val"))
         seed, rule = self.config.random_seed, fit.pipeline.rule
-        scores = score_part("val", predictions, container, seed=seed, rule=rule)
+        scores = self._weighed(folder, container, score_part("val", predictions, container, seed=seed, rule=rule))
         model = fit.pipeline.model
         fit = replace(fit, notes=(*fit.notes, *model.notes(), *overlap_notes(model, container, "val")))
         evaluation = artifacts.evaluation_block(self.config, self.clock(), fit, scores)
@@ -206,20 +206,23 @@ class Trainer:
 
     def _enter_ledger(self, folder: Path, container: TimeSeriesDataContainer) -> None:
         """One trial per run: a run that is resumed was counted before."""
-        ledger = Ledger.in_folder(self.config.experiments_folder, self.clock)
-        if self.in_study or (self.attempt > 1 and ledger.knows_fit(folder.name)):
-            return
-        ledger.record("fit", **self.trial(folder.name, container))
+        if not self.in_study:
+            enter_trial(self._ledger, self.config, self.trial(folder.name, container))
+
+    def _weighed(self, folder: Path, container: TimeSeriesDataContainer, scores: Scores) -> Scores:
+        """Judged by all trials on this data; in a study, which alone knows them, as the only one."""
+        if self.in_study:
+            return scores
+        (found,) = weighed([scores], self._ledger, self.trial(folder.name, container), scores.part)
+        return found
+
+    @property
+    def _ledger(self) -> Ledger:
+        return Ledger.in_folder(self.config.experiments_folder, self.clock)
 
     def trial(self, run_id: str, container: TimeSeriesDataContainer) -> dict[str, Any]:
         """What the ledger keeps of this run."""
-        return {
-            "run_id": run_id,
-            "model": self.config.model_name,
-            "horizon": self.config.horizon,
-            "config_digest": value_digest(artifacts.repeatable_config(self.config, self.model)),
-            "data_digest": container.fingerprint,
-        }
+        return trial_of(run_id, self.config, artifacts.repeatable_config(self.config, self.model), container)
 
     def _record_failure(self, folder: Path, error: BaseException, log: artifacts.RunLog) -> None:
         interrupted = isinstance(error, KeyboardInterrupt)

@@ -10,8 +10,9 @@ import numpy as np
 
 from ohlcv_factory.config import Search, setting
 from ohlcv_factory.dataset.samples import InputSpec, Samples
-from ohlcv_factory.models._trees import BoostingConfig, RoundLog, chosen_device, planned_rounds
+from ohlcv_factory.models._trees import BoostingConfig, RoundLog, chosen_device, contributions, planned_rounds
 from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, importance_shares
+from ohlcv_factory.models.explanation import Explanation
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.packages import import_extra
 from ohlcv_factory.runtime.seeding import component_seed
@@ -117,6 +118,12 @@ class CatBoost(BaseModel):
     def _predict_proba(self, X: np.ndarray) -> np.ndarray:
         threads = self.threads_for(len(X))
         return np.asarray(self._booster.predict(X, prediction_type="Probability", thread_count=threads))
+
+    def _explain(self, X: np.ndarray) -> dict[str, Explanation]:
+        catboost = import_extra("catboost", "boosting")
+        threads = self.threads_for(len(X))
+        found = self._booster.get_feature_importance(catboost.Pool(X), type="ShapValues", thread_count=threads)
+        return contributions(self, np.asarray(found))
 
     def _save(self, path: Path) -> None:
         write_with(path, lambda temporary: self._booster.save_model(str(temporary), format="cbm"))

@@ -11,8 +11,17 @@ import numpy as np
 
 from ohlcv_factory.config import Search, setting
 from ohlcv_factory.dataset.samples import InputSpec, Samples
-from ohlcv_factory.models._trees import BoostingConfig, ChunkedConfig, RoundLog, boost, chosen_device, planned_rounds
+from ohlcv_factory.models._trees import (
+    BoostingConfig,
+    ChunkedConfig,
+    RoundLog,
+    boost,
+    chosen_device,
+    contributions,
+    planned_rounds,
+)
 from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, importance_shares
+from ohlcv_factory.models.explanation import Explanation
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.packages import import_extra
 from ohlcv_factory.storage.atomic import write_text
@@ -89,6 +98,12 @@ class LightGBM(BaseModel):
 
     def _predict_proba(self, X: np.ndarray) -> np.ndarray:
         return np.asarray(self._booster.predict(X, num_threads=self.threads_for(len(X)), validate_features=False))
+
+    def _explain(self, X: np.ndarray) -> dict[str, Explanation]:
+        found = self._booster.predict(
+            X, pred_contrib=True, num_threads=self.threads_for(len(X)), validate_features=False
+        )
+        return contributions(self, np.asarray(found).reshape(len(X), self.class_count, -1))
 
     def _save(self, path: Path) -> None:
         write_text(path, self._booster.model_to_string())

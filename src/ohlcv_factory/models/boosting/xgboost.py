@@ -11,8 +11,9 @@ import numpy as np
 
 from ohlcv_factory.config import Search, setting
 from ohlcv_factory.dataset.samples import InputSpec, Samples
-from ohlcv_factory.models._trees import ChunkedConfig, RoundLog, boost, chosen_device, planned_rounds
+from ohlcv_factory.models._trees import ChunkedConfig, RoundLog, boost, chosen_device, contributions, planned_rounds
 from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, importance_shares
+from ohlcv_factory.models.explanation import Explanation
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.packages import import_extra
 from ohlcv_factory.storage.atomic import write_with
@@ -88,6 +89,11 @@ class XGBoost(BaseModel):
 
     def _predict_proba(self, X: np.ndarray) -> np.ndarray:
         return np.asarray(self._booster.inplace_predict(X, validate_features=False))
+
+    def _explain(self, X: np.ndarray) -> dict[str, Explanation]:
+        xgboost = import_extra("xgboost", "boosting")
+        rows = xgboost.DMatrix(X, nthread=self.threads_for(len(X)))
+        return contributions(self, self._booster.predict(rows, pred_contribs=True, strict_shape=True))
 
     def _save(self, path: Path) -> None:
         write_with(path, self._booster.save_model)

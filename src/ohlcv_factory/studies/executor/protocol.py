@@ -86,5 +86,6 @@ def enter_trials(result: JobResult, study: Path) -> None:
     """Enter a result's trials into the ledger of the study: here, because SQLite over a network is not safe."""
     ledger = Ledger.in_folder(study)
     for trial in result.trials:
-        if not ledger.knows_fit(trial["run_id"]):
-            ledger.record("fit", **trial)
+        entry = {"kind": "fit", **trial}
+        if not ledger.knows(entry["kind"], entry["run_id"]):
+            ledger.record(**entry)
