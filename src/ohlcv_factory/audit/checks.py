@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -205,9 +206,14 @@ def _finding(check: Check, subject: Subject) -> Finding:
 
 
 def _outcome(check: Check, subject: Subject) -> Outcome:
-    """What a check says; one that the factory refuses for good reason is skipped, any other error is a failure."""
+    """What a check says; one that the factory refuses for good reason is skipped, any other error is a failure.
+
+    What fits on garbage and on noise have to warn of is of no use to anybody.
+    """
     try:
-        return check.look(subject)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return check.look(subject)
     except VerificationError as error:
         return _error(subject, error.what)
     except FactoryError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -72,9 +71,7 @@ def state(subject: Subject) -> Outcome:
     if subject.config is None:
         return skipped(ENSEMBLE)
     container = subject.container
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = list(audit_fit(subject.config, container, subject.fit))
+    found = audit_fit(subject.config, container, subject.fit)
     changed = len(rows_after(container, container.rows("train")))
     return by_violations(found, f"{changed} later rows changed, {subject.fit.row_counts['fit']} fit rows kept")
 

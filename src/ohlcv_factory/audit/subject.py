@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -83,9 +82,7 @@ class Subject:
     def fit(self) -> Fit:
         """The config fitted here and now on the container: shared by all checks that compare with it."""
         assert self.config is not None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return fit_pipeline(self.config, self.container)
+        return fit_pipeline(self.config, self.container)
 
     @cached_property
     def bundle(self) -> ModelBundle | None:
