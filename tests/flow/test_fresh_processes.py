@@ -9,32 +9,14 @@ import numpy as np
 import polars as pl
 import pytest
 from command_line import fresh
+from quick_fits import SETTINGS, settings_of
 
 from ohlcv_factory.models.registry import ModelRegistry
-from ohlcv_factory.testing.models import small_settings
 
 QUICK = ("logistic", "lightgbm", "gru")
 NETWORKS = sorted(name for name, entry in ModelRegistry.entries().items() if entry.extra == "neural")
-SETTINGS = {
-    "logistic": ("--set", "model.max_iter=50"),
-    "lightgbm": ("--set", "model.n_estimators=60"),
-    "xgboost": ("--set", "model.n_estimators=60"),
-    "catboost": ("--set", "model.iterations=60"),
-    "random_forest": ("--set", "model.n_estimators=30"),
-    "svm": ("--set", "model.max_rows=1000"),
-}
 MODELS = (*SETTINGS, *NETWORKS)
 HEAVY = ("numpy", "pandas", "polars", "sklearn", "scipy", "numba", "talib", "torch", "xgboost", "lightgbm", "catboost")
-
-
-def settings_of(model: str) -> tuple[str, ...]:
-    """Flags of a fit that takes little; networks read the columns that every dataset has, not the raw prices."""
-    if model in SETTINGS:
-        return SETTINGS[model]
-    settings = {**small_settings(model), "batch_size": 128, "max_epochs": 2, "windows_per_epoch": 1000}
-    words = {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
-    flags = (part for key, value in words.items() for part in ("--set", f"model.{key}={value}"))
-    return ("--feature-set", "neural_optimal", *flags)
 
 
 def trained(model: str, dataset: Path, output_dir: Path) -> Path:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+import ohlcv_factory
 from ohlcv_factory.storage import digests
-from ohlcv_factory.storage.digests import array_digest, file_digest, folder_digests, value_digest
+from ohlcv_factory.storage.digests import array_digest, code_digest, file_digest, folder_digests, value_digest
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 """SHA-256 of `abc`, as FIPS 180-2 prints it."""
@@ -65,3 +66,14 @@ def test_a_folder_lists_its_files_by_relative_path(tmp_path: Path) -> None:
         {"path": "config/a.yaml", "size": 3, "sha256": ABC},
         {"path": "config/b.yaml", "size": 3, "sha256": ABC},
     ]
+
+
+def test_the_code_is_named_by_its_text(tmp_path, monkeypatch) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "one.py").write_text("a = 1\n")
+    monkeypatch.setattr(ohlcv_factory, "__file__", str(tmp_path / "package" / "__init__.py"))
+    before = code_digest.__wrapped__()
+    (tmp_path / "package" / "note.txt").write_text("no code")
+    assert code_digest.__wrapped__() == before
+    (tmp_path / "package" / "one.py").write_text("a = 2\n")
+    assert code_digest.__wrapped__() != before

@@ -58,7 +58,7 @@ def call(*arguments: str | Path, environment: dict[str, str] | None = None) -> A
 def succeed(*arguments: str | Path, environment: dict[str, str] | None = None) -> Answer:
     """`call`, for a command that must work."""
     answer = call(*arguments, environment=environment)
-    assert answer.code == 0, answer.err
+    assert answer.code == 0, answer.err or answer.out
     return answer
 
 

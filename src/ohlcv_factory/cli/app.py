@@ -31,8 +31,10 @@ from ohlcv_factory.cli import (
     new_model,
     predict,
     report,
+    reproduce,
     resume,
     run,
+    runs,
     sweep,
     train,
 )
@@ -81,6 +83,9 @@ application.command("predict")(predict.predict)
 application.command("sweep")(sweep.sweep)
 application.command("compare")(compare.compare)
 application.add_typer(ledger.application, name="ledger")
+application.add_typer(runs.application, name="runs")
+application.command("reproduce")(reproduce.reproduce)
+application.command("verify")(runs.verify)
 application.add_typer(audit.application, name="audit")
 application.command("report")(report.report)
 application.command("doctor")(doctor.doctor)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from typing import Any
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+STYLE = "page.css"
 
 
 @dataclass(frozen=True)
@@ -28,17 +31,21 @@ class Markup:
     html: str
 
 
-def compose(title: str, lead: str, sections: Sequence[Section], colophon: str) -> str:
-    """The page: title and lead (markup), links to the sections, the sections, a last line."""
+def compose(title: str, lead: str, sections: Sequence[Section], colophon: str, *, script: str = "") -> str:
+    """The page: title and lead (markup), links to the sections, the sections, a last line.
+
+    `script` is a file of this folder, such as `sort_tables.js`; the page's policy lets its exact text run and no other.
+    """
     links = "".join(f'<li><a href="#{section.id}">{text(section.title)}</a></li>' for section in sections)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(script)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{text(title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n"
+        f"<title>{text(title)}</title>\n<style>\n{_own_file(STYLE)}</style>\n</head>\n<body>\n"
         f'<header>\n<h1>{text(title)}</h1>\n{lead}\n<nav aria-label="Sections"><ul>{links}</ul></nav>\n</header>\n'
-        f"<main>\n{''.join(map(_section, sections))}</main>\n<footer>{text(colophon)}</footer>\n</body>\n</html>\n"
+        f"<main>\n{''.join(map(_section, sections))}</main>\n<footer>{text(colophon)}</footer>\n"
+        f"{_script_element(script)}</body>\n</html>\n"
     )
 
 
@@ -105,6 +112,17 @@ def _class(kind: str) -> str:
     return f' class="{kind}"' if kind else ""
 
 
+def _policy(script: str) -> str:
+    if not script:
+        return POLICY
+    digest = b64encode(sha256(_own_file(script).encode()).digest()).decode()
+    return f"{POLICY}; script-src 'sha256-{digest}'"
+
+
+def _script_element(script: str) -> str:
+    return f"<script>{_own_file(script)}</script>\n" if script else ""
+
+
 @cache
-def _style() -> str:
-    return files("ohlcv_factory.reports").joinpath("page.css").read_text(encoding="utf-8")
+def _own_file(name: str) -> str:
+    return files("ohlcv_factory.reports").joinpath(name).read_text(encoding="utf-8")

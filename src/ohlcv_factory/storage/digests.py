@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import ohlcv_factory
+
 CHUNK_BYTES = 1 << 20
+CODE_SUFFIXES = (".py", ".yaml")
 
 
 def file_digest(path: Path) -> str:
@@ -45,3 +49,13 @@ def folder_digests(folder: Path, *, leave_out: frozenset[str] = frozenset()) -> 
         for path, name in relative
         if name not in leave_out
     ]
+
+
+@cache
+def code_digest() -> str:
+    """Hex SHA-256 of this package's source: what tells a run of one version from a run of a changed checkout."""
+    root = Path(ohlcv_factory.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(path for path in root.rglob("*") if path.suffix in CODE_SUFFIXES):
+        digest.update(f"{path.relative_to(root).as_posix()}\n{file_digest(path)}\n".encode())
+    return digest.hexdigest()

@@ -78,6 +78,16 @@ def write_array(path: Path, array: np.ndarray) -> None:
     atomic.write_bytes(path, buffer.getvalue())
 
 
+def read_array(path: Path) -> np.ndarray:
+    """The array of one `.npy` file. Raises InputMissingError (66), or DataError (65) when it is damaged."""
+    if not path.is_file():
+        raise InputMissingError(f"{path} does not exist.", where=str(path), help="is this the right folder?")
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path.name} cannot be read: {error}.", where=str(path), help="the file is damaged") from None
+
+
 def write_settings(path: Path, values: Mapping[str, Any]) -> None:
     """YAML that `config.read_yaml` reads back unchanged."""
     atomic.write_text(path, write_yaml(values))

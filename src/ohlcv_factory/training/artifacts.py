@@ -25,7 +25,7 @@ from ohlcv_factory.runtime.memory import peak_bytes
 from ohlcv_factory.runtime.packages import package_versions
 from ohlcv_factory.runtime.threads import thread_count
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.digests import folder_digests
+from ohlcv_factory.storage.digests import code_digest, folder_digests
 from ohlcv_factory.storage.formats import write_array, write_json, write_settings
 from ohlcv_factory.training.bundle import (
     BEST_MODEL,
@@ -49,6 +49,8 @@ from ohlcv_factory.training.settings import MODEL_SETTINGS, TrainerConfig
 
 RUN_SCHEMA_VERSION = 1
 STATE = "state.json"
+TAGS = "tags.json"
+"""What people call a run; like the state no part of what its manifest vouches for."""
 START = Path("config") / "start.json"
 """Data and settings that the run began with."""
 PACKAGES = (
@@ -272,14 +274,15 @@ def write_manifest(
         "seed": config.random_seed,
         "device": model.device_used,
         **machine_facts(),
-        "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE})),
+        "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE, TAGS})),
     }
     write_json(folder / MANIFEST, manifest)
 
 
 def machine_facts() -> dict[str, Any]:
-    """Where this process runs: threads, memory taken so far, machine, versions of the packages that decide results."""
+    """What decides results beside settings and data: threads, machine, code, packages; and the memory taken so far."""
     return {
+        "code": code_digest(),
         "threads": thread_count(),
         "peak_memory_mb": round(peak_bytes() / 1e6),
         "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},

@@ -28,16 +28,21 @@ def unfinished_attempt(folder: Path) -> int:
 
 def refuse_other_start(folder: Path, settings: Mapping[str, Any], container: TimeSeriesDataContainer) -> None:
     """Raise UsageError (2) naming each key in which data or settings differ from those that the run began with."""
-    start = read_json(folder / artifacts.START)
-    before, now = _flat(start["settings"]), _flat(jsonable(settings))
-    changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-    changed += ["dataset (its fingerprint)"] if start["data_fingerprint"] != container.fingerprint else []
+    changed = changed_since_start(folder, settings, container)
     if changed:
         raise UsageError(
             f"the run began with other values of: {', '.join(changed)}.",
             where=str(folder),
             help="put them back, or train a new run",
         )
+
+
+def changed_since_start(folder: Path, settings: Mapping[str, Any], container: TimeSeriesDataContainer) -> list[str]:
+    """The keys of settings, and the dataset, that are no longer those that a run began with."""
+    start = read_json(folder / artifacts.START)
+    before, now = flat_keys(start["settings"]), flat_keys(jsonable(settings))
+    changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    return changed + (["dataset (its fingerprint)"] if start["data_fingerprint"] != container.fingerprint else [])
 
 
 def reopened_checkpoints(target: Path, model: BaseModel) -> CheckpointManager:
@@ -48,9 +53,9 @@ def reopened_checkpoints(target: Path, model: BaseModel) -> CheckpointManager:
     return CheckpointManager.reopened(target, keep_newest=True)
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat_keys(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """`{"model": {"lookback": 8}}` as `{"model.lookback": 8}`."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+        flat |= flat_keys(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
     return flat

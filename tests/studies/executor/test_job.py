@@ -11,7 +11,7 @@ from job_kinds import job
 
 import ohlcv_factory
 from ohlcv_factory.errors import DataError, UnknownNameError, UsageError, VerificationError
-from ohlcv_factory.studies.executor.job import JobResult, JobSpec, code_digest, job_function
+from ohlcv_factory.studies.executor.job import JobResult, JobSpec, job_function
 
 SAME = {"study": "elsewhere", "dataset": "moved", "memory_gb": 3.0}
 OTHER = {"config": {"name": "b"}, "digests": {"data": "2"}, "threads": 2, "code": "other", "kind": "train"}
@@ -66,17 +66,6 @@ def test_every_kind_is_a_function_of_this_package(monkeypatch) -> None:
         module, _, function = place.partition(":")
         assert module.startswith("ohlcv_factory.studies."), name
         assert callable(getattr(importlib.import_module(module), function))
-
-
-def test_the_code_is_named_by_its_text(tmp_path, monkeypatch) -> None:
-    (tmp_path / "package").mkdir()
-    (tmp_path / "package" / "one.py").write_text("a = 1\n")
-    monkeypatch.setattr(ohlcv_factory, "__file__", str(tmp_path / "package" / "__init__.py"))
-    before = code_digest.__wrapped__()
-    (tmp_path / "package" / "note.txt").write_text("no code")
-    assert code_digest.__wrapped__() == before
-    (tmp_path / "package" / "one.py").write_text("a = 2\n")
-    assert code_digest.__wrapped__() != before
 
 
 def test_the_text_of_a_plugin_file_is_part_of_the_job(study, tmp_path) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import ohlcv_factory
 from ohlcv_factory.config import Settings, setting
 from ohlcv_factory.errors import FactoryError, VerificationError, unknown_name
-from ohlcv_factory.storage.digests import file_digest, value_digest
+from ohlcv_factory.storage.digests import code_digest, file_digest, value_digest
 
 KINDS: Mapping[str, str] = {
     "train": "ohlcv_factory.studies.training_job:run_training",
@@ -26,20 +23,9 @@ are any, `files` (files and folders that it made, relative to the study) and `tr
 """
 JOBS_FOLDER = "jobs"
 ID_LETTERS = 16
-CODE_SUFFIXES = (".py", ".yaml")
 
 JobFunction = Callable[[dict[str, Any]], dict[str, Any]]
 State = Literal["FINISHED", "FAILED"]
-
-
-@cache
-def code_digest() -> str:
-    """Digest of this package's source: another code is another job."""
-    root = Path(ohlcv_factory.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(path for path in root.rglob("*") if path.suffix in CODE_SUFFIXES):
-        digest.update(f"{path.relative_to(root).as_posix()}\n{file_digest(path)}\n".encode())
-    return digest.hexdigest()
 
 
 class JobSpec(Settings):

@@ -33,10 +33,10 @@ from ohlcv_factory.errors import (
 from ohlcv_factory.runtime.clock import system_clock, utc_text
 from ohlcv_factory.runtime.memory import forget_peak, peak_bytes
 from ohlcv_factory.runtime.plugin_files import load_plugins
-from ohlcv_factory.storage.digests import file_digest, value_digest
+from ohlcv_factory.storage.digests import code_digest, file_digest, value_digest
 from ohlcv_factory.storage.formats import jsonable, read_json, write_json
 from ohlcv_factory.storage.locks import folder_lock
-from ohlcv_factory.studies.executor.job import JobResult, JobSpec, code_digest, job_function, plugins_digest
+from ohlcv_factory.studies.executor.job import JobResult, JobSpec, job_function, plugins_digest
 
 SPEC, STATE, RECORD, RESULT, LOG = "spec.json", "state.json", "record.json", "result.json", "log.txt"
 PATIENCE_SECONDS = 60.0

@@ -1,0 +1,265 @@
+"""An experiments folder as a place to live in: what became of each run, its tags, its size; differences; removal."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ohlcv_factory.config import read_yaml
+from ohlcv_factory.errors import FactoryError, InputMissingError, LockedError, UsageError, unknown_name
+from ohlcv_factory.storage import atomic
+from ohlcv_factory.storage.formats import read_json, write_json
+from ohlcv_factory.storage.locks import folder_lock
+from ohlcv_factory.training.artifacts import START, STATE, TAGS
+from ohlcv_factory.training.bundle import MANIFEST, read_run_manifest, verify_files
+from ohlcv_factory.training.resumption import flat_keys
+
+LATEST = "latest"
+LOST = "LOST"
+"""A run that says RUNNING while no process holds its folder: it was killed."""
+DAMAGED = "DAMAGED"
+"""A folder whose state cannot be read, or that says FINISHED and holds no manifest."""
+FINISHED = "FINISHED"
+SCORES = {
+    "macro_f1": "classification",
+    "direction_hit_rate": "classification",
+    "log_loss": "classification",
+    "sharpe_ratio": "trading",
+    "annualized_return": "trading",
+}
+"""Scores that `show` and `diff` print, with the block of the evaluation that holds each."""
+_UNSET = "not set"
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What is known of a run folder, finished or not."""
+
+    path: Path
+    state: str
+    """RUNNING, FINISHED, FAILED, INTERRUPTED, LOST or DAMAGED."""
+    attempt: int | None
+    updated: str
+    """When the state was written, UTC; empty where it cannot be read."""
+    error: str
+    """Why it failed; empty where it did not."""
+    model: str | None
+    horizon: int | None
+    symbols: tuple[str, ...]
+    tags: tuple[str, ...]
+    size_bytes: int
+    verdict: str | None
+    sharpe_ratio: float | None
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready."""
+        facts = asdict(self)
+        return {"run": str(facts.pop("path")), **facts}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One fact in which two runs differ."""
+
+    kind: str
+    """data, setting, package or score."""
+    name: str
+    first: Any
+    second: Any
+
+
+def list_runs(folder: Path, *, tag: str | None = None, state: str | None = None) -> list[RunFacts]:
+    """The run folders in `folder`, oldest first by name; of one tag or one state where given.
+
+    Raises InputMissingError (66) where there is no such folder, UnknownNameError (2) for a state that does not exist.
+    """
+    states = ("RUNNING", FINISHED, "FAILED", "INTERRUPTED", LOST, DAMAGED)
+    if state is not None and state not in states:
+        raise unknown_name("state", state, states, where="--state")
+    if not folder.is_dir():
+        raise InputMissingError(f"{folder} is no folder.", where=str(folder), help="ohlcv-factory train … makes runs")
+    found = [run_facts(path) for path in _run_folders(folder)]
+    return [run for run in found if (tag is None or tag in run.tags) and state in (None, run.state)]
+
+
+def find_run(place: Path) -> Path:
+    """A run folder; `DIR/latest` is the run of DIR that finished last. Raises InputMissingError (66) where there is none."""
+    if place.name == LATEST and not place.exists():
+        return latest_run(place.parent)
+    if not (place / STATE).is_file():
+        raise InputMissingError(f"{place} is no run folder.", where=str(place), help="ohlcv-factory runs list DIR")
+    return place
+
+
+def latest_run(folder: Path) -> Path:
+    """The run in `folder` that finished last. Raises InputMissingError (66) where none has."""
+    finished = [run for run in list_runs(folder) if run.state == FINISHED]
+    if not finished:
+        raise InputMissingError(f"no finished run in {folder}.", where=str(folder), help="ohlcv-factory runs list")
+    return max(finished, key=lambda run: (run.updated, run.path.name)).path
+
+
+def run_facts(path: Path) -> RunFacts:
+    """What became of one run folder; reads its small files only."""
+    state, attempt, updated, error = _state_of(path)
+    manifest = _readable(path / MANIFEST)
+    asked = manifest or _asked_for(path)
+    evaluation = _readable(path / "metrics" / "evaluation_metrics.json").get("evaluation_metrics", {})
+    return RunFacts(
+        path=path,
+        state=DAMAGED if state == FINISHED and not manifest else state,
+        attempt=attempt,
+        updated=updated,
+        error=error,
+        model=asked.get("model"),
+        horizon=asked.get("horizon"),
+        symbols=tuple(manifest.get("symbols", ())),
+        tags=tags_of(path),
+        size_bytes=folder_bytes(path),
+        verdict=evaluation.get("verdict", {}).get("code"),
+        sharpe_ratio=evaluation.get("trading", {}).get("sharpe_ratio"),
+    )
+
+
+def differences(first: Path, second: Path) -> list[Difference]:
+    """Data, settings, package versions and scores in which two finished runs differ. Raises InputMissingError (66)."""
+    one, other = _described(first), _described(second)
+    return [
+        Difference(kind, name, one[kind].get(name, _UNSET), other[kind].get(name, _UNSET))
+        for kind in one
+        for name in sorted(one[kind].keys() | other[kind].keys())
+        if one[kind].get(name, _UNSET) != other[kind].get(name, _UNSET)
+    ]
+
+
+def verify(path: Path) -> int:
+    """Compare every file of a finished run, and of the runs nested in it, with its digest; how many were compared.
+
+    Raises InputMissingError (66) for anything else, VerificationError (76) for a file that is missing or has changed.
+    """
+    manifest = read_run_manifest(path)
+    verify_files(path, manifest)
+    nested = [each.parent for each in sorted(path.rglob(MANIFEST)) if each.parent != path]
+    inner = [read_run_manifest(folder) for folder in nested]
+    for folder, facts in zip(nested, inner, strict=True):
+        verify_files(folder, facts)
+    return sum(len(facts["files"]) for facts in [manifest, *inner])
+
+
+def tags_of(path: Path) -> tuple[str, ...]:
+    """The tags of a run, sorted."""
+    return tuple(_readable(path / TAGS).get("tags", ()))
+
+
+def change_tags(path: Path, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> tuple[str, ...]:
+    """The tags after the change. Raises UsageError (2) for an empty tag, UnknownNameError (2) for one that is not there."""
+    for tag in [tag for tag in add if not tag.strip()]:
+        raise UsageError(f"a tag has letters, got {tag!r}.", where="--add", help="for example: --add keep")
+    present = set(tags_of(path))
+    for tag in [tag for tag in remove if tag not in present]:
+        raise unknown_name("tag", tag, present, where=str(path))
+    tags = sorted((present | set(add)) - set(remove))
+    write_json(path / TAGS, {"tags": tags})
+    return tuple(tags)
+
+
+def remove_run(path: Path) -> None:
+    """Delete a run folder that nobody works on; its entries in the ledger stay.
+
+    The folder first gets another name, so that an interruption leaves no half of a run under the run's own.
+    Raises LockedError (75) for a run at work, UsageError (2) for a link.
+    """
+    if path.is_symlink():
+        raise UsageError("a link to a run is not removed.", where=str(path), help="name the run folder itself")
+    with folder_lock(path, "this run"):
+        leaving = path.with_name(f"{atomic.TEMPORARY_PREFIX}removed-{path.name}")
+        with atomic.storage_errors(path):
+            path.rename(leaving)
+    with atomic.storage_errors(leaving):
+        shutil.rmtree(leaving)
+
+
+def outdated(runs: Sequence[RunFacts], keep: int) -> list[RunFacts]:
+    """Runs beyond the `keep` newest finished ones of each (model, horizon, symbols), and those that will never finish.
+
+    A run at work or with a tag is never among them; one that can be resumed (INTERRUPTED, FAILED, LOST) is not either.
+    Raises UsageError (2) for `keep` below 1.
+    """
+    if keep < 1:
+        raise UsageError(f"--keep takes at least 1, got {keep}.", where="--keep", help="`runs rm` removes single runs")
+    groups: dict[tuple[Any, ...], list[RunFacts]] = {}
+    for run in runs:
+        if run.state == FINISHED:
+            groups.setdefault((run.model, run.horizon, run.symbols), []).append(run)
+    beyond = [run for group in groups.values() for run in sorted(group, key=_age, reverse=True)[keep:]]
+    return [run for run in beyond if not run.tags]
+
+
+def folder_bytes(path: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(each.stat().st_size for each in path.rglob("*") if each.is_file() and not each.is_symlink())
+
+
+def _age(run: RunFacts) -> tuple[str, str]:
+    return run.updated, run.path.name
+
+
+def _run_folders(folder: Path) -> Iterator[Path]:
+    """Folders that hold a state, no links, and none that is being removed."""
+    for path in sorted(folder.iterdir()):
+        passed_over = path.is_symlink() or path.name.startswith(atomic.TEMPORARY_PREFIX)
+        if not passed_over and (path / STATE).is_file():
+            yield path
+
+
+def _state_of(path: Path) -> tuple[str, int | None, str, str]:
+    """State, attempt, time and error. A run that says RUNNING is LOST when its folder can be locked."""
+    facts = _readable(path / STATE)
+    if not {"state", "attempt", "updated"} <= facts.keys():
+        return DAMAGED, None, "", f"{STATE} cannot be read"
+    state = str(facts["state"])
+    if state == "RUNNING" and not _at_work(path):
+        state = LOST
+    error = facts.get("error") or {}
+    return state, int(facts["attempt"]), str(facts["updated"]), str(error.get("message", ""))
+
+
+def _asked_for(path: Path) -> dict[str, Any]:
+    """Model and horizon of a run that is not finished."""
+    settings = _readable(path / START).get("settings", {})
+    return {"model": settings.get("model_name"), "horizon": settings.get("horizon")}
+
+
+def _at_work(path: Path) -> bool:
+    try:
+        with folder_lock(path, "this run"):
+            return False
+    except LockedError:
+        return True
+
+
+def _readable(path: Path) -> Mapping[str, Any]:
+    """A JSON object, or an empty one where there is none to read."""
+    try:
+        values = read_json(path)
+    except (FactoryError, OSError):
+        return {}
+    return values if isinstance(values, Mapping) else {}
+
+
+def _described(path: Path) -> dict[str, dict[str, Any]]:
+    """A finished run's facts by kind."""
+    manifest = read_run_manifest(path)
+    settings = read_yaml(path / "config" / "training_config.yaml").values
+    evaluation = read_json(path / "metrics" / "evaluation_metrics.json")["evaluation_metrics"]
+    data = ("symbols", "horizon", "data_fingerprint", "row_digest")
+    versions = {"ohlcv-model-factory": manifest["created_by"], **manifest["packages"], **manifest["machine"]}
+    return {
+        "data": {name: manifest[name] for name in data},
+        "setting": flat_keys(settings),
+        "package": versions | {"threads": manifest["threads"]},
+        "score": {name: evaluation[block].get(name) for name, block in SCORES.items()},
+    }
