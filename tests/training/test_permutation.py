@@ -133,7 +133,7 @@ def test_a_forecaster_of_padded_windows_has_one_too(forecasters):
     settings = DatasetConfig.parse(
         {"horizons": [5], "features": ["return_1"], "embargo_days": "auto", "timeframes": []}
     )
-    rows = TimeSeriesDataContainer.from_bars(random_walk(1700, 3, bar_seconds=3600), horizon=5, config=settings)
+    rows = TimeSeriesDataContainer.from_bars(random_walk(2200, 3, bar_seconds=3600), horizon=5, config=settings)
     config = TrainerConfig(model_name="gaussian_walk", horizon=5, model={"lookback": 16})
     pipeline = fit_pipeline(config, rows).pipeline
     found = permutation_importance(pipeline, rows, rows.rows("train"), seed=1, repeats=1)
