@@ -65,7 +65,7 @@ def rival(sharpe, interval=None):
         ({"trials": Trials(2)}, {}, "no edge found"),
         ({"trials": Trials(2), "sharpe": 3.0}, {}, "edge"),
         ({"trials": Trials(200), "sharpe": 3.0}, {}, "no edge found"),
-        ({"trials": Trials(200, 200, 1e-6), "sharpe": 3.0}, {}, "edge"),
+        ({"trials": Trials(200, 200, 2.5e-4), "sharpe": 3.0}, {}, "edge"),
         ({"sharpe": 1.5}, {}, "no edge found"),
     ],
 )

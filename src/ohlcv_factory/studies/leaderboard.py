@@ -14,7 +14,7 @@ from ohlcv_factory.config import read_yaml
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 from ohlcv_factory.evaluation.scorecard import judged
-from ohlcv_factory.evaluation.trials import Trials, session_ratio
+from ohlcv_factory.evaluation.trials import Trials, scaled_ratio
 from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.training.artifacts import STATE
@@ -182,7 +182,7 @@ def judged_together(runs: Sequence[FinishedRun], *, tried: int = 0) -> list[Fini
     if not told:
         return list(runs)
     ratios = {
-        (run.manifest["model"], _settings(run), run.manifest["seed"]): session_ratio(run.evaluation["trading"])
+        (run.manifest["model"], _settings(run), run.manifest["seed"]): scaled_ratio(run.evaluation["trading"])
         for run in runs
     }
     seen = Trials.of(max(len(ratios), tried), [ratio for ratio in ratios.values() if ratio is not None])
