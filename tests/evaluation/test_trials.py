@@ -29,7 +29,7 @@ def test_that_guess_is_what_models_without_skill_show_in_a_simulation():
 
 
 def test_few_known_ratios_move_the_variance_a_little_and_many_decide_it():
-    few, many = Trials(count=500, known=3, spread=0.04), Trials(count=500, known=491, spread=0.04)
+    few, many = Trials(count=500, known=3, spread=4.0), Trials(count=500, known=491, spread=4.0)
     assert few.variance(101) == pytest.approx((10 * 0.01 + 2 * 0.04) / 12)
     assert many.variance(101) == pytest.approx((10 * 0.01 + 490 * 0.04) / 500)
 
@@ -42,6 +42,7 @@ def test_the_spread_is_the_sample_variance_and_what_is_known_counts_as_tried():
     found = Trials.of(1, [0.1, 0.2, 0.3])
     assert (found.count, found.known) == (3, 3)
     assert found.spread == pytest.approx(0.01)
+    assert Trials.stored(trials_block(found, TRADING)) == found
     assert Trials.of(0, []) == Trials(1, 0, None)
 
 

@@ -65,7 +65,7 @@ def rival(sharpe, interval=None):
         ({"trials": Trials(2)}, {}, "no edge found"),
         ({"trials": Trials(2), "sharpe": 3.0}, {}, "edge"),
         ({"trials": Trials(200), "sharpe": 3.0}, {}, "no edge found"),
-        ({"trials": Trials(200, 200, 1e-6), "sharpe": 3.0}, {}, "edge"),
+        ({"trials": Trials(200, 200, 2.5e-4), "sharpe": 3.0}, {}, "edge"),
         ({"sharpe": 1.5}, {}, "no edge found"),
     ],
 )
@@ -151,4 +151,17 @@ def test_the_days_until_there_are_trades_enough_are_reckoned_at_their_rate_so_fa
 
 def test_without_a_single_trade_no_number_of_days_is_invented():
     words = verdict(scores(sharpe=None, interval=None, trades=0), {}).words
-    assert words.startswith("Too little data to tell: it cannot be said how many more days are needed. 0 trades")
+    assert words == (
+        "Too little data to tell: it cannot be said how many more days are needed. 0 trades (at least 30), and no rate to "
+        "reckon with."
+    )
+
+
+def test_a_ratio_that_is_undefined_promises_and_excludes_nothing():
+    words = verdict(scores(sharpe=None, interval=None, sessions=2), {}).words
+    assert words == "Too little data to tell: 18 more days needed for a judgement. 2 sessions (at least 20)."
+
+
+def test_a_loss_is_not_weighed_by_its_trials():
+    words = verdict(scores(sharpe=-1.0, interval=(-3.0, 0.5), trials=Trials(200)), {}).words
+    assert words == "No edge found: net Sharpe -1.00, 90 % interval -3.00 to 0.50."

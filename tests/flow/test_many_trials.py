@@ -57,5 +57,6 @@ def test_the_best_of_200_trials_on_a_random_walk_is_no_edge(walk, tmp_path):
     assert judged(best.evaluation, Trials())["trials"]["deflated_sharpe_ratio"] > 0.95
     assert best.evaluation["trials"]["count"] == TRIALS
     assert best.evaluation["verdict"]["code"] == "no edge found"
+    assert best.evaluation["trials"]["deflated_sharpe_ratio"] < 0.95
     assert "best of 200 trials without skill" in best.evaluation["verdict"]["words"]
     assert "edge" not in {run.evaluation["verdict"]["code"] for run in others}

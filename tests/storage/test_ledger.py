@@ -200,19 +200,32 @@ def test_looks_at_a_test_part_are_no_trials_and_are_counted_by_configuration(led
     assert ledger.looked_at("d2") == 0
 
 
-def record_sharpe(ledger: Ledger, ratio: float, digest: str, part: str = "val", data: str = "d1") -> None:
-    ledger.record_sharpe(
-        run_id="r1", model="gru", horizon=20, config_digest=digest, data_digest=data, part=part, ratio=ratio
-    )
+def record_sharpe(
+    ledger: Ledger, ratio: float, digest: str, part: str = "val", data: str = "d1", sessions: int = 2
+) -> None:
+    facts = {"run_id": "r1", "model": "gru", "horizon": 20, "config_digest": digest, "data_digest": data}
+    ledger.record_sharpe(**facts, part=part, ratio=ratio, sessions=sessions)  # type: ignore[arg-type]
 
 
-def test_the_newest_sharpe_ratio_of_each_trial_is_known_by_dataset_and_part(ledger: Ledger) -> None:
+def test_the_newest_sharpe_ratio_of_each_trial_is_known_by_dataset(ledger: Ledger) -> None:
     for ratio, digest in ((0.01, "c1"), (0.02, "c2"), (0.03, "c1")):
         record_sharpe(ledger, ratio, digest)
-    record_sharpe(ledger, 0.5, "c1", part="oof")
     record_sharpe(ledger, 0.7, "c1", data="d2")
     assert ledger.sharpes("d1", "val") == [0.03, 0.02]
-    assert ledger.sharpes("d1", "test") == []
+
+
+def test_sharpe_ratios_of_parts_of_any_length_are_known_in_units_of_their_chance_error(ledger: Ledger) -> None:
+    record_sharpe(ledger, 0.1, "c1", sessions=101)
+    record_sharpe(ledger, 0.05, "c2", sessions=401)
+    assert ledger.sharpes("d1", "val") == [1.0, 1.0]
+
+
+def test_a_trial_is_known_by_another_part_where_it_has_none_but_never_by_or_for_the_test_part(ledger: Ledger) -> None:
+    for ratio, digest, part in ((0.5, "c1", "val"), (0.6, "c1", "oof"), (0.7, "c2", "oof"), (0.9, "c3", "test")):
+        record_sharpe(ledger, ratio, digest, part)
+    assert ledger.sharpes("d1", "val") == [0.5, 0.7]
+    assert ledger.sharpes("d1", "oof") == [0.6, 0.7]
+    assert ledger.sharpes("d1", "test") == [0.9]
 
 
 @pytest.mark.parametrize("statement", ["UPDATE sharpe SET ratio = 9", "DELETE FROM sharpe"])

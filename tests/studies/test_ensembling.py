@@ -19,6 +19,7 @@ from ohlcv_factory.testing.power import NULL_LIMIT, NULL_MEAN_LIMIT, path_z, pla
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import ModelBundle
 from ohlcv_factory.training.evaluation import evaluate_run
+from ohlcv_factory.training.permutation import permutation_importance
 from ohlcv_factory.training.trainer import Trainer
 
 STUDENT_T = 2.132
@@ -84,6 +85,16 @@ def test_the_run_can_be_evaluated_and_counts_its_fits(mixed):
     assert part.looks == 1
     fits = [entry for entry in Ledger.in_folder(mixed.path.parent.parent).entries() if entry["kind"] == "fit"]
     assert len(fits) == 1 + len(MIXED) * (3 + 1)  # the head; each member on three folds and on the train part
+    assert mixed.evaluation["trials"]["count"] == 1 + len(MIXED)
+
+
+def test_what_an_ensemble_reads_has_a_permutation_importance(mixed, container):
+    pipeline = ModelBundle.from_run(mixed.path).pipeline
+    found = permutation_importance(pipeline, container, container.rows("val"), seed=1, repeats=1)
+    features = {each.name: each.increase for each in found if each.subject == "feature"}
+    assert set(features) == set(pipeline.columns)
+    assert all(increase != 0 for increase in features.values())
+    assert [each.name for each in found if each.subject == "bars"] == ["0", "-1", "-3 to -2", "-7 to -4"]
 
 
 def test_the_run_says_how_members_differ_and_what_won(mixed):

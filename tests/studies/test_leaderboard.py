@@ -17,7 +17,7 @@ from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import InputMissingError, UsageError
-from ohlcv_factory.evaluation.trials import Trials, session_ratio
+from ohlcv_factory.evaluation.trials import Trials, scaled_ratio
 from ohlcv_factory.studies.comparison import ComparedGroup
 from ohlcv_factory.studies.finished_runs import FinishedRun, Group, judged_together
 from ohlcv_factory.studies.leaderboard import Leaderboard, SeedSpread, seed_spreads
@@ -65,7 +65,7 @@ def test_runs_are_compared_by_the_trials_behind_all_of_them_and_their_folders_ke
 
 def test_the_same_settings_twice_are_one_trial_and_other_seeds_are_more(seeded) -> None:
     assert [run.evaluation["trials"]["count"] for run in seeded] == [1, 2, 3, 3, 4]
-    ratios = [session_ratio(run.evaluation["trading"]) for run in seeded]
+    ratios = [scaled_ratio(run.evaluation["trading"]) for run in seeded]
     assert ratios[2] == ratios[3]
     known = seeded[4].evaluation["trials"]
     assert known["known"] == 4

@@ -15,7 +15,7 @@ from ohlcv_factory.errors import LockedError, OutputError, UnknownNameError, Usa
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
-from ohlcv_factory.studies.finished_runs import find_runs
+from ohlcv_factory.studies.finished_runs import find_runs, judged_together
 from ohlcv_factory.studies.sweep import SweepConfig, plan_sweep, run_sweep
 from ohlcv_factory.training import artifacts
 
@@ -108,6 +108,10 @@ def test_the_tables_hold_one_row_per_run_and_compare_finds_the_runs(plan) -> Non
     assert sorted(f"runs/{run.path.name}" for run in runs) == sorted(table["run"])
     stored = {f"runs/{run.path.name}": run.evaluation["classification"]["log_loss"] for run in runs}
     assert dict(zip(table["run"], table["log_loss"], strict=True)) == stored
+    assert [run.evaluation["trials"]["count"] for run in runs] == [1, 1]  # a worker knows of its own run only
+    together = {f"runs/{run.path.name}": run.evaluation for run in judged_together(runs, tried=2)}
+    assert [together[name]["trials"]["count"] for name in table["run"]] == [2, 2]
+    assert table["verdict"].to_list() == [together[name]["verdict"]["code"] for name in table["run"]]
     summary = read_json(folder / "summary.json")
     assert summary["counts"] == {"jobs": 2, "finished": 2, "found_finished": 0, "failed": 0, "repeated": 0}
     assert set(summary["runs"][0]["cost"]) == {"seconds", "cpu_seconds", "peak_memory_mb"}

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from forecasters import forecasters
 from noise import NOISE, OWN_SET, SIGNAL, signal_and_noise
 
+from ohlcv_factory.bars.synthetic import random_walk
+from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError
 from ohlcv_factory.training.fitting import fit_pipeline
@@ -19,6 +23,8 @@ from ohlcv_factory.training.permutation import (
 )
 from ohlcv_factory.training.pipeline import ContainerRows
 from ohlcv_factory.training.settings import TrainerConfig
+
+__all__ = ["forecasters"]
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +127,16 @@ def test_blocks_of_neighbours_move_together_and_never_to_another_symbol():
     assert np.array_equal(codes[order], codes)
     assert (np.diff(order) == 1).mean() > 0.75
     assert not np.array_equal(order, np.arange(100))
+
+
+def test_a_forecaster_of_padded_windows_has_one_too(forecasters):
+    settings = DatasetConfig.parse(
+        {"horizons": [5], "features": ["return_1"], "embargo_days": "auto", "timeframes": []}
+    )
+    rows = TimeSeriesDataContainer.from_bars(random_walk(2200, 3, bar_seconds=3600), horizon=5, config=settings)
+    config = TrainerConfig(model_name="gaussian_walk", horizon=5, model={"lookback": 16})
+    pipeline = fit_pipeline(config, rows).pipeline
+    found = permutation_importance(pipeline, rows, rows.rows("train"), seed=1, repeats=1)
+    assert [each.name for each in found if each.subject == "feature"] == ["close"]
+    assert [each.name for each in found if each.subject == "bars"][-1] == "-15 to -8"
+    assert any(each.increase != 0 for each in found)

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from ohlcv_factory.evaluation.trials import session_ratio
+from ohlcv_factory.evaluation.trials import scaled_ratio
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.training.trainer import Trainer
 from ohlcv_factory.training.trials import enter_trial, known_trials
@@ -19,7 +19,9 @@ def other_trials(settings, container, count, ratio=None):
         trial = {"run_id": f"t{number}", "model": "svm", "horizon": 5, "config_digest": f"c{number}"}
         ledger.record("trial", **trial, data_digest=container.fingerprint)
         if ratio is not None:
-            ledger.record_sharpe(**trial, data_digest=container.fingerprint, part="val", ratio=ratio * number)
+            ledger.record_sharpe(
+                **trial, data_digest=container.fingerprint, part="val", ratio=ratio * number, sessions=101
+            )
     return ledger
 
 
@@ -29,8 +31,8 @@ def test_a_run_keeps_the_number_of_trials_that_it_was_judged_by(container, confi
     first = Trainer(settings).run(container)
     trials = first.evaluation["trials"]
     assert (trials["count"], trials["known"]) == (5, 5)
-    own = session_ratio(first.evaluation["trading"])
-    assert ledger.sharpes(container.fingerprint, "val") == [0.0, 0.01, 0.02, 0.03, own]
+    own = scaled_ratio(first.evaluation["trading"])
+    assert ledger.sharpes(container.fingerprint, "val") == pytest.approx([0.0, 0.1, 0.2, 0.3, own])
     again = Trainer(settings).run(container)
     assert again.evaluation["trials"] == trials
     assert again.evaluation["verdict"] == first.evaluation["verdict"]

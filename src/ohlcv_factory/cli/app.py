@@ -37,6 +37,8 @@ from ohlcv_factory.cli import (
     runs,
     sweep,
     train,
+    tune,
+    tune_barriers,
 )
 from ohlcv_factory.errors import FactoryError, FactoryWarning
 
@@ -77,6 +79,8 @@ application.add_typer(config.application, name="config")
 application.command("train")(train.train)
 application.command("cv")(cv.cv)
 application.command("ensemble")(ensemble.ensemble)
+application.command("tune")(tune.tune)
+application.command("tune-barriers")(tune_barriers.tune_barriers)
 application.command("resume")(resume.resume)
 application.command("evaluate")(evaluate.evaluate)
 application.command("predict")(predict.predict)

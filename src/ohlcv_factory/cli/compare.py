@@ -135,9 +135,7 @@ def trials_line(evaluation: dict[str, Any]) -> list[str]:
     if "trials" not in evaluation:
         return []
     trials = evaluation["trials"]
-    return [
-        f"trials on this data: {trials['count']:,}, of which {trials['known']:,} have a known Sharpe ratio on this part"
-    ]
+    return [f"trials on this data: {trials['count']:,}, of which {trials['known']:,} have a known Sharpe ratio"]
 
 
 def spread_text(runs: Sequence[FinishedRun], by: str) -> str:

@@ -25,13 +25,16 @@ class Trials:
 
     count: int = 1
     known: int = 0
-    """Those whose Sharpe ratio on the same part is known."""
+    """Those whose Sharpe ratio is known."""
     spread: float | None = None
-    """Sample variance of the known ratios per session; None under two."""
+    """Sample variance of the known ratios in units of chance: 1 is that of models without skill; None under two."""
 
     @classmethod
     def of(cls, count: int, sharpes: Sequence[float]) -> Self:
-        """From the number of trials and the known ratios per session; what is known was tried, so it counts at least."""
+        """From the number of trials and the known ratios, each times the root of its sessions less 1 (`Ledger.sharpes`).
+
+        What is known was tried, so it counts at least.
+        """
         known = len(sharpes)
         return cls(max(count, known, 1), known, float(np.var(sharpes, ddof=1)) if known > 1 else None)
 
@@ -47,8 +50,8 @@ class Trials:
         guess weighs as much as PRIOR_TRIALS known trials: alone where one or none is known, and little beside hundreds.
         It keeps a few configurations that happen to agree from passing as a single one.
         """
-        guess, seen = PRIOR_TRIALS / (sessions - 1), max(self.known - 1, 0)
-        return (guess + seen * (self.spread or 0.0)) / (PRIOR_TRIALS + seen)
+        seen = max(self.known - 1, 0)
+        return (PRIOR_TRIALS + seen * (self.spread or 0.0)) / (PRIOR_TRIALS + seen) / (sessions - 1)
 
 
 def trials_block(trials: Trials, trading: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,6 +80,12 @@ def moments_of(trading: Mapping[str, Any]) -> SharpeMoments | None:
     if ratio is None or skewness is None:
         return None
     return SharpeMoments(ratio, skewness, trading["kurtosis"], trading["sessions"])
+
+
+def scaled_ratio(trading: Mapping[str, Any]) -> float | None:
+    """The Sharpe ratio of a trading block in units of its chance error, as `Ledger.sharpes` has it."""
+    ratio = session_ratio(trading)
+    return None if ratio is None else float(ratio * np.sqrt(trading["sessions"] - 1))
 
 
 def session_ratio(trading: Mapping[str, Any]) -> float | None:

@@ -72,13 +72,15 @@ def _needed(scores: Mapping[str, Any]) -> str:
     sessions, ratio = scores["trading"]["sessions"], scores["trading"]["sharpe_ratio"]
     record = scores["trials"]["deflated_track_record"]
     least = max((_sessions_until(have, wanted, sessions) for _, have, wanted in _amounts(scores)), key=_or_infinite)
-    why = f"{_lacking(scores)}; at the measured net Sharpe of {_number(ratio)}"
+    lacking, measured = _lacking(scores), f"at the measured net Sharpe of {_number(ratio)}"
     if least is None:
-        return f"it cannot be said how many more days are needed. {why} there is no rate to reckon with."
+        return f"it cannot be said how many more days are needed. {lacking}, and no rate to reckon with."
     if record is None:
-        return f"{_more(least - sessions)} needed for a judgement. {why} no record is long enough to show an edge."
+        never = f"; {measured} no record is long enough to show an edge" if ratio is not None and ratio <= 0 else ""
+        return f"{_more(least - sessions)} needed for a judgement. {lacking}{never}."
     needed = max(least, math.ceil(record))
-    return f"{_more(needed - sessions)} needed. {why} it takes {needed:,} to tell it from {_chance(scores['trials'])}."
+    told = f"{measured} it takes {needed:,} to tell it from {_chance(scores['trials'])}"
+    return f"{_more(needed - sessions)} needed. {lacking}; {told}."
 
 
 def _sessions_until(have: float, least: float, sessions: int) -> int | None:
@@ -149,7 +151,7 @@ def _missing_evidence(scores: Mapping[str, Any], baseline_scores: Mapping[str, M
     ]
     if unbeaten:
         reasons.append(f"net Sharpe not above {', '.join(unbeaten)}")
-    return reasons + _undeflated(scores["trials"])
+    return reasons + (_undeflated(scores["trials"]) if _above(own, 0.0) else [])
 
 
 def _undeflated(trials: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ returned has written survives a power cut. Writers wait for each other, up to 30
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ BUSY_TIMEOUT_SECONDS = 30.0
 Kind = Literal["fit", "trial", "threshold", "test_look"]
 """A model fitted; a configuration tried by tuning; thresholds or conformal levels chosen; a test part looked at."""
 KINDS: tuple[Kind, ...] = ("fit", "trial", "threshold", "test_look")
+TEST = "test"
+"""The part that nothing may be chosen on."""
 TRIED: tuple[Kind, ...] = ("fit", "trial")
 """Kinds that stand for a configuration: one that was tried by tuning and then fitted is one trial."""
 
@@ -43,14 +46,15 @@ _KEY = "id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL"
 _REFUSAL = "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
 _SCHEMA = (
     f"CREATE TABLE IF NOT EXISTS entry ({_KEY}, kind TEXT NOT NULL, {_IDENTITY_COLUMNS})",
-    f"CREATE TABLE IF NOT EXISTS sharpe ({_KEY}, {_IDENTITY_COLUMNS}, part TEXT NOT NULL, ratio REAL NOT NULL)",
+    f"CREATE TABLE IF NOT EXISTS sharpe ({_KEY}, {_IDENTITY_COLUMNS}, part TEXT NOT NULL, ratio REAL NOT NULL, "
+    "sessions INTEGER NOT NULL)",
     f"CREATE TRIGGER IF NOT EXISTS no_update BEFORE UPDATE ON entry {_REFUSAL}",
     f"CREATE TRIGGER IF NOT EXISTS no_delete BEFORE DELETE ON entry {_REFUSAL}",
     f"CREATE TRIGGER IF NOT EXISTS no_sharpe_update BEFORE UPDATE ON sharpe {_REFUSAL}",
     f"CREATE TRIGGER IF NOT EXISTS no_sharpe_delete BEFORE DELETE ON sharpe {_REFUSAL}",
 )
 _IDENTITY = ("run_id", "model", "horizon", "config_digest", "data_digest")
-_COLUMNS = {"entry": ("time", "kind", *_IDENTITY), "sharpe": ("time", *_IDENTITY, "part", "ratio")}
+_COLUMNS = {"entry": ("time", "kind", *_IDENTITY), "sharpe": ("time", *_IDENTITY, "part", "ratio", "sessions")}
 
 Entry = Mapping[str, Any]
 
@@ -79,14 +83,23 @@ class Ledger:
         self._append("entry", (utc_text(self.clock()), kind, run_id, model, horizon, config_digest, data_digest))
 
     def record_sharpe(
-        self, *, run_id: str, model: str, horizon: int, config_digest: str, data_digest: str, part: str, ratio: float
+        self,
+        *,
+        run_id: str,
+        model: str,
+        horizon: int,
+        config_digest: str,
+        data_digest: str,
+        part: str,
+        ratio: float,
+        sessions: int,
     ) -> None:
-        """Append what an entered trial came to: its net Sharpe ratio **per session** on a part (`val`, `oof`, …).
+        """Append what an entered trial came to: its net Sharpe ratio **per session** on a part (`val`, `oof`, `test`).
 
         The spread of these is what the deflated Sharpe ratio takes. Raises what `record` does.
         """
         identity = (run_id, model, horizon, config_digest, data_digest)
-        self._append("sharpe", (utc_text(self.clock()), *identity, part, float(ratio)))
+        self._append("sharpe", (utc_text(self.clock()), *identity, part, float(ratio), int(sessions)))
 
     def entries(
         self, *, kind: Kind | None = None, model: str | None = None, data_digest: str | None = None
@@ -117,9 +130,18 @@ class Ledger:
         return len({_identity(entry) for entry in self.entries(kind="test_look", data_digest=data_digest)})
 
     def sharpes(self, data_digest: str, part: str) -> list[float]:
-        """The newest known ratio per session of each trial on a part of one dataset, in the order of first entry."""
-        rows = [each for each in self._rows("sharpe") if (each["data_digest"], each["part"]) == (data_digest, part)]
-        return list({_identity(row): float(row["ratio"]) for row in rows}.values())
+        """The known Sharpe ratio of each trial on one dataset, in the order of first entry, in units of its chance error.
+
+        That is the ratio per session times the root of the sessions less 1: the ratios of independent models without skill
+        scatter by 1, however long the part. A trial without one on `part` is taken by another part, but never by or for
+        the test part. Of several the newest counts.
+        """
+        rows = [each for each in self._rows("sharpe") if each["data_digest"] == data_digest]
+        offered = [row for row in rows if row["part"] == part or TEST not in (part, row["part"])]
+        chosen = dict.fromkeys(map(_identity, offered), 0.0)
+        for row in sorted(offered, key=lambda row: row["part"] == part):  # stable: this part and the newest come last
+            chosen[_identity(row)] = float(row["ratio"] * math.sqrt(max(row["sessions"] - 1, 0)))
+        return list(chosen.values())
 
     def _append(self, table: str, row: Sequence[Any]) -> None:
         with self._open() as connection:

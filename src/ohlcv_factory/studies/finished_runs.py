@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ohlcv_factory.config import read_yaml
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError, unknown_name
 from ohlcv_factory.evaluation.scorecard import averaged, judged, threshold_column
-from ohlcv_factory.evaluation.trials import Trials, session_ratio
+from ohlcv_factory.evaluation.trials import Trials, scaled_ratio
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.cross_validation import METRICS
 from ohlcv_factory.studies.fold_job import FOLDS_FOLDER, TIME
@@ -150,7 +150,7 @@ def judged_together(runs: Sequence[FinishedRun], *, tried: int = 0) -> list[Fini
     if not told:
         return list(runs)
     ratios = {
-        (run.manifest["model"], settings_text(run), run.manifest["seed"]): session_ratio(run.evaluation["trading"])
+        (run.manifest["model"], settings_text(run), run.manifest["seed"]): scaled_ratio(run.evaluation["trading"])
         for run in runs
     }
     seen = Trials.of(max(len(ratios), tried), [ratio for ratio in ratios.values() if ratio is not None])

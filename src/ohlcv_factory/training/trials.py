@@ -52,7 +52,8 @@ def weighed(scores: Sequence[Scores], ledger: Ledger, trial: Mapping[str, Any], 
     """
     ratios = [ratio for each in scores if (ratio := session_ratio(each.block["trading"])) is not None]
     if ratios:
-        ledger.record_sharpe(**trial, part=part, ratio=fmean(ratios))
+        sessions = scores[0].block["trading"]["sessions"]
+        ledger.record_sharpe(**trial, part=part, ratio=fmean(ratios), sessions=sessions)
     trials = known_trials(ledger, trial["data_digest"], part)
     return [each.judged(trials) for each in scores]
 
