@@ -131,7 +131,7 @@ def test_a_look_that_is_in_no_ledger_is_told(run_folder, tmp_path):
     write_json(run / "addenda" / "001" / "manifest.json", {"part": "test"})
     (finding,) = audit(run_subject(run), ["test-looks"])
     assert finding.outcome.verdict == "fail"
-    assert finding.outcome.size == "1 looks, at most 1; 1 of them in no ledger"
+    assert finding.outcome.size == "looks: 1, at most 1; 1 of them in no ledger"
 
 
 def study_with(study_folder, target, change):

@@ -35,7 +35,7 @@ def test_a_column_that_fails_or_is_no_number_is_told_once_and_the_others_pass(ba
 
 def test_what_could_not_be_looked_at_is_named(bars):
     outcome = column_checks.stream(subject(bars.head(1000), "return_1", "rsi_14_1h"))
-    assert outcome.size == "1 columns on 1000 bars, 1 need more bars: rsi_14_1h"
+    assert outcome.size == "1 column on 1000 bars; for lack of bars without 1: rsi_14_1h"
 
 
 def test_nothing_but_columns_that_need_more_bars_is_skipped(bars):

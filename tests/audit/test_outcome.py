@@ -19,7 +19,7 @@ def test_a_check_without_violations_passes_and_says_what_it_looked_at():
 def test_violations_are_counted_and_the_first_places_named():
     outcome = by_violations([overall("t", name, "S", "") for name in "abcdd"], "5 columns")
     assert outcome.verdict == "fail"
-    assert outcome.size == "4 violations (a, b, c and 1 more); 5 columns"
+    assert outcome.size == "4 found (a, b, c and 1 more); 5 columns"
     assert outcome.measured == 4.0
 
 

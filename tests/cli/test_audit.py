@@ -83,7 +83,7 @@ def test_only_the_newest_bars_are_looked_at(bars):
 def test_a_column_that_needs_more_bars_is_named(bars):
     names = ("--features", "return_1,rsi_14_1h", "--last", "1000", "--check", "values")
     answer = succeed("audit", "features", "--bars", bars, *names)
-    assert "1 columns on 1000 bars, 1 need more bars: rsi_14_1h" in answer.out
+    assert "1 column on 1000 bars; for lack of bars without 1: rsi_14_1h" in answer.out
 
 
 def test_without_bars_a_random_walk_is_taken():
@@ -144,7 +144,7 @@ def test_a_run_whose_test_part_was_looked_at_twice_fails(dataset, tmp_path):
         succeed("evaluate", own, "--part", "test")
     answer = call("audit", "run", own, "--check", "test-looks")
     assert answer.code == 1
-    assert "2 looks, at most 1" in answer.out
+    assert "looks: 2, at most 1" in answer.out
     answer = call("audit", "dataset", dataset, "--experiments", tmp_path / "experiments", "--check", "test-looks")
     assert answer.code == 1
 

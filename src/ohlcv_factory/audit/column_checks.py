@@ -55,8 +55,8 @@ def _looked_at(subject: Subject) -> str:
     counts = [len(each.bars) for each in subject.bars]
     columns = {feature.name for each in subject.bars for feature in each.audited}
     left_out = {name for each in subject.bars for name in each.left_out} - columns
-    words = f"{len(columns)} columns on {sum(counts)} bars"
-    return f"{words}, {len(left_out)} need more bars: {_shown(sorted(left_out))}" if left_out else words
+    words = f"{len(columns)} column{'' if len(columns) == 1 else 's'} on {sum(counts)} bars"
+    return f"{words}; for lack of bars without {len(left_out)}: {_shown(sorted(left_out))}" if left_out else words
 
 
 def _shown(names: list[str]) -> str:

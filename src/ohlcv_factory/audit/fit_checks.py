@@ -142,7 +142,7 @@ def market_z(subject: Subject, beta: float, seed: int) -> tuple[float, str]:
         timeframes=timeframes,
     )
     absent = [name for name in subject.columns if name not in container.feature_names]
-    words = f"; without {len(absent)} columns that a random walk cannot carry: {absent[0]} …" if absent else ""
+    words = f"; a random walk cannot carry {len(absent)} of the columns: {absent[0]} …" if absent else ""
     return fitted_z(_market_config(subject, container), container), words
 
 

@@ -62,4 +62,4 @@ def by_violations(found: Iterable[Violation], looked_at: str) -> Outcome:
         return Outcome("pass", looked_at, 0.0)
     names = list(dict.fromkeys(violation.feature for violation in violations))
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return Outcome("fail", f"{len(violations)} violations ({shown}); {looked_at}", float(len(violations)), violations)
+    return Outcome("fail", f"{len(violations)} found ({shown}); {looked_at}", float(len(violations)), violations)

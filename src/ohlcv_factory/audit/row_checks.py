@@ -73,7 +73,7 @@ def looks(subject: Subject) -> Outcome:
     found = looks_at(experiments, container.fingerprint) if experiments else None
     if found is None:
         return skipped(f"no ledger in {experiments}: --experiments DIR")
-    size = f"{found.total} looks, at most {MOST_LOOKS}"
+    size = f"looks: {found.total}, at most {MOST_LOOKS}"
     if found.unentered:
         size += f"; {found.unentered} of them in no ledger"
     return judged(found.total <= MOST_LOOKS and not found.unentered, size, float(found.total))
