@@ -1,6 +1,6 @@
 """`scripts/bench`: every row, one table, and `results.json` with versions and machine.
 
-Ratios are peer / ours (how many times faster we are), and ours / peer in rows 1 and 13 (what the factory adds). The
+Ratios are peer / ours (how many times faster we are), and ours / peer in rows 1, 13 and 16 (what the factory adds). The
 machine may be shared: compare ratios of one run, never seconds of two.
 """
 
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import causal_wavelets
+import cross_validation
 import first_touch_mapping
 import fit_overhead
 import full_catalogue
@@ -52,11 +53,12 @@ ROWS: dict[int | str, Any] = {
     12: mamba_block,
     13: fit_overhead,
     15: start_up,
+    16: cross_validation,
     17: study_workers,
     "first_touch": first_touch_mapping,
 }
 """The rows of the specification by number, others by name."""
-OVERHEAD_ROWS = (1, 13)
+OVERHEAD_ROWS = (1, 13, 16)
 HERE = Path(__file__).parent
 OURS = (
     "ohlcv-model-factory",

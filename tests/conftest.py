@@ -34,3 +34,20 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACTORY_CHECKPOINTS", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def board_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
+    """Run folders by group, to be read only, see `board_runs.make_board_runs`."""
+    from board_runs import make_board_runs
+
+    return make_board_runs(tmp_path_factory.mktemp("board"))
+
+
+@pytest.fixture(scope="session")
+def board_studies(tmp_path_factory: pytest.TempPathFactory, board_runs: dict[str, list[Path]]) -> list[Path]:
+    """Folders of cross-validations on the dataset of `board_runs`, to be read only."""
+    from board_runs import make_board_studies
+
+    dataset = next(iter(board_runs.values()))[0].parent.parent / "dataset"
+    return make_board_studies(tmp_path_factory.mktemp("board_studies"), dataset)

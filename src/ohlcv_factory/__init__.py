@@ -8,6 +8,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "BarrierTuningConfig": "ohlcv_factory.studies.tuning_settings",
     "Bars": "ohlcv_factory.bars.schema",
     "BaseModel": "ohlcv_factory.models.base",
     "CheckpointManager": "ohlcv_factory.storage.checkpoints",
@@ -28,6 +29,7 @@ _PUBLIC = {
     "Trainer": "ohlcv_factory.training.trainer",
     "TrainerConfig": "ohlcv_factory.training.settings",
     "TrainingMetrics": "ohlcv_factory.models.base",
+    "TuningConfig": "ohlcv_factory.studies.tuning_settings",
     "WalkForward": "ohlcv_factory.splits.walk_forward",
     "bars_from_frame": "ohlcv_factory.bars.load",
     "cross_validate": "ohlcv_factory.studies.cross_validation",
@@ -36,6 +38,8 @@ _PUBLIC = {
     "leaderboard": "ohlcv_factory.studies.leaderboard",
     "read_bars": "ohlcv_factory.bars.load",
     "read_sources": "ohlcv_factory.bars.load",
+    "tune": "ohlcv_factory.studies.tuning",
+    "tune_barriers": "ohlcv_factory.studies.barrier_tuning",
 }
 
 __all__ = sorted(_PUBLIC)  # noqa: PLE0605  (the names are the keys of one table)

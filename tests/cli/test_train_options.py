@@ -84,6 +84,7 @@ KEYS = {
     "feature_sets": key("feature_sets", OWN_SET, "code", base=("--feature-set", "mine")),
     "feature_selection": key("feature_selection", "importance"),
     "plugins": key("plugins", ["own.py"], "code", base=WITH_PLUGIN),
+    "scaling": key("scaling", "robust"),
     "sequence_length": key("sequence_length", 8, refusal="sequence_length does not apply to model 'logistic'"),
     "batch_size": key("batch_size", 8, refusal="batch_size does not apply to model 'logistic'"),
     "max_epochs": key("max_epochs", 5, base=("--model", "lightgbm")),

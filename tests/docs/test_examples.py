@@ -12,7 +12,7 @@ from ohlcv_factory.errors import MissingExtraError, UsageError
 from ohlcv_factory.models.registry import BrokenPluginWarning, ModelRegistry
 from ohlcv_factory.reports.run_report import write_run_report
 from ohlcv_factory.runtime.plugin_files import load_plugins
-from ohlcv_factory.studies.leaderboard import find_runs
+from ohlcv_factory.studies.finished_runs import find_runs
 from ohlcv_factory.testing.models import check_model
 
 PLUGIN = "examples/third_party_model"

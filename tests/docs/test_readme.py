@@ -8,7 +8,16 @@ import json
 def test_every_block_runs_leaves_what_it_says_and_finds_no_edge_in_a_random_walk(run_document) -> None:
     folder = run_document("README.md")
     left = {path.name for path in folder.iterdir()}
-    assert left == {"SYNTH.csv", "checked", "dataset", "everything", "experiments", "python", "report.html"}
+    assert left == {
+        "SYNTH.csv",
+        "checked",
+        "dataset",
+        "everything",
+        "experiments",
+        "leaderboard.html",
+        "python",
+        "report.html",
+    }
     assert {path.name for path in (folder / "everything").iterdir()} == {
         "dataset",
         "ledger.sqlite",

@@ -11,7 +11,7 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.dataset.store import write_dataset
 from ohlcv_factory.dataset.summary import summarise
-from ohlcv_factory.studies.leaderboard import FinishedRun
+from ohlcv_factory.studies.finished_runs import FinishedRun
 from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
 

@@ -13,7 +13,7 @@ from ohlcv_factory.reports.reported_run import read_groups
 
 @pytest.fixture
 def lines(run, dataset):
-    return {line.name: line.y for line in equity_lines(read_groups([run])[5], dataset)}
+    return {line.name: line.y for line in equity_lines(read_groups([run])[run.group], dataset)}
 
 
 def test_a_curve_ends_at_the_return_of_the_scores(run, lines):
@@ -32,7 +32,7 @@ def test_the_deepest_drawdown_is_that_of_the_scores(run, lines):
 
 
 def test_without_the_dataset_there_is_no_buy_and_hold(run):
-    assert [line.name for line in equity_lines(read_groups([run])[5], None)] == ["logistic"]
+    assert [line.name for line in equity_lines(read_groups([run])[run.group], None)] == ["logistic"]
 
 
 def test_drawdown_starts_from_a_peak_of_zero():
@@ -43,4 +43,4 @@ def test_a_damaged_path_is_refused_by_name(run, tmp_path):
     folder = shutil.copytree(run.path, tmp_path / run.path.name)
     (folder / "predictions" / "val_path.parquet").write_bytes(b"no parquet")
     with pytest.raises(DataError, match=r"val_path\.parquet cannot be read"):
-        equity_lines(read_groups([replace(run, path=folder)])[5], None)
+        equity_lines(read_groups([replace(run, path=folder)])[run.group], None)

@@ -9,7 +9,7 @@ import pytest
 from ohlcv_factory.reports.inside import HEAT_FEATURES, inside_models
 from ohlcv_factory.reports.reported_run import ReportedRun
 from ohlcv_factory.reports.run_report import write_run_report
-from ohlcv_factory.studies.leaderboard import FinishedRun
+from ohlcv_factory.studies.finished_runs import FinishedRun
 from ohlcv_factory.training.explanation import PartExplanation, write_explanation
 
 SHOWN = [{"symbol": "SYNTHA", "time": "2024-01-08T23:20:00Z"}, {"symbol": "SYNTHB", "time": "2024-01-09T00:00:00Z"}]

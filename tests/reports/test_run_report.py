@@ -13,7 +13,8 @@ from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.reports import model_cards
 from ohlcv_factory.reports.dataset_report import write_dataset_report
 from ohlcv_factory.reports.run_report import write_run_report
-from ohlcv_factory.studies.leaderboard import FinishedRun
+from ohlcv_factory.studies.finished_runs import FinishedRun
+from ohlcv_factory.studies.leaderboard import leaderboard
 
 ALL_SECTIONS = (
     "asked", "data", "leaderboard", "curves", "decisions", "reliability", "breakdown", "importance", "training", "meaning", "provenance",
@@ -274,6 +275,53 @@ def test_a_named_dataset_must_be_there(run, tmp_path):
 def test_runs_on_different_rows_are_refused(run, copied, tmp_path):
     with pytest.raises(DataError, match="scored on different rows"):
         write_run_report([run, copied(row_digest="other")], tmp_path / "page.html")
+
+
+def test_runs_of_other_symbols_and_horizons_stand_in_groups_of_their_own(board_runs, tmp_path):
+    runs = [FinishedRun.read(path) for place in board_runs for path in board_runs[place]]
+    html = write_run_report(runs, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert (
+        "<title>SYNTHA and SYNTHB, 240-minute bars, horizons 5 and 10: 7 runs</title>".replace("240-minute", "4-hour")
+        in html
+    )
+    words = ["SYNTHA, horizon 5", "SYNTHA, horizon 10", "SYNTHA, SYNTHB, horizon 5", "SYNTHB, horizon 5"]
+    scores = html[html.index('<section id="leaderboard">') : html.index('<section id="curves">')]
+    assert re.findall(r"<h3>([^<]+)</h3>", scores) == words
+    lines = re.findall(r"<li>([^:]+):", html[html.index('class="verdict') : html.index("<nav")])
+    assert [line.split(", best of")[0].removesuffix(", logistic") for line in lines] == words
+    data = html[html.index('<section id="data">') : html.index('<section id="leaderboard">')]
+    assert data.count(">How labels end</p>") == 1 and "now holds another" not in html  # all are of one dataset
+    assert html.count('class="held"') >= 4  # each group's curves find its bars
+    assert balanced(html)
+
+
+def test_several_runs_of_a_group_are_ranked_with_the_words_of_the_leaderboard(board_runs, page, tmp_path):
+    runs = [FinishedRun.read(path) for path in board_runs["one_symbol"]]
+    html = write_run_report(runs, tmp_path / "page.html").read_text(encoding="utf-8")
+    (found,) = leaderboard(*board_runs["one_symbol"]).groups.values()
+    assert all(f"<p>{words}</p>" in html for words in found.words)
+    table = html[html.index("Ranks by net Sharpe ratio") :]
+    rows = re.findall(
+        r'<tr><th scope="row">(\w+)</th><td>(\d)</td><td>(\d) to (\d)</td>', table[: table.index("</table>")]
+    )
+    assert [(name, int(rank), (int(low), int(high))) for name, rank, low, high in rows] == [
+        (name, each.rank, each.rank_interval) for name, each in zip(found.names, found.standings, strict=True)
+    ]
+    assert "Ranks by net Sharpe ratio" not in page  # of one run there is nothing to rank
+
+
+def test_runs_of_several_datasets_are_described_each_by_its_own(run, dataset, board_runs, tmp_path):
+    other = FinishedRun.read(board_runs["other_symbol"][0])
+    html = write_run_report([run, other], tmp_path / "page.html", dataset=dataset).read_text(encoding="utf-8")
+    data = html[html.index('<section id="data">') : html.index('<section id="leaderboard">')]
+    assert re.findall(r"<h3>([^<]+)</h3>", data) == ["SYNTHA and SYNTHB", "SYNTHB"]
+    assert data.count(">How labels end</p>") == 2
+    assert "Horizon 5, SYNTHA: +1.2 / −1.2 ATR, 15 bars." in html and "Horizon 5, SYNTHB: +2 / −2 ATR, " in html
+    fingerprints = [each.manifest["data_fingerprint"] for each in (run, other)]
+    assert f"{fingerprints[0]}: SYNTHA, SYNTHB, horizon 5; {fingerprints[1]}: SYNTHB, horizon 5" in html
+    moved = replace(other, manifest={**other.manifest, "data_fingerprint": "other"})
+    html = write_run_report([run, moved], tmp_path / "moved.html").read_text(encoding="utf-8")
+    assert "now holds another dataset than the one of these runs" in html
 
 
 def test_a_page_without_a_run_is_refused(tmp_path):

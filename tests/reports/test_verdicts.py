@@ -40,7 +40,7 @@ def test_an_edge_is_named_with_its_place_and_a_caution(judged):
 
 def test_too_little_data_is_said_only_when_it_holds_for_all(judged):
     groups = judged(("logistic", 5, "too little data"), ("lightgbm", 20, "no edge found"))
-    assert overall({5: groups[5]}) == "too little data"
+    assert overall({group: runs for group, runs in groups.items() if group.horizon == 5}) == "too little data"
     assert overall(groups) == "no edge found"
 
 

@@ -34,6 +34,7 @@ def test_members_may_be_training_configs_or_names_and_survive_the_way_through_a_
         ({"members": {"logistic": {"no_such": 5}}}, "members.logistic: no_such: unknown key"),
         ({"members": {"a.b": {}}}, "a name is letters, digits, - and _, got 'a.b'"),
         ({"feature_set": "neural_optimal"}, "feature_set: an ensemble reads predictions, not features"),
+        ({"scaling": "robust"}, "scaling: an ensemble reads predictions, not features"),
         ({"refit": "all"}, "refit: an ensemble reads predictions, not features"),
         ({"cv": {"scheme": "walk_forward"}}, "cv.scheme: only kfold predicts every train row once"),
         ({"cv": {"keep_models": True}}, "`final: average_folds` keeps the models of the folds"),

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from ohlcv_factory.storage.formats import jsonable
-from ohlcv_factory.studies.fold_scores import block_stability, score_of, summary
+from ohlcv_factory.studies.fold_scores import (
+    DESCRIPTIVE,
+    LABEL_SCORES,
+    MONEY_SCORES,
+    block_stability,
+    plain_scores,
+    score_of,
+    summary,
+)
 from ohlcv_factory.studies.folds import TrainFolds
 from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.training.fitting import fit_pipeline
@@ -70,3 +78,22 @@ def test_folds_that_predict_the_same_block_count_as_one_witness():
 def test_a_score_is_found_with_its_interval():
     assert score_of(entry(0, 0.5), "log_loss_skill") == (0.5, [0.4, 0.6])
     assert score_of(entry(0, 0.5), "sharpe_ratio") == (1.0, [0.0, 2.0])
+
+
+def test_plain_scores_are_the_numbers_of_a_block_without_baselines_and_intervals(study, container):
+    folds = TrainFolds.of(container, CrossValidationConfig(folds=3), 1)
+    for fold, result in zip(folds.folds, study.folds, strict=True):
+        (block,) = result.blocks
+        table = {"log_loss_skill": block["log_loss_skill"], **block["classification"], **block["trading"]}
+        found = plain_scores(folds, fold, result.predictions)
+        known = {name: value for name, value in found.items() if name in (*LABEL_SCORES, *MONEY_SCORES)}
+        assert known == pytest.approx({name: table[name] for name in known}, abs=1e-12)
+
+
+def test_every_number_of_a_block_has_a_direction_or_describes(study, container):
+    folds = TrainFolds.of(container, CrossValidationConfig(folds=3), 1)
+    numbers = {
+        name for name in plain_scores(folds, folds.folds[0], study.folds[0].predictions) if "interval" not in name
+    }
+    assert numbers == {*LABEL_SCORES, *MONEY_SCORES, *DESCRIPTIVE}
+    assert not {*LABEL_SCORES, *MONEY_SCORES} & {*DESCRIPTIVE}

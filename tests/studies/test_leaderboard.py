@@ -5,9 +5,11 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import asdict, replace
 from html import escape
+from pathlib import Path
 
 import numpy as np
 import pytest
+from board_runs import PLACES
 from command_line import succeed
 
 from ohlcv_factory import leaderboard
@@ -16,7 +18,9 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.errors import InputMissingError, UsageError
 from ohlcv_factory.evaluation.trials import Trials, scaled_ratio
-from ohlcv_factory.studies.leaderboard import FinishedRun, SeedSpread, judged_together, seed_spreads
+from ohlcv_factory.studies.comparison import ComparedGroup
+from ohlcv_factory.studies.finished_runs import FinishedRun, Group, judged_together
+from ohlcv_factory.studies.leaderboard import Leaderboard, SeedSpread, seed_spreads
 from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
 
@@ -82,9 +86,59 @@ def test_the_best_loss_is_the_lowest(runs, name):
 
 def test_a_leaderboard_shows_each_run_once_and_the_baselines_below(runs) -> None:
     html = leaderboard(*runs)._repr_html_()
-    assert html.startswith("<table><caption><b>Horizon 20, part val, by sharpe_ratio</b></caption>")
+    assert html.startswith("<table><caption><b>SYNTH, horizon 20, part val, by sharpe_ratio</b></caption>")
     assert [html.count(f"<td>{run.path.name}</td>") for run in runs] == [1, 1]
     assert html.index('<th scope="row">(class_prior)</th>') > html.rindex('<th scope="row">logistic</th>')
+
+
+def test_a_leaderboard_groups_symbols_and_horizons_and_shows_ranks_with_intervals(board_runs):
+    board = leaderboard(board_runs["one_symbol"][0].parent, by="macro_f1")
+    assert [(group.words, len(found.runs)) for group, found in board.groups.items()] == [
+        ("SYNTHA, horizon 5", 2),
+        ("SYNTHA, horizon 10", 2),
+        ("SYNTHA, SYNTHB, horizon 5", 1),
+        ("SYNTHB, horizon 5", 2),
+    ]
+    assert str(board).startswith("SYNTHA, horizon 5: ")
+    html = board._repr_html_()
+    for found in board.groups.values():
+        (low, high), best = found.standings[0].rank_interval, found.names[0]
+        assert f'<th scope="row">{best}</th><td>1</td><td>[{low}, {high}]</td>' in html
+        assert all(f"<p>{escape(words)}</p>" in html for words in found.words)
+    assert "Over all groups" not in html  # only logistic is in every group
+    several = leaderboard(
+        *(run for place in PLACES if place != "two_symbols" for run in board_runs[place]), by="macro_f1"
+    )
+    assert set(several.average_ranks) == {"logistic", "random_forest"}
+    assert sum(several.average_ranks.values()) == pytest.approx(3.0)
+    assert "Over all groups" in several._repr_html_()
+
+
+def scored_board(**scores):
+    """A leaderboard of groups a, b, …: per group the (model, score) of its runs."""
+    groups = {}
+    for place, pairs in scores.items():
+        group = Group((place,), 5)
+        runs = tuple(
+            FinishedRun(
+                Path(f"{model}_{number}"), {"model": model}, {"trading": {"sharpe_ratio": value}, "classification": {}}
+            )
+            for number, (model, value) in enumerate(pairs)
+        )
+        groups[group] = ComparedGroup(group, "sharpe_ratio", runs, None, None, (), None)
+    return Leaderboard(groups, "sharpe_ratio")
+
+
+def test_average_ranks_are_over_the_models_that_are_in_every_group():
+    board = scored_board(
+        a=[("x", 1.0), ("y", 3.0), ("z", 2.0), ("only_here", 9.0)],
+        b=[("x", 0.5), ("x", 1.5), ("y", 1.0), ("z", None)],
+        c=[("z", 3.0), ("x", 2.0), ("y", 1.0)],
+    )
+    # a: y 1, z 2, x 3; b: x and y share 1.5, z has no score: 3; c: z 1, x 2, y 3
+    assert board.average_ranks == {"y": pytest.approx(5.5 / 3), "z": 2.0, "x": pytest.approx(6.5 / 3)}
+    assert list(board.average_ranks) == ["y", "z", "x"]
+    assert scored_board(a=[("x", 1.0), ("y", 3.0)]).average_ranks == {}
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +189,7 @@ def test_compare_and_notebooks_show_the_spread_below_the_scores(runs, seeded):
         "Several seeds of the same settings: mean ± standard deviation\nname           seeds  macro F1"
     )
     assert text.index(shown) > heading
-    assert text.splitlines()[-2].startswith("random_forest      3  ")
+    assert "\nrandom_forest      3  " in text[heading:]
     html = leaderboard(*seeded, by="mcc")._repr_html_()
     assert '<th scope="row">random_forest</th><td>3</td>' in html and f"<td>{shown}</td>" in html
     assert "Several seeds" not in leaderboard(*runs)._repr_html_() + succeed("compare", runs[0].path.parent).out

@@ -15,7 +15,7 @@ from ohlcv_factory.errors import LockedError, OutputError, UnknownNameError, Usa
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
-from ohlcv_factory.studies.leaderboard import find_runs, judged_together
+from ohlcv_factory.studies.finished_runs import find_runs, judged_together
 from ohlcv_factory.studies.sweep import SweepConfig, plan_sweep, run_sweep
 from ohlcv_factory.training import artifacts
 

@@ -143,9 +143,22 @@ def test_too_few_fit_rows_for_the_columns_are_noted(container, config):
             "a selection would take apart",
             "feature_selection",
         ),
+        (
+            {"feature_set": None, "scaling": "robust"},
+            "reads the bars themselves, which no scaler may change",
+            "scaling",
+        ),
     ],
 )
 def test_a_model_of_padded_windows_reads_whole_bars_only(forecasters, container, config, change, message, where):
     with pytest.raises(UsageError, match=message) as caught:
         fit_pipeline(config(**{"model_name": "momentum", **change}), container)
     assert caught.value.where == where
+
+
+@pytest.mark.parametrize("scaling", ["none", "robust"])
+def test_a_scaler_that_is_asked_for_takes_the_place_of_the_models_own(container, config, scaling):
+    own, asked = fit_pipeline(config(), container).pipeline, fit_pipeline(config(scaling=scaling), container).pipeline
+    assert (own.scaler.kind, asked.scaler.kind) == ("standard", scaling)
+    rows = container.rows("val")
+    assert (own.predict(container, rows).raw != asked.predict(container, rows).raw).any()

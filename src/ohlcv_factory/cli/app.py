@@ -37,6 +37,8 @@ from ohlcv_factory.cli import (
     runs,
     sweep,
     train,
+    tune,
+    tune_barriers,
 )
 from ohlcv_factory.errors import FactoryError, FactoryWarning
 
@@ -77,15 +79,17 @@ application.add_typer(config.application, name="config")
 application.command("train")(train.train)
 application.command("cv")(cv.cv)
 application.command("ensemble")(ensemble.ensemble)
+application.command("tune")(tune.tune)
+application.command("tune-barriers")(tune_barriers.tune_barriers)
 application.command("resume")(resume.resume)
 application.command("evaluate")(evaluate.evaluate)
 application.command("predict")(predict.predict)
 application.command("sweep")(sweep.sweep)
 application.command("compare")(compare.compare)
-application.add_typer(ledger.application, name="ledger")
 application.add_typer(runs.application, name="runs")
 application.command("reproduce")(reproduce.reproduce)
 application.command("verify")(runs.verify)
+application.add_typer(ledger.application, name="ledger")
 application.add_typer(audit.application, name="audit")
 application.command("report")(report.report)
 application.command("doctor")(doctor.doctor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,53 +13,90 @@ from ohlcv_factory.cli import options
 from ohlcv_factory.cli.console import emit, table
 
 if TYPE_CHECKING:
-    from ohlcv_factory.studies.leaderboard import FinishedRun
+    from ohlcv_factory.studies.comparison import ComparedGroup
+    from ohlcv_factory.studies.finished_runs import FinishedRun
+    from ohlcv_factory.studies.leaderboard import Leaderboard
 
 
 def compare(
-    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders, or folders of runs.")] = None,
+    runs: Annotated[
+        list[Path] | None, typer.Argument(help="Run folders, or folders of runs; of cv with --part oof.")
+    ] = None,
     experiment: Annotated[str | None, typer.Option("--experiment", help="Only runs of this name.")] = None,
     by: Annotated[str, typer.Option("--by", help="Score to rank by, for example macro_f1.")] = "sharpe_ratio",
+    part: Annotated[
+        str,
+        typer.Option(
+            "--part", help="val; test, for runs that evaluate --part test has scored; oof, of cross-validations."
+        ),
+    ] = "val",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Also write the table to FILE.csv, FILE.html or FILE.md.")
+    ] = None,
+    seed: options.Seed = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Rank runs of one dataset by symbol and horizon, baselines and the specification's thresholds beside them."""
-    from ohlcv_factory.studies.leaderboard import by_symbols, comparable_groups, find_runs, ranked
+    """Rank runs within each symbol and horizon, with intervals, paired differences from the best, and the baselines.
 
-    found = by_symbols(find_runs(runs or [Path("experiments/runs")], experiment=experiment))
-    ordered = [{horizon: ranked(group, by) for horizon, group in comparable_groups(same).items()} for same in found]
-    values = [row for groups in ordered for row in leaderboard_values(groups)]
-    texts = (horizon_text(horizon, group, by) for groups in ordered for horizon, group in groups.items())
-    emit(values, "\n\n".join(texts), as_json)
+    Runs of one symbol and horizon must have been scored on the same rows. Nothing is scored anew: the test part is looked
+    at by `evaluate`, which counts it.
+    """
+    from ohlcv_factory.reports.leaderboard_files import check_suffix, write_leaderboard
+    from ohlcv_factory.studies.leaderboard import leaderboard
+
+    if out is not None:
+        check_suffix(out)
+    board = leaderboard(*(runs or ()), by=by, experiment=experiment, part=part, seed=seed or 0)
+    written = "" if out is None else f"\n\nwritten: {write_leaderboard(board, out)}"
+    emit(leaderboard_values(board), leaderboard_text(board) + written, as_json)
 
 
-def leaderboard_values(groups: dict[int, list[FinishedRun]]) -> list[dict[str, Any]]:
-    """JSON rows, one per run; `seed_spread` where the same settings were trained with several seeds."""
-    return [row for horizon, group in groups.items() for row in horizon_values(horizon, group)]
+def leaderboard_values(board: Leaderboard) -> list[dict[str, Any]]:
+    """JSON rows, one per run, best first in each group; `seed_spread` where a model was trained with several seeds."""
+    averages = board.average_ranks
+    return [
+        {**row, "average_rank": averages.get(row["model_name"])}
+        for found in board.groups.values()
+        for row in group_values(found)
+    ]
 
 
-def horizon_values(horizon: int, runs: list[FinishedRun]) -> list[dict[str, Any]]:
-    """The JSON rows of one horizon, best first."""
-    from ohlcv_factory.studies.leaderboard import seed_spreads
+def group_values(found: ComparedGroup) -> list[dict[str, Any]]:
+    """The JSON rows of one group, best first; `group` is what is said of it as a whole."""
+    from ohlcv_factory.studies.leaderboard import comparison_rows, seed_spreads
 
-    spreads = {run.path: spread.facts() for spread in seed_spreads(runs) for run in spread.runs}
+    spreads = {run.path: spread.facts() for spread in seed_spreads(found.runs) for run in spread.runs}
+    facts = found.facts()
     return [
         {
             "run": str(run.path),
             "symbols": run.manifest["symbols"],
-            "horizon": horizon,
+            "horizon": found.group.horizon,
             "seed": run.manifest["seed"],
             "seed_spread": spreads.get(run.path),
+            "comparison": compared,
+            "group": facts,
             **run.evaluation,
         }
-        for run in runs
+        for run, compared in zip(found.runs, comparison_rows(found), strict=True)
     ]
 
 
-def horizon_text(horizon: int, runs: list[FinishedRun], by: str = "sharpe_ratio") -> str:
-    """One horizon's table: runs best first, then the baselines of the best run; below, verdicts and spread over seeds."""
-    from ohlcv_factory.evaluation.score_table import SCORE_HEADER, SCORE_LEGEND, baseline_rows, score_row
+def leaderboard_text(board: Leaderboard) -> str:
+    """The tables of every group, over all groups the average ranks, and what the columns of ranks mean."""
+    from ohlcv_factory.studies.leaderboard import AVERAGE_HEADER, AVERAGE_NOTE, RANK_LEGEND, average_rows
 
-    best = runs[0]
+    rows = average_rows(board)
+    averages = [f"over all groups, by {board.by}\n{table(AVERAGE_HEADER, rows)}\n{AVERAGE_NOTE}"] if rows else []
+    return "\n\n".join([*map(group_text, board.groups.values()), *averages, RANK_LEGEND])
+
+
+def group_text(found: ComparedGroup) -> str:
+    """One group: scores best first, the baselines of the best run, ranks; below, verdicts and spread over seeds."""
+    from ohlcv_factory.evaluation.score_table import SCORE_HEADER, SCORE_LEGEND, baseline_rows, score_row
+    from ohlcv_factory.studies.leaderboard import RANK_HEADER, rank_rows
+
+    runs, best = found.runs, found.runs[0]
     marks = [
         {"seed": run.manifest["seed"], **threshold_marks(run.evaluation["thresholds"]), "run": run.path.name}
         for run in runs
@@ -68,10 +106,11 @@ def horizon_text(horizon: int, runs: list[FinishedRun], by: str = "sharpe_ratio"
         for run, more in zip(runs, marks, strict=True)
     ]
     rows += [[*row, *([None] * len(marks[0]))] for row in baseline_rows(best.evaluation)]
-    title = f"{', '.join(best.manifest['symbols'])}, horizon {horizon}, part {best.evaluation['part']}, best {by} first"
+    title = f"{found.group.words}, part {best.evaluation['part']}, best {found.by} first"
     title += f"; in brackets the baselines of {best.manifest['model']}"
-    text = table((*SCORE_HEADER, *marks[0]), rows)
-    return f"{title}\n{text}\n{SCORE_LEGEND}\n\n{verdicts_text(runs)}{spread_text(runs, by)}"
+    scores = f"{title}\n{table((*SCORE_HEADER, *marks[0]), rows)}\n{SCORE_LEGEND}"
+    ranks = "\n".join([f"by {found.by}", table(RANK_HEADER, rank_rows(found)), *found.words])
+    return f"{scores}\n\n{ranks}\n\n{verdicts_text(runs)}{spread_text(runs, found.by)}"
 
 
 def threshold_marks(thresholds: dict[str, Any]) -> dict[str, bool | None]:
@@ -81,7 +120,7 @@ def threshold_marks(thresholds: dict[str, Any]) -> dict[str, bool | None]:
     return {threshold_heading(name, fact["threshold"]): fact["passed"] for name, fact in thresholds.items()}
 
 
-def verdicts_text(runs: list[FinishedRun]) -> str:
+def verdicts_text(runs: Sequence[FinishedRun]) -> str:
     """How many runs have which verdict, and the words of every edge, else of the best run."""
     counts = Counter(run.evaluation["verdict"]["code"] for run in runs)
     edges = [run for run in runs if run.evaluation["verdict"]["code"] == "edge"]
@@ -99,7 +138,7 @@ def trials_line(evaluation: dict[str, Any]) -> list[str]:
     return [f"trials on this data: {trials['count']:,}, of which {trials['known']:,} have a known Sharpe ratio"]
 
 
-def spread_text(runs: list[FinishedRun], by: str) -> str:
+def spread_text(runs: Sequence[FinishedRun], by: str) -> str:
     """The table of models that were trained with several seeds; empty without one."""
     from ohlcv_factory.studies.leaderboard import SPREAD_NOTE, SPREAD_TITLE, seed_spreads, spread_table
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from ohlcv_factory.cli.compare import horizon_text, leaderboard_values
+from ohlcv_factory.cli.compare import leaderboard_text, leaderboard_values
 from ohlcv_factory.cli.data import build_and_write, build_text, read_sources
 from ohlcv_factory.cli.recipes import BuildRecipe
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
@@ -16,7 +16,8 @@ from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.reports.run_report import write_run_report
 from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.storage.atomic import create_folder
-from ohlcv_factory.studies.leaderboard import FinishedRun, comparable_groups, ranked
+from ohlcv_factory.studies.finished_runs import FinishedRun
+from ohlcv_factory.studies.leaderboard import ranked_board
 from ohlcv_factory.training.bundle import ModelBundle
 from ohlcv_factory.training.settings import RUNS_FOLDER, TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
@@ -48,13 +49,12 @@ def run_everything(plan: Plan, *, say: bool) -> Outcome:
     summary = build_and_write(plan.recipe, folder)
     _say(build_text(summary), say)
     runs = [_train(config, folder, say) for config in configs]
-    groups = {horizon: ranked(group) for horizon, group in comparable_groups(runs).items()}
+    board = ranked_board(runs)
     page = write_run_report(runs, plan.out / "report.html", dataset=folder)
-    newest = {horizon: _newest(plan, group[0]) for horizon, group in groups.items()}
-    tables = "\n\n".join(horizon_text(*item) for item in groups.items())
-    text = f"\n{tables}\n\n{_newest_text(newest)}\nreport: {page}"
+    newest = {group.horizon: _newest(plan, found.runs[0]) for group, found in board.groups.items()}
+    text = f"\n{leaderboard_text(board)}\n\n{_newest_text(newest)}\nreport: {page}"
     return Outcome(
-        {"dataset": summary, "leaderboard": leaderboard_values(groups), "newest": newest, "report": str(page)}, text
+        {"dataset": summary, "leaderboard": leaderboard_values(board), "newest": newest, "report": str(page)}, text
     )
 
 

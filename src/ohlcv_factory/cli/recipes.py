@@ -17,6 +17,7 @@ from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.studies.ensemble_settings import EnsembleConfig, by_name
 from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.studies.sweep import SweepConfig
+from ohlcv_factory.studies.tuning_settings import BARRIER_MODEL, BarrierTuningConfig, TuningConfig
 from ohlcv_factory.training.settings import TrainerConfig, effective_hyper_parameters
 
 Recipe = TypeVar("Recipe", bound=Settings)
@@ -64,6 +65,35 @@ class CrossValidationRecipe(TrainRecipe):
         for name in ("address", "workers"):
             if self.executor == "here" and getattr(self, name) is not None:
                 raise ValueError(f"{name}: folds are done in this process; give executor: local or ray")
+        return self
+
+
+class TuneRecipe(TrainRecipe):
+    """`tune`: what `train` takes, what is searched and how, and the folds that decide."""
+
+    tune: TuningConfig = TuningConfig()
+    cv: CrossValidationConfig = CrossValidationConfig()
+    out: PathSetting | None = setting(
+        None, "Study folder: a new one, or one that was begun with the same settings; none: named by model and time."
+    )
+
+
+class BarrierRecipe(TrainRecipe):
+    """`tune-barriers`: the model whose predictions are traded, what is searched and how, and the folds."""
+
+    model_name: str = setting(BARRIER_MODEL, "The model whose predictions are traded.")
+    tune: BarrierTuningConfig = BarrierTuningConfig()
+    cv: CrossValidationConfig = CrossValidationConfig()
+    out: PathSetting | None = setting(
+        None, "Study folder: a new one, or one that was begun with the same settings; none: named by model and time."
+    )
+
+    @model_validator(mode="after")
+    def _refuse_idle_keys(self) -> Self:
+        """One study is of several horizons and symbols."""
+        for name, key in (("horizon", "horizons"), ("symbol", "symbols")):
+            if name in self.model_fields_set and getattr(self, name) is not None:
+                raise ValueError(f"{name}: barriers are searched for several; give tune.{key}")
         return self
 
 

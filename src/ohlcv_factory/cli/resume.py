@@ -16,8 +16,10 @@ from ohlcv_factory.cli import options
 from ohlcv_factory.cli.console import emit
 
 if TYPE_CHECKING:
+    from ohlcv_factory.studies.barrier_tuning import BarrierTuning
     from ohlcv_factory.studies.cross_validation import CrossValidation
     from ohlcv_factory.studies.ensembling import EnsembleTrainer
+    from ohlcv_factory.studies.tuning import Tuning
     from ohlcv_factory.training.trainer import Trainer
 
 
@@ -30,7 +32,7 @@ def resume(
     """Complete a run or study that was killed, interrupted or has failed, in its own folder and from its own settings.
 
     A network continues from its newest checkpoint to the bytes of an uninterrupted run; other models train again. Of a
-    cross-validation or an ensemble the finished folds stay and the others are fitted.
+    cross-validation or an ensemble the finished folds stay and the others are fitted; a search goes on to the same trials.
     """
     from ohlcv_factory.runtime.threads import set_threads
 
@@ -39,6 +41,14 @@ def resume(
         from ohlcv_factory.cli.cv import resume_cv
 
         return resume_cv(run, dataset, plugins, as_json)
+    if (run / "config" / "tuning.yaml").is_file():
+        from ohlcv_factory.cli.tune import resume_tune
+
+        return resume_tune(run, dataset, plugins, as_json)
+    if (run / "config" / "barrier_tuning.yaml").is_file():
+        from ohlcv_factory.cli.tune_barriers import resume_barriers
+
+        return resume_barriers(run, dataset, plugins, as_json)
     if is_ensemble(run):
         from ohlcv_factory.cli.ensemble import resume_ensemble
 
@@ -80,7 +90,9 @@ def is_ensemble(run: Path) -> bool:
 
 
 @contextmanager
-def told_how_to_resume(work: Trainer | CrossValidation | EnsembleTrainer) -> Iterator[None]:
+def told_how_to_resume(
+    work: Trainer | CrossValidation | EnsembleTrainer | Tuning | BarrierTuning,
+) -> Iterator[None]:
     """End on SIGTERM as on Ctrl-C: the run or study is marked INTERRUPTED, and the command that continues it is printed."""
     try:
         with interrupted_by_sigterm():

@@ -187,7 +187,7 @@ def narrowed(dataset: Dataset, chosen: SymbolData) -> Dataset:
         dataset,
         symbols=(chosen,),
         accounts=tuple(account for account in dataset.accounts if account["symbol"] == symbol),
-        fingerprint=value_digest({"dataset": dataset.fingerprint, "symbol": symbol}),
+        fingerprint=symbol_fingerprint(dataset.fingerprint, symbol),
     )
 
 
@@ -330,6 +330,11 @@ def _generic_notes(instruments: tuple[Instrument, ...]) -> list[str]:
         for instrument in instruments
         if instrument.is_generic
     ]
+
+
+def symbol_fingerprint(fingerprint: str, symbol: str | None) -> str:
+    """That of one symbol of a dataset; the dataset's own where no symbol was chosen."""
+    return fingerprint if symbol is None else value_digest({"dataset": fingerprint, "symbol": symbol})
 
 
 def _fingerprint(

@@ -176,7 +176,7 @@ def classification_intervals(
     truth, decision: `(n,)` classes of scored rows **in time order**. Blocks must outlast the overlap of labels. The
     calibration error has none: it is a mean of absolute values, which resampling pushes up.
     """
-    columns, statistics = _columns(truth, decision, probabilities), _statistics(probabilities is not None)
+    columns, statistics = score_columns(truth, decision, probabilities), score_statistics(probabilities is not None)
     found = bootstrap_intervals(columns, statistics, block_length=block_rows, seed=seed)
     return {name: _within(found.get(name), *BOUNDS.get(name, (0.0, 1.0))) for name in (*INTERVAL_SCORES, *ROW_SCORES)}
 
@@ -194,17 +194,18 @@ def classification_differences(
     first, second: decision `(n,)` and probabilities `(n, 3)`; rows as in `classification_intervals`. Of log-loss and
     Brier score a difference below 0 speaks for the first. Raises DataError (65) for rows that do not pair.
     """
-    tables = [_columns(truth[: len(model[0])], *model) for model in (first, second)]
-    return paired_differences(tables[0], tables[1], _statistics(True), block_length=block_rows, seed=seed)
+    tables = [score_columns(truth[: len(model[0])], *model) for model in (first, second)]
+    return paired_differences(tables[0], tables[1], score_statistics(True), block_length=block_rows, seed=seed)
 
 
-def _columns(truth: np.ndarray, decision: np.ndarray, probabilities: np.ndarray | None) -> np.ndarray:
+def score_columns(truth: np.ndarray, decision: np.ndarray, probabilities: np.ndarray | None) -> np.ndarray:
     """The columns whose means the scores are functions of: nine cells, and each row's losses, `(n, 9 or 11)`."""
     losses = [] if probabilities is None else [of(truth, probabilities) for of in ROW_SCORES.values()]
     return np.column_stack([confusion.cell_columns(truth, decision), *losses])
 
 
-def _statistics(with_probabilities: bool) -> dict[str, Statistic]:
+def score_statistics(with_probabilities: bool) -> dict[str, Statistic]:
+    """Every score that has an interval, as a statistic of the means of `score_columns`."""
     losses = {name: _column(CELLS + place) for place, name in enumerate(ROW_SCORES)} if with_probabilities else {}
     return {name: _of_cells(score) for name, score in INTERVAL_SCORES.items()} | losses
 

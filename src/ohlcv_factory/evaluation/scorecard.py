@@ -126,12 +126,12 @@ def score_baseline(
         score(version, markets, uniqueness, rules, has_probabilities=known, intervals=False)
         for version in baseline.versions
     ]
-    averaged: dict[str, Any] = _average(blocks)
-    averaged["trading"]["sharpe_interval"] = _spread([block["trading"]["sharpe_ratio"] for block in blocks])
-    return averaged
+    mean_block: dict[str, Any] = averaged(blocks)
+    mean_block["trading"]["sharpe_interval"] = _spread([block["trading"]["sharpe_ratio"] for block in blocks])
+    return mean_block
 
 
-def _average(values: Sequence[Any]) -> Any:
+def averaged(values: Sequence[Any]) -> Any:
     """The mean of equally shaped blocks, number by number; None where any is undefined; what all share stays."""
     first = values[0]
     if all(value == first for value in values):
@@ -139,9 +139,9 @@ def _average(values: Sequence[Any]) -> Any:
     if any(value is None for value in values):
         return None
     if isinstance(first, Mapping):
-        return {key: _average([value[key] for value in values]) for key in first}
+        return {key: averaged([value[key] for value in values]) for key in first}
     if isinstance(first, list):
-        return [_average(inner) for inner in zip(*values, strict=True)]
+        return [averaged(inner) for inner in zip(*values, strict=True)]
     return float(np.mean(values))
 
 

@@ -39,7 +39,7 @@ def sharpe_interval(daily: np.ndarray, sessions_per_year: float, *, seed: int = 
     """90 % interval of the annualised Sharpe ratio by stationary block bootstrap of sessions."""
     if sharpe_ratio(daily, sessions_per_year) is None:
         return None
-    return bootstrap_interval(_columns(daily), _annualised(len(daily), sessions_per_year), seed=seed)
+    return bootstrap_interval(sharpe_columns(daily), annualised_sharpe(len(daily), sessions_per_year), seed=seed)
 
 
 def sharpe_difference(
@@ -51,18 +51,23 @@ def sharpe_difference(
     """
     if sharpe_ratio(first, sessions_per_year) is None or sharpe_ratio(second, sessions_per_year) is None:
         return None
-    ratio = _annualised(len(first), sessions_per_year)
-    return paired_differences(_columns(first), _columns(second), {"sharpe": ratio}, seed=seed)["sharpe"]
+    columns = sharpe_columns(first), sharpe_columns(second)
+    return paired_differences(*columns, {"sharpe": annualised_sharpe(len(first), sessions_per_year)}, seed=seed)[
+        "sharpe"
+    ]
 
 
-def _columns(daily: np.ndarray) -> np.ndarray:
-    """P&L in units of its deviation, and its square: `(S, 2)`. A mean near 1 keeps the difference of squares exact."""
-    scaled = daily / daily.std()
+def sharpe_columns(daily: np.ndarray) -> np.ndarray:
+    """P&L in units of its deviation, and its square: `(S, 2)`; zeros where it never varies.
+
+    A mean near 1 keeps the difference of squares exact.
+    """
+    scaled = daily / (daily.std() if np.ptp(daily) else np.inf)
     return np.stack([scaled, scaled**2], axis=1)
 
 
-def _annualised(count: int, sessions_per_year: float) -> Statistic:
-    """The annualised ratio of `count` sessions from the means of `_columns`; NaN without variation."""
+def annualised_sharpe(count: int, sessions_per_year: float) -> Statistic:
+    """The annualised ratio of `count` sessions from the means of `sharpe_columns`; NaN without variation."""
 
     def ratio(means: np.ndarray) -> np.ndarray:
         variance = (means[:, 1] - means[:, 0] ** 2) * count / (count - 1)

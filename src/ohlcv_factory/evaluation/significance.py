@@ -147,17 +147,21 @@ def bootstrap_intervals(
     if count < 2 * block:
         return dict.fromkeys(statistics)
     means = bootstrap_means(columns, block_length=block, resamples=resamples, seed=seed)
-    own = columns.mean(axis=0, keepdims=True)
-    widening = 1 / math.sqrt(1 - (2 * block - 1) / count)
-    return {name: _interval(of(means), float(of(own)[0]), widening) for name, of in statistics.items()}
+    own, factor = columns.mean(axis=0, keepdims=True), widening(count, block)
+    return {name: _interval(of(means), float(of(own)[0]), factor) for name, of in statistics.items()}
 
 
-def _interval(values: np.ndarray, centre: float, widening: float) -> Interval | None:
+def widening(count: int, block_length: int) -> float:
+    """Factor by which resamples of `count` rows lie too close to their centre; `count` is at least two blocks."""
+    return 1 / math.sqrt(1 - (2 * block_length - 1) / count)
+
+
+def _interval(values: np.ndarray, centre: float, factor: float) -> Interval | None:
     defined = values[np.isfinite(values)]
     if 2 * len(defined) < len(values) or not math.isfinite(centre):
         return None
     low, high = np.quantile(defined, TAILS)
-    return Interval(centre + float(low - centre) * widening, centre + float(high - centre) * widening)
+    return Interval(centre + float(low - centre) * factor, centre + float(high - centre) * factor)
 
 
 class Difference(NamedTuple):

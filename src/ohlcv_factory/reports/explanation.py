@@ -31,15 +31,15 @@ COST_WORDS = " A move that does not earn more than its own costs is neutral."
 SESSION_WORDS = " There is no label, and no position, beyond the end of its session."
 
 
-def explanation(manifest: Mapping[str, Any] | None, horizons: Sequence[int], which_rows: str) -> str:
-    """The one-page explanation; with the dataset's own barriers where its manifest is at hand.
+def explanation(manifests: Sequence[Mapping[str, Any] | None], horizons: Sequence[int], which_rows: str) -> str:
+    """The one-page explanation; with the barriers of each dataset whose manifest is at hand.
 
     `which_rows` says on which rows the scores are: `part_words`, or what a study says of its folds.
     """
     return (
         heading("The label")
-        + label_words(manifest, horizons)
-        + random_walk_words(manifest, horizons)
+        + "".join(dict.fromkeys(piece for each in manifests for piece in _label_pieces(each, horizons)))
+        + random_walk_words(manifests[0], horizons)
         + heading("Which rows were looked at")
         + paragraph(which_rows)
         + heading("The numbers")
@@ -57,13 +57,18 @@ def explanation(manifest: Mapping[str, Any] | None, horizons: Sequence[int], whi
 
 def label_words(manifest: Mapping[str, Any] | None, horizons: Sequence[int]) -> str:
     """What a label is, with the rule of every horizon and symbol."""
+    return "".join(_label_pieces(manifest, horizons))
+
+
+def _label_pieces(manifest: Mapping[str, Any] | None, horizons: Sequence[int]) -> list[str]:
+    """The paragraph on labels in general, and one for every rule."""
     config = manifest["config"] if manifest else {}
     entry = ENTRIES.get(config.get("entry", ""), "the entry price")
     words = f"At the close of each bar a label asks what happens next, starting from {entry}. "
     words += LABEL_WORDS[config.get("label", "triple_barrier")]
     words += COST_WORDS if config.get("cost_aware") else ""
     words += SESSION_WORDS if config.get("session_end") else ""
-    return paragraph(words) + "".join(paragraph(line) for line in _rules(manifest, horizons))
+    return [paragraph(words), *(paragraph(line) for line in _rules(manifest, horizons))]
 
 
 def random_walk_words(manifest: Mapping[str, Any] | None = None, horizons: Sequence[int] = ()) -> str:

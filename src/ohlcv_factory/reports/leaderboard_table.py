@@ -11,8 +11,10 @@ from ohlcv_factory.evaluation.scorecard import THRESHOLDS, threshold_column
 from ohlcv_factory.reports.charts import Span, interval_chart
 from ohlcv_factory.reports.page import Markup, paragraph, table, text
 from ohlcv_factory.reports.reported_run import ReportedRun
-from ohlcv_factory.reports.words import DASH, Form, count, interval, number, percent, plural, points, score
-from ohlcv_factory.studies.leaderboard import SPREAD_NOTE, SPREAD_TITLE, FinishedRun, seed_spreads, spread_table
+from ohlcv_factory.reports.words import DASH, Form, count, duration, interval, number, percent, plural, points, score
+from ohlcv_factory.studies.comparison import compared
+from ohlcv_factory.studies.finished_runs import FinishedRun
+from ohlcv_factory.studies.leaderboard import SPREAD_NOTE, SPREAD_TITLE, comparison_rows, seed_spreads, spread_table
 
 MONEY_COLUMNS = (
     "Name", "Sharpe, net", "Deflated", "Return / year", "Drawdown", "Before costs", "Costs", "Break-even", "Trades", "Won",
@@ -28,6 +30,7 @@ BASELINE_NAMES = {
     "always_flat": "always flat",
 }
 MONEY_CAPTION = "Money, best net Sharpe ratio first; returns, costs and drawdown in units of one trade's notional"
+RANK_CAPTION = "Ranks by net Sharpe ratio, all runs resampled by the same blocks of sessions"
 DECISION_CAPTION = "Decisions and probabilities, in the same order"
 PASSED = {True: "yes", False: "no", None: DASH}
 
@@ -36,8 +39,9 @@ Block = Mapping[str, Any]
 
 
 def leaderboard(group: Sequence[ReportedRun]) -> str:
-    """The runs beside the baselines, and how far scores move with the seed."""
-    return beside_baselines(group, _over_seeds(group))
+    """The runs beside the baselines, their ranks with intervals, and how far scores move with the seed."""
+    runs = [FinishedRun(run.path, run.manifest, run.evaluation) for run in group]
+    return beside_baselines(group, _ranks(runs) + _over_seeds(runs))
 
 
 def beside_baselines(group: Sequence[ReportedRun], more: str = "") -> str:
@@ -185,9 +189,29 @@ def _short(value: float) -> str:
     return number(value, 0 if value == int(value) else 1)
 
 
-def _over_seeds(group: Sequence[ReportedRun]) -> str:
+def _ranks(runs: Sequence[FinishedRun]) -> str:
+    """Which of several runs is best by net Sharpe ratio, by more than chance, and what choosing it proves."""
+    if len(runs) < 2:
+        return ""
+    found = compared(runs[0].group, runs, "sharpe_ratio")
+    rows = [
+        (
+            row["name"],
+            count(row["rank"]),
+            interval(row["rank_interval"], count),
+            with_ends(row["difference"], row["difference_interval"], number),
+            duration(row["training_time_seconds"]),
+            count(row["peak_memory_mb"]),
+        )
+        for row in comparison_rows(found)
+    ]
+    columns = ("Name", "Rank", "Rank, 90 %", "Sharpe less the best's", "Fit", "Memory (MB)")
+    return table(columns, rows, caption=RANK_CAPTION) + "".join(paragraph(words) for words in found.words)
+
+
+def _over_seeds(runs: Sequence[FinishedRun]) -> str:
     """How far the scores of one model move with the seed, where a model was trained with several."""
-    spreads = seed_spreads([FinishedRun(run.path, run.manifest, run.evaluation) for run in group])
+    spreads = seed_spreads(runs)
     if not spreads:
         return ""
     columns, rows = spread_table(spreads)

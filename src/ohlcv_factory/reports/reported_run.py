@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 from ohlcv_factory.config import read_yaml
 from ohlcv_factory.reports.charts import series_kind
 from ohlcv_factory.storage.formats import read_json
-from ohlcv_factory.studies.leaderboard import FinishedRun, comparable_groups, ranked
+from ohlcv_factory.studies.finished_runs import FinishedRun, Group, comparable_groups, ranked, run_names
 from ohlcv_factory.training.explanation import PartExplanation, read_explanation
 
-Groups = dict[int, "tuple[ReportedRun, ...]"]
-"""Runs by horizon, best first by net Sharpe ratio."""
+Groups = dict[Group, "tuple[ReportedRun, ...]"]
+"""Runs by symbols and horizon, best first by net Sharpe ratio."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,9 @@ class ReportedRun:
     """One run on a page."""
 
     name: str
-    """The model's; with the run's short id where a horizon has the model twice."""
+    """The model's; with the run's short id where a group has the model twice."""
     kind: str
-    """Style class of its curves; the same model has the same one at every horizon."""
+    """Style class of its curves; the same model has the same one in every group."""
     path: Path
     manifest: dict[str, Any]
     evaluation: dict[str, Any]
@@ -47,22 +46,22 @@ class ReportedRun:
 
 
 def read_groups(runs: Sequence[FinishedRun]) -> Groups:
-    """The runs' files, by horizon and ranked. Raises DataError (65) when runs were scored on different rows."""
-    groups = {horizon: ranked(group) for horizon, group in comparable_groups(runs).items()}
-    names = {run.path: name for group in groups.values() for run, name in zip(group, _names(group), strict=True)}
+    """The runs' files, by symbols and horizon, ranked. Raises DataError (65) for other rows within one group."""
+    groups = {group: ranked(members) for group, members in comparable_groups(runs).items()}
+    names = {
+        run.path: name for members in groups.values() for run, name in zip(members, run_names(members), strict=True)
+    }
     kinds = {name: series_kind(position) for position, name in enumerate(sorted(set(names.values())))}
     return {
-        horizon: tuple(_read(run, names[run.path], kinds[names[run.path]]) for run in group)
-        for horizon, group in groups.items()
+        group: tuple(_read(run, names[run.path], kinds[names[run.path]]) for run in members)
+        for group, members in groups.items()
     }
 
 
-def _names(group: Sequence[FinishedRun]) -> list[str]:
-    seen = Counter(run.manifest["model"] for run in group)
-    return [
-        run.manifest["model"] + (f" {run.path.name.rsplit('_', 1)[-1]}" if seen[run.manifest["model"]] > 1 else "")
-        for run in group
-    ]
+def group_words(groups: Groups) -> dict[Group, str]:
+    """Each group in words: `horizon 20`; where the page has several sets of symbols, `BTCUSDT, horizon 20`."""
+    several = len({group.symbols for group in groups}) > 1
+    return {group: group.words if several else f"horizon {group.horizon}" for group in groups}
 
 
 def _read(run: FinishedRun, name: str, kind: str) -> ReportedRun:

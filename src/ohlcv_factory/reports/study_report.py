@@ -234,7 +234,7 @@ def importance(study: StudyOnPage) -> Section:
 
 def meaning(study: StudyOnPage) -> Section:
     """The one-page explanation."""
-    return Section("What the numbers mean", "meaning", explanation(None, (study.metrics["horizon"],), ROWS_WORDS))
+    return Section("What the numbers mean", "meaning", explanation((None,), (study.metrics["horizon"],), ROWS_WORDS))
 
 
 SECTIONS: tuple[Callable[[StudyOnPage], Section], ...] = (

@@ -1,9 +1,9 @@
-"""The verdict up front: one title for the page, one line per horizon, one sentence on what follows."""
+"""The verdict up front: one title for the page, one line per group of runs, one sentence on what follows."""
 
 from __future__ import annotations
 
 from ohlcv_factory.reports.page import bullets, paragraph, text
-from ohlcv_factory.reports.reported_run import Groups, ReportedRun
+from ohlcv_factory.reports.reported_run import Groups, ReportedRun, group_words
 from ohlcv_factory.reports.words import listing, plural
 
 EDGE, NONE, FEW = "edge", "no edge found", "too little data"
@@ -21,7 +21,7 @@ MEANING = {
 def verdict_box(groups: Groups) -> str:
     """The verdict as markup."""
     code = overall(groups)
-    lines = [_line(horizon, group) for horizon, group in groups.items()]
+    lines = [_line(words, groups[group]) for group, words in group_words(groups).items()]
     words = bullets(lines) if len(lines) > 1 else paragraph(lines[0])
     models = plural(sum(map(len, groups.values())), "run")
     return (
@@ -41,13 +41,16 @@ def title(groups: Groups) -> str:
     code = overall(groups)
     if code != EDGE:
         return TITLES[code]
-    found = {horizon: [run.name for run in group if run.verdict["code"] == EDGE] for horizon, group in groups.items()}
-    places = [f"{listing(names)} at horizon {horizon}" for horizon, names in found.items() if names]
+    found = {
+        words: [run.name for run in groups[group] if run.verdict["code"] == EDGE]
+        for group, words in group_words(groups).items()
+    }
+    places = [f"{listing(names)} at {words}" for words, names in found.items() if names]
     return f"An edge on the validation part: {listing(places)}"
 
 
-def _line(horizon: int, group: tuple[ReportedRun, ...]) -> str:
+def _line(words: str, group: tuple[ReportedRun, ...]) -> str:
     """The best run's verdict; one with an edge goes before one with a higher Sharpe ratio without."""
     best = next((run for run in group if run.verdict["code"] == EDGE), group[0])
     rank = f"best of {len(group)} by net Sharpe, " if best is group[0] and len(group) > 1 else ""
-    return f"Horizon {horizon}, {rank}{best.name}: {best.verdict['words']}"
+    return f"{words[0].upper()}{words[1:]}, {rank}{best.name}: {best.verdict['words']}"

@@ -26,6 +26,11 @@ def file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
+def bytes_digest(content: bytes) -> str:
+    """Hex SHA-256 of bytes, that of the file that holds them."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def array_digest(*arrays: np.ndarray) -> str:
     """Hex SHA-256 of arrays: dtype, shape and bytes of each, in order."""
     digest = hashlib.sha256()

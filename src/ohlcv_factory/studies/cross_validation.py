@@ -21,6 +21,7 @@ from ohlcv_factory.runtime.progress import meter
 from ohlcv_factory.runtime.threads import thread_count
 from ohlcv_factory.splits.splitter import Splitter
 from ohlcv_factory.storage import atomic
+from ohlcv_factory.storage.digests import array_digest
 from ohlcv_factory.storage.formats import read_json, write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.studies.drift import drift_curve, plot_drift
@@ -313,7 +314,13 @@ class CrossValidation:
         return found
 
     def _write_manifest(self, folder: Path, folds: TrainFolds) -> None:
-        more = {"scheme": self.cv.scheme}
+        covered = folds.container.index[folds.covered()]
+        more = {
+            "scheme": self.cv.scheme,
+            "paths": len(folds.splitter.paths),
+            "covered_digest": array_digest(covered["symbol_code"].copy(), covered["time_ns"].copy()),
+            "instruments": folds.container.data_spec["instruments"],
+        }
         write_study_manifest(folder, CROSS_VALIDATION, self.config, self.model, folds.container, self.clock, more)
 
     def _metrics(self, results: Sequence[FoldResult], scores: Sequence[Scores], folds: TrainFolds) -> dict[str, Any]:

@@ -50,7 +50,8 @@ class EnsembleConfig(TrainerConfig):
 
     @model_validator(mode="after")
     def _refuse_what_cannot_act(self) -> Self:
-        for name, usual in (("feature_set", None), ("feature_selection", "none"), ("refit", "none")):
+        idle = (("feature_set", None), ("feature_selection", "none"), ("scaling", None), ("refit", "none"))
+        for name, usual in idle:
             if getattr(self, name) != usual:
                 raise ValueError(f"{name}: an ensemble reads predictions, not features; give it to a member")
         if self.cv.scheme != "kfold":

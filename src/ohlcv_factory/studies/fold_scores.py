@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ohlcv_factory.evaluation.decisions import DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
-from ohlcv_factory.evaluation.stability import log_loss_skill, stability, summarised
+from ohlcv_factory.evaluation.scorecard import score
+from ohlcv_factory.evaluation.stability import log_loss_gain, log_loss_skill, stability, summarised
 from ohlcv_factory.runtime.clock import time_text
 from ohlcv_factory.splits.purge import Fold
 from ohlcv_factory.studies.folds import TrainFolds
@@ -23,6 +24,39 @@ JUDGED = {
     "sharpe_ratio": ("trading", "sharpe"),
 }
 """The scores whose block_stability is judged: block of the entry that they stand in, and name of their interval."""
+
+Direction = Literal["maximize", "minimize"]
+LABEL_SCORES: Mapping[str, Direction] = {
+    SKILL: "maximize",
+    "log_loss": "minimize",
+    "brier": "minimize",
+    "ece": "minimize",
+    "accuracy": "maximize",
+    "macro_f1": "maximize",
+    "weighted_f1": "maximize",
+    "balanced_accuracy": "maximize",
+    "mcc": "maximize",
+    "direction_hit_rate": "maximize",
+    "direction_edge": "maximize",
+}
+"""What one may choose by that is measured on labels, and which way is better."""
+MONEY_SCORES: Mapping[str, Direction] = {
+    "total_return": "maximize",
+    "annualized_return": "maximize",
+    "sharpe_ratio": "maximize",
+    "probabilistic_sharpe_ratio": "maximize",
+    "max_drawdown": "maximize",
+    "win_rate": "maximize",
+    "profit_factor": "maximize",
+    "break_even_cost_bps": "maximize",
+}
+"""The same of what is measured on bars, after costs (the break-even cost before them). A drawdown is never above 0."""
+DESCRIPTIVE = (
+    *("rows", "independent_rate", "direction_rows", "direction_effective_rows", "direction_block_rows"),
+    *("minimum_track_record", "num_trades", "turnover", "exposure", "average_holding_bars", "total_cost", "cost_bps"),
+    *("sessions", "sessions_per_year"),
+)
+"""Numbers that say how much or how long, not how well: nothing is chosen by them."""
 
 Entry = Mapping[str, Any]
 """Scores of one tested block, as `block_scores` makes them."""
@@ -51,6 +85,20 @@ def block_scores(
         f"{SKILL}_interval": interval,
         **scores.block,
     }
+
+
+def plain_scores(folds: TrainFolds, fold: Fold, predictions: Predictions) -> dict[str, Any]:
+    """The numbers of all rows that a fold tests, without baselines and intervals, which take most of the time.
+
+    `predictions` are those of these rows. Names and values are those of `block_scores`, in one flat table.
+    """
+    rows, container = folds.tested(fold), folds.container
+    found = score(predictions, container.markets, container.labels.uniqueness[rows], intervals=False)
+    scored = np.flatnonzero(predictions.scored)
+    shares = class_shares(container, folds.learnt(fold))
+    skill = float(log_loss_gain(predictions, scored, shares).mean()) if len(scored) else None
+    numbers = {**found["classification"], **found["trading"]}
+    return {SKILL: skill, **{name: value for name, value in numbers.items() if _is_plain(value)}}
 
 
 def summary(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
@@ -86,6 +134,10 @@ def _by_block(entries: Sequence[Entry], name: str) -> tuple[list[float | None], 
             (float(np.mean([low for low, _ in ends])), float(np.mean([high for _, high in ends]))) if ends else None
         )
     return values, intervals
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _numbers(entry: Entry) -> dict[str, Any]:

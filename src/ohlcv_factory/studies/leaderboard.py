@@ -1,29 +1,36 @@
-"""Runs side by side: one row per run, only where they were scored on the very same rows."""
+"""Runs side by side: models x horizons x symbols, ranked only where they were scored on the very same rows."""
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from ohlcv_factory.config import read_yaml
-from ohlcv_factory.errors import DataError, InputMissingError, UsageError
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
-from ohlcv_factory.evaluation.scorecard import judged
-from ohlcv_factory.evaluation.trials import Trials, scaled_ratio
 from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.studies.comparison import ComparedGroup, compared
+from ohlcv_factory.studies.cross_validation import CrossValidationResult
+from ohlcv_factory.studies.finished_runs import (
+    DEFAULT_RUNS,
+    DEFAULT_STUDIES,
+    LOWER_IS_BETTER,
+    OUT_OF_FOLD,
+    VAL,
+    FinishedRun,
+    Group,
+    comparable_groups,
+    find_runs,
+    score,
+    settings_text,
+)
 from ohlcv_factory.training.artifacts import STATE
-from ohlcv_factory.training.bundle import MANIFEST, read_run_manifest
-from ohlcv_factory.training.settings import RUNS_FOLDER
 from ohlcv_factory.training.trainer import RunResult
 
-DEFAULT_RUNS = Path("experiments") / RUNS_FOLDER
-LOWER_IS_BETTER = ("log_loss", "brier", "ece", "total_cost")
 SPREAD_SCORES = {
     "macro_f1": "macro F1",
     "direction_hit_rate": "hit rate",
@@ -34,23 +41,16 @@ SPREAD_SCORES = {
 """Scores whose spread over seeds is shown, with their headings; the score that ranks comes after them where it is another."""
 SPREAD_TITLE = "Several seeds of the same settings: mean ± standard deviation"
 SPREAD_NOTE = "Two models that lie no further apart than this may differ by their seed only."
-NOT_OF_THE_MODEL = ("random_seed", "experiment_name", "output_dir", "dataset", "threads")
-"""Settings in which runs of the same settings may differ; the data is compared by its fingerprint."""
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """A run folder's manifest and scores."""
-
-    path: Path
-    manifest: dict[str, Any]
-    evaluation: dict[str, Any]
-
-    @classmethod
-    def read(cls, path: Path) -> FinishedRun:
-        """Read a finished run. Raises InputMissingError (66) for anything else."""
-        manifest = read_run_manifest(path)
-        return cls(path, manifest, read_json(path / "metrics" / "evaluation_metrics.json")["evaluation_metrics"])
+RANK_HEADER = ("name", "rank", "rank 90 %", "value", "less the best", "difference 90 %", "seconds", "MB")
+RANK_LEGEND = (
+    "Ranks and differences from the best, both with 90 % intervals: all runs resampled by the same blocks of sessions.\n"
+    "Seconds: the fit alone. MB: the most memory that the process had held when the run ended."
+)
+AVERAGE_HEADER = ("name", "average rank", "groups")
+AVERAGE_NOTE = (
+    "Average rank of the models that are in every group, among each other; several runs of a model count with the mean of "
+    "their scores."
+)
 
 
 @dataclass(frozen=True)
@@ -85,37 +85,58 @@ class SeedSpread:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Runs by horizon, best first; printed as lines, shown by a notebook as a table with the baselines below."""
+    """Compared runs by symbols and horizon; printed as lines, shown by a notebook as tables with the baselines below."""
 
-    groups: Mapping[int, tuple[FinishedRun, ...]]
+    groups: Mapping[Group, ComparedGroup]
     by: str
 
     @property
     def runs(self) -> tuple[FinishedRun, ...]:
-        """All runs, horizon after horizon, the best of each first."""
-        return tuple(run for group in self.groups.values() for run in group)
+        """All runs, group after group, the best of each first."""
+        return tuple(run for found in self.groups.values() for run in found.runs)
+
+    @property
+    def average_ranks(self) -> dict[str, float]:
+        """Of each model that is in every group its mean rank among such models, best first; empty for a
+        single group and where fewer than two models are in all of them.
+
+        A model with several runs in a group counts with the mean of their scores; equal scores share the mean of their
+        ranks; an undefined score comes last.
+        """
+        scores = [_scores_by_model(found) for found in self.groups.values()]
+        everywhere = [name for name in scores[0] if all(name in each for each in scores)]
+        if len(scores) < 2 or len(everywhere) < 2:
+            return {}
+        tables = [_mean_ranks({name: each[name] for name in everywhere}, self.by) for each in scores]
+        found = {name: mean(table[name] for table in tables) for name in everywhere}
+        return dict(sorted(found.items(), key=lambda pair: (pair[1], pair[0])))
 
     def __str__(self) -> str:
+        several = len({group.symbols for group in self.groups}) > 1
         return "\n".join(
-            f"horizon {run.manifest['horizon']}: {run.manifest['model']}, {self.by} {_shown(score(run, self.by))}, {run.path}"
+            f"{run.group.words if several else f'horizon {run.group.horizon}'}: {run.manifest['model']}, "
+            f"{self.by} {_shown(score(run, self.by))}, {run.path}"
             for run in self.runs
         )
 
     def _repr_html_(self) -> str:
-        return "".join(self._group_html(horizon, group) for horizon, group in self.groups.items())
+        return "".join(map(self._group_html, self.groups.values())) + self._averages_html()
 
-    def _group_html(self, horizon: int, group: Sequence[FinishedRun]) -> str:
-        best = group[0]
+    def _group_html(self, found: ComparedGroup) -> str:
+        best = found.runs[0]
         rows = [
-            [*score_row(run.manifest["model"], run.evaluation), run.manifest["seed"], run.path.name] for run in group
+            [*score_row(run.manifest["model"], run.evaluation), run.manifest["seed"], run.path.name]
+            for run in found.runs
         ]
         rows += [[*row, None, None] for row in baseline_rows(best.evaluation)]
-        title = f"Horizon {horizon}, part {best.evaluation['part']}, by {self.by}"
+        title = f"{found.group.words}, part {best.evaluation['part']}, by {self.by}"
         verdict = f"{best.manifest['model']}: {best.evaluation['verdict']['words']}"
         return (
             html_table(title, (*SCORE_HEADER, "seed", "run"), rows)
             + html_paragraph(verdict)
-            + self._spread_html(seed_spreads(group))
+            + html_table(f"Ranks by {self.by}", RANK_HEADER, rank_rows(found))
+            + "".join(map(html_paragraph, found.words))
+            + self._spread_html(seed_spreads(found.runs))
         )
 
     def _spread_html(self, spreads: Sequence[SeedSpread]) -> str:
@@ -123,85 +144,73 @@ class Leaderboard:
             return ""
         return html_table(SPREAD_TITLE, *spread_table(spreads, self.by)) + html_paragraph(SPREAD_NOTE)
 
+    def _averages_html(self) -> str:
+        rows = average_rows(self)
+        return html_table("Over all groups", AVERAGE_HEADER, rows) + html_paragraph(AVERAGE_NOTE) if rows else ""
 
-def leaderboard(*runs: str | Path | RunResult, by: str = "sharpe_ratio", experiment: str | None = None) -> Leaderboard:
+
+def leaderboard(
+    *runs: str | Path | RunResult | CrossValidationResult,
+    by: str = "sharpe_ratio",
+    experiment: str | None = None,
+    part: str = VAL,
+    seed: int = 0,
+) -> Leaderboard:
     """The leaderboard of runs, run folders or folders of runs; without any, of `experiments/runs`.
 
-    Raises InputMissingError (66) where there is no finished run, DataError (65) for runs scored on different rows,
-    UsageError (2) for an unknown score.
+    Runs are ranked within each (symbols, horizon), by their scores on val, or on test where `evaluate` has looked at it; of
+    the part `oof` cross-validations by those of their folds, without any those of `experiments/studies`. `seed` decides the
+    resamples. Raises InputMissingError (66) where there is no finished run or one without such scores, DataError (65) for
+    runs of one group that were scored on different rows, UsageError (2) for an unknown score.
     """
-    paths = [run.path if isinstance(run, RunResult) else Path(run) for run in runs] or [DEFAULT_RUNS]
-    groups = comparable_groups(find_runs(paths, experiment=experiment))
-    return Leaderboard({horizon: tuple(ranked(group, by)) for horizon, group in groups.items()}, by)
+    everywhere = DEFAULT_STUDIES if part == OUT_OF_FOLD else DEFAULT_RUNS
+    paths = [run.path if isinstance(run, RunResult | CrossValidationResult) else Path(run) for run in runs] or [
+        everywhere
+    ]
+    return ranked_board(find_runs(paths, experiment=experiment, part=part), by, seed=seed)
 
 
-def find_runs(paths: Sequence[Path], *, experiment: str | None = None) -> list[FinishedRun]:
-    """Finished runs among run folders and folders of runs, oldest first; unfinished ones are passed over.
-
-    Raises InputMissingError (66) when there is none.
-    """
-    folders = [folder for path in paths for folder in _run_folders(path)]
-    runs = [FinishedRun.read(folder) for folder in sorted(set(folders), key=lambda folder: folder.name)]
-    chosen = [run for run in runs if experiment in (None, run.manifest["experiment_name"])]
-    if not chosen:
-        where = ", ".join(map(str, paths))
-        raise InputMissingError(f"no finished run in {where}.", where=where, help="ohlcv-factory train … makes one")
-    return sorted(chosen, key=lambda run: run.evaluation["timestamp"])
+def ranked_board(runs: Sequence[FinishedRun], by: str = "sharpe_ratio", *, seed: int = 0) -> Leaderboard:
+    """The leaderboard of runs that were read already."""
+    groups = comparable_groups(runs)
+    return Leaderboard({group: compared(group, members, by, seed=seed) for group, members in groups.items()}, by)
 
 
-def by_symbols(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
-    """Runs on the same symbols together: those of one symbol each and those of all are never on the same rows."""
-    groups: dict[tuple[str, ...], list[FinishedRun]] = {}
-    for run in runs:
-        groups.setdefault(tuple(run.manifest["symbols"]), []).append(run)
-    return list(groups.values())
+def rank_rows(found: ComparedGroup) -> list[list[Any]]:
+    """One row per run under RANK_HEADER, best first; None where a number is undefined."""
+    cells = [[row["rank"], _ends(row["rank_interval"], "d"), *_difference_cells(row)] for row in comparison_rows(found)]
+    costs = [[_rounded(run.training_seconds), run.peak_memory_mb] for run in found.runs]
+    return [[name, *own, *cost] for name, own, cost in zip(found.names, cells, costs, strict=True)]
 
 
-def comparable_groups(runs: Sequence[FinishedRun]) -> dict[int, list[FinishedRun]]:
-    """Runs by horizon, judged together. Raises DataError (65) when two runs were scored on different rows."""
-    digests = {run.manifest["row_digest"]: run for run in runs}
-    if len(digests) > 1:
-        names = ", ".join(run.path.name for run in digests.values())
-        raise DataError(
-            f"these runs were scored on different rows, so their scores cannot be compared: {names}.",
-            help="compare runs of one dataset, or give --experiment",
-        )
-    groups: dict[int, list[FinishedRun]] = {}
-    for run in judged_together(runs):
-        groups.setdefault(run.manifest["horizon"], []).append(run)
-    return dict(sorted(groups.items()))
+def comparison_rows(found: ComparedGroup) -> list[dict[str, Any]]:
+    """One mapping per run, best first: its name, rank, difference from the best, time and memory; JSON-ready."""
+    ranks = found.standings or (None,) * len(found.runs)
+    return [
+        {
+            "name": name,
+            "value": score(run, found.by),
+            "rank": standing and standing.rank,
+            "rank_interval": standing and standing.rank_interval,
+            "difference": standing and standing.difference and standing.difference.value,
+            "difference_interval": standing and standing.difference and standing.difference.interval,
+            "differs_from_best": standing and standing.differs,
+            "training_time_seconds": run.training_seconds,
+            "peak_memory_mb": run.peak_memory_mb,
+        }
+        for name, run, standing in zip(found.names, found.runs, ranks, strict=True)
+    ]
 
 
-def judged_together(runs: Sequence[FinishedRun], *, tried: int = 0) -> list[FinishedRun]:
-    """The runs with the verdict that the trials behind all of them allow; their folders stay as they are.
-
-    Whoever compares runs picks the best of them, so none is judged by fewer trials than the last of them was, nor by fewer
-    than are compared, nor than `tried`. Runs of the first version keep their verdict.
-    """
-    told = [run.evaluation["trials"] for run in runs if "trials" in run.evaluation]
-    if not told:
-        return list(runs)
-    ratios = {
-        (run.manifest["model"], _settings(run), run.manifest["seed"]): scaled_ratio(run.evaluation["trading"])
-        for run in runs
-    }
-    seen = Trials.of(max(len(ratios), tried), [ratio for ratio in ratios.values() if ratio is not None])
-    recorded = Trials.stored(max(told, key=lambda each: int(each["known"])))
-    best_known = recorded if recorded.known >= seen.known else seen
-    trials = replace(best_known, count=max(seen.count, *(each["count"] for each in told)))
-    return [replace(run, evaluation=judged(run.evaluation, trials)) for run in runs]
-
-
-def ranked(runs: Sequence[FinishedRun], by: str = "sharpe_ratio") -> list[FinishedRun]:
-    """Runs of one horizon, best first by one score; undefined scores come last. Raises UsageError (2)."""
-    sign = 1.0 if by in LOWER_IS_BETTER else -1.0
-    return sorted(runs, key=lambda run: (score(run, by) is None, sign * (score(run, by) or 0.0), run.path.name))
+def average_rows(board: Leaderboard) -> list[list[Any]]:
+    """The average ranks under AVERAGE_HEADER."""
+    return [[name, rank, len(board.groups)] for name, rank in board.average_ranks.items()]
 
 
 def seed_spreads(group: Sequence[FinishedRun]) -> tuple[SeedSpread, ...]:
     """The models of one horizon that were trained with several seeds and else the same settings on the same data."""
     newest = {
-        (run.manifest["model"], _settings(run), run.manifest["seed"]): run for run in sorted(group, key=_finished)
+        (run.manifest["model"], settings_text(run), run.manifest["seed"]): run for run in sorted(group, key=_finished)
     }
     alike = groupby(sorted(newest), key=lambda key: key[:2])
     found = (SeedSpread(model, tuple(newest[key] for key in keys)) for (model, _), keys in alike)
@@ -215,38 +224,48 @@ def spread_table(spreads: Sequence[SeedSpread], by: str = "sharpe_ratio") -> tup
     return ("name", "seeds", *names.values()), rows
 
 
-def score(run: FinishedRun, name: str) -> float | None:
-    """One number of a run's classification or trading block."""
-    for block in ("trading", "classification"):
-        if name in run.evaluation[block]:
-            value = run.evaluation[block][name]
-            if value is None or isinstance(value, int | float):
-                return value
-    raise UsageError(f"unknown score {name!r}.", help="for example: sharpe_ratio, macro_f1, log_loss")
-
-
-def _run_folders(path: Path) -> list[Path]:
-    if (path / MANIFEST).is_file():
-        return [path]
-    if not path.is_dir():
-        raise InputMissingError(f"{path} does not exist.", where=str(path), help="a run folder, or a folder of runs")
-    return [folder for folder in path.iterdir() if (folder / MANIFEST).is_file()]
-
-
 def _finished(run: FinishedRun) -> tuple[str, str]:
     """When a run ended: to the second, then to the microsecond (runs of older versions have no such time)."""
     return str(run.evaluation["timestamp"]), str(read_json(run.path / STATE)["updated"])
 
 
-def _settings(run: FinishedRun) -> str:
-    """Everything that a run was trained with except its seed, as text; of the data its fingerprint."""
-    values = read_yaml(run.path / "config" / "training_config.yaml").values
-    kept = {name: value for name, value in values.items() if name not in NOT_OF_THE_MODEL}
-    return json.dumps([run.manifest["data_fingerprint"], kept], sort_keys=True)
-
-
 def _mean_text(spread: Mapping[str, float] | None) -> str:
     return f"{spread['mean']:.3f} ± {spread['standard_deviation']:.3f}" if spread else "undefined"
+
+
+def _scores_by_model(found: ComparedGroup) -> dict[str, float | None]:
+    """The mean score of each model's runs; None where one of them has none."""
+    values: dict[str, list[float | None]] = {}
+    for run in found.runs:
+        values.setdefault(run.manifest["model"], []).append(score(run, found.by))
+    return {name: _mean_or_none(each) for name, each in values.items()}
+
+
+def _mean_or_none(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return mean(known) if len(known) == len(values) else None
+
+
+def _mean_ranks(scores: Mapping[str, float | None], by: str) -> dict[str, float]:
+    """Ranks from 1, the best first; equal scores share the mean of theirs."""
+    sign = 1.0 if by in LOWER_IS_BETTER else -1.0
+    keys = {name: math.inf if value is None else sign * value for name, value in scores.items()}
+    return {
+        name: sum(other < key for other in keys.values()) + (sum(other == key for other in keys.values()) + 1) / 2
+        for name, key in keys.items()
+    }
+
+
+def _difference_cells(row: Mapping[str, Any]) -> list[Any]:
+    return [row["value"], row["difference"], _ends(row["difference_interval"], "+.3f")]
+
+
+def _ends(interval: Sequence[float] | None, form: str) -> str:
+    return "-" if interval is None else f"[{interval[0]:{form}}, {interval[1]:{form}}]"
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
 
 
 def _shown(value: float | None) -> str:

@@ -22,8 +22,8 @@ from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.settings import RUNS_FOLDER, STUDIES_FOLDER, TrainerConfig
 
 STUDY_SCHEMA_VERSION = 1
-CROSS_VALIDATION = "cv"
-"""A kind of study: the first part of its folder's name."""
+CROSS_VALIDATION, TUNING, BARRIERS = "cv", "tune", "barriers"
+"""Kinds of study: the first part of a folder's name."""
 RECIPE = Path("config") / "study.yaml"
 LOG = Path("logs") / "study.log"
 
@@ -35,9 +35,13 @@ def studies_folder(config: TrainerConfig) -> Path:
 
 
 def new_study_folder(kind: str, config: TrainerConfig, clock: Clock) -> Path:
-    """`<kind>_<model>_h<horizon>_<UTC stamp>_<short id>`, new. Raises OutputError (73) or AccessError (77)."""
+    """`<kind>_<model>_h<horizon>_<UTC stamp>_<short id>`, new. Raises OutputError (73) or AccessError (77).
+
+    A study of barriers is one of several horizons: its name has none.
+    """
     stamp = clock().strftime("%Y%m%dT%H%M%SZ")
-    name = f"{kind}_{config.model_name}_h{config.horizon}_{stamp}_{secrets.token_hex(3)}"
+    horizon = "" if kind == BARRIERS else f"_h{config.horizon}"
+    name = f"{kind}_{config.model_name}{horizon}_{stamp}_{secrets.token_hex(3)}"
     folder = studies_folder(config) / name
     atomic.create_folder(folder, must_be_new=True)
     return folder

@@ -31,7 +31,7 @@ from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.studies.executor.job import JobResult, JobSpec
 from ohlcv_factory.studies.executor.protocol import Executor, run_jobs
 from ohlcv_factory.studies.executor.work import finished_result
-from ohlcv_factory.studies.leaderboard import FinishedRun, judged_together
+from ohlcv_factory.studies.finished_runs import FinishedRun, judged_together
 from ohlcv_factory.studies.training_job import training_spec
 from ohlcv_factory.training.fitting import input_columns
 from ohlcv_factory.training.memory_estimate import estimate_memory_requirements

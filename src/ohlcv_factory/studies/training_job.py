@@ -12,7 +12,7 @@ from ohlcv_factory.errors import FactoryError, UsageError, VerificationError
 from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.executor.job import JobSpec
-from ohlcv_factory.studies.leaderboard import FinishedRun
+from ohlcv_factory.studies.finished_runs import FinishedRun
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import MANIFEST, verify_files
 from ohlcv_factory.training.settings import RUNS_FOLDER, TrainerConfig

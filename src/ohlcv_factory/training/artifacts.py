@@ -152,7 +152,7 @@ def write_feature_config(
         "feature_set_version": chosen.version,
         "feature_set_digest": chosen.digest,
         "columns": list(pipeline.columns),
-        "scaling": spec.scaling,
+        "scaling": pipeline.scaler.kind,
         "layout": spec.layout,
         "data": container.data_spec,
     }

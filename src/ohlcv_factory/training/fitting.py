@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.dataset.samples import Samples, taken
+from ohlcv_factory.dataset.samples import Samples, Scaling, taken
 from ohlcv_factory.dataset.scaling import Scaler
 from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.evaluation.calibrators import IDENTITY
@@ -63,7 +63,7 @@ def fit_pipeline(
     selection = _select(config, container, rows[inner.fit], offered)
     columns = selection.kept
     fit_values = _values(model, container, rows[inner.fit], columns)
-    scaler = Scaler.fit(model.input_spec.scaling, fit_values)
+    scaler = Scaler.fit(scaling_of(config, model), fit_values)
     inputs = scaler.apply(model_inputs(model, container, rows, columns))
     fit_rows, stop_rows = (
         _samples(container, rows[part], taken(inputs, part), columns, config, model) for part in (inner.fit, inner.stop)
@@ -121,15 +121,28 @@ def input_columns(config: TrainerConfig, model: BaseModel, container: TimeSeries
 
     A model of padded windows takes raw columns from the bars, whether or not the dataset holds them. Raises UsageError (2)
     or VerificationError (76) where a plugin that made columns of the container is not loaded, or is another one; UsageError
-    (2) for a set that cannot be resolved, and for computed columns where only raw ones can be read.
+    (2) for a set that cannot be resolved, and for computed columns or a scaler where only raw ones can be read.
     """
     refuse_ensemble(model)
+    scaling_of(config, model)
     require(PluginRecord.from_plain(record) for record in container.data_spec["plugins"])
     chosen = config.feature_set or model.input_spec.feature_set
     if not model.input_spec.padded:
         return resolve(chosen, container.feature_names, config.feature_sets)
     _refuse_other_than_bars(config, model, select(feature_set(chosen, config.feature_sets)))
     return resolve(chosen, container.raw_names, config.feature_sets)
+
+
+def scaling_of(config: TrainerConfig, model: BaseModel) -> Scaling:
+    """The config's scaler, or the model's own. Raises UsageError (2) where a model reads the bars themselves."""
+    own = model.input_spec.scaling
+    if config.scaling is not None and model.input_spec.padded:
+        raise UsageError(
+            f"model {model.name!r} reads the bars themselves, which no scaler may change.",
+            where="scaling",
+            help="leave it out",
+        )
+    return config.scaling or own
 
 
 def refuse_ensemble(model: BaseModel) -> None:
@@ -225,7 +238,7 @@ def _refit(
     """A new model on all training rows, stopped at the best round of the first; calibrator and rule stay from the first."""
     schedule = first.model.refit_schedule(metrics)
     model = config.create_model(**schedule)
-    scaler = Scaler.fit(model.input_spec.scaling, _values(model, container, rows, first.columns))
+    scaler = Scaler.fit(scaling_of(config, model), _values(model, container, rows, first.columns))
     inputs = scaler.apply(model_inputs(model, container, rows, first.columns))
     model.fit(_samples(container, rows, inputs, first.columns, config, model))
     return replace(first, model=model, scaler=scaler)

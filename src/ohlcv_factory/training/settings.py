@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 
 from ohlcv_factory.config import PathSetting, Settings, setting
+from ohlcv_factory.dataset.samples import Scaling
 from ohlcv_factory.errors import UsageError
 from ohlcv_factory.evaluation.calibration import Method as Calibration
 from ohlcv_factory.evaluation.decisions import Kind as Decision
@@ -31,6 +32,9 @@ class TrainerConfig(Settings):
     feature_sets: dict[str, SetRules] = setting({}, "Feature sets of your own, by name.")
     feature_selection: Method = setting(
         "none", "Columns learnt from the fit rows: none | correlation (|rho| over 0.80) | importance (the better half)."
+    )
+    scaling: Scaling | None = setting(
+        None, "Scaler of the features, fitted on the fit rows: none | standard | robust; none given: the model's own."
     )
     sequence_length: int | None = setting(None, "Bars per window, for models that read windows.", ge=1)
     batch_size: int | None = setting(None, "Samples per step, for models trained in batches.", ge=1)

@@ -1,0 +1,450 @@
+"""Barrier tuning: the distances of the triple barrier by which a named model earned most, per symbol and horizon.
+
+Other barriers are other labels, so no score on labels can compare them: each trial labels the bars anew, predicts them out
+of fold by a model of the other blocks, trades these predictions under the same barriers and is scored by what is left after
+costs. The bars end where the val part begins, so nothing after that is seen, neither by a label nor by a trade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ohlcv_factory.bars.instruments import OWN_CALENDARS, BarrierRule
+from ohlcv_factory.bars.schema import Bars
+from ohlcv_factory.dataset.build import Dataset, SymbolData
+from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.dataset.labelling import HorizonLabels, label_symbol
+from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.dataset.store import read_dataset
+from ohlcv_factory.errors import UsageError, unknown_name
+from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
+from ohlcv_factory.labels.paths import TIMED_OUT
+from ohlcv_factory.runtime.clock import Clock, system_clock
+from ohlcv_factory.runtime.progress import meter
+from ohlcv_factory.runtime.seeding import component_seed
+from ohlcv_factory.splits.splitter import Splitter
+from ohlcv_factory.storage import atomic
+from ohlcv_factory.storage.digests import value_digest
+from ohlcv_factory.storage.formats import write_json, write_settings
+from ohlcv_factory.studies.settings import CrossValidationConfig
+from ohlcv_factory.studies.study_folder import BARRIERS, at_work, new_study_folder, write_study_manifest
+from ohlcv_factory.studies.tuning import (
+    DECIDES_NOTHING,
+    TRIALS_TABLE,
+    WritePage,
+    begun_attempts,
+    begun_study,
+    enter_trial,
+    fold_tries,
+    refuse_fewer_trials,
+    require_best,
+    search_facts,
+    shown_settings,
+    trial_words,
+    trials_frame,
+)
+from ohlcv_factory.studies.tuning_settings import (
+    BARRIER_FOLDS,
+    BARRIER_MODEL,
+    BARRIER_TRIALS,
+    BarrierTuningConfig,
+    Range,
+)
+from ohlcv_factory.studies.tuning_space import Dimension, Values, refuse_values
+from ohlcv_factory.studies.tuning_storage import opened_storage, storage_url
+from ohlcv_factory.studies.tuning_trials import (
+    OPTUNA,
+    Goal,
+    Trial,
+    TryFold,
+    ended_trials,
+    search,
+)
+from ohlcv_factory.training import artifacts
+from ohlcv_factory.training.bundle import MANIFEST
+from ohlcv_factory.training.fitting import input_columns
+from ohlcv_factory.training.resumption import refuse_other_start, unfinished_attempt
+from ohlcv_factory.training.settings import TrainerConfig
+
+BARRIER_RECIPE = Path("config") / "barrier_tuning.yaml"
+PIECE, INSTRUMENTS = "barriers.yaml", "instruments.yaml"
+METRICS = Path("metrics") / "barriers.json"
+DISTANCES = ("k_up", "k_down", "max_bars")
+LONGEST_HORIZONS = 4
+"""The vertical barrier is searched up to so many times the horizon."""
+
+
+@dataclass(frozen=True)
+class TrainBars:
+    """One symbol of a dataset as it was before the val part began, to be labelled by any barriers."""
+
+    dataset: Dataset
+    symbol: SymbolData
+    horizon: int
+
+    @classmethod
+    def of(cls, dataset: Dataset, symbol: str, horizon: int) -> TrainBars:
+        """The bars of a symbol before the first moment of val, and the finer ones below them."""
+        whole = next(each for each in dataset.symbols if each.bars.symbol == symbol)
+        border = dataset.borders_ns[0]
+        bars = _before(whole.bars, border)
+        count = len(bars)
+        cut = replace(
+            whole,
+            bars=bars,
+            features=whole.features[:count],
+            atr=whole.atr[:count],
+            part=whole.part[:count],
+            source=None if whole.source is None else _before(whole.source, border),
+        )
+        return cls(dataset, cut, horizon)
+
+    @cached_property
+    def rule(self) -> BarrierRule:
+        """The barriers that the dataset has. Raises UsageError (2) where its labels have none."""
+        rule = self.dataset.config.rule(self.symbol.instrument, self.horizon)
+        if not isinstance(rule, BarrierRule):
+            raise UsageError(
+                "fixed_horizon labels have no barriers.", where="label", help="build it with label: triple_barrier"
+            )
+        return rule
+
+    def labels(self, rule: BarrierRule) -> HorizonLabels:
+        """Labels of every bar by a rule."""
+        config, one = self._config(rule), self.symbol
+        return label_symbol(one.bars, one.source, one.instrument, config)[self.horizon]
+
+    def container(self, rule: BarrierRule) -> TimeSeriesDataContainer:
+        """The train rows with the labels of a rule: the same rows for every rule."""
+        labels = {self.horizon: self.labels(rule)}
+        fingerprint = value_digest(
+            {"dataset": self.dataset.fingerprint, "symbol": self.symbol.bars.symbol, **rule.plain()}
+        )
+        built = replace(
+            self.dataset,
+            config=self._config(rule),
+            symbols=(replace(self.symbol, labels=labels),),
+            fingerprint=fingerprint,
+        )
+        return TimeSeriesDataContainer.from_built(built, self.horizon)
+
+    def facts(self, rule: BarrierRule) -> dict[str, Any]:
+        """What a rule makes of the train rows: class shares, mean bars to the end, time-outs, double touches."""
+        labels, rows = self.labels(rule), np.flatnonzero(self.symbol.part == 0)
+        path, known = labels.path, rows[labels.path.labelled[rows]]
+        clear = known[~path.ambiguous[known]]
+        shares = np.bincount(path.label[clear], minlength=CLASS_COUNT) / max(1, len(clear))
+        return {
+            **rule.plain(),
+            "rows": len(known),
+            "class_shares": dict(zip(CLASS_NAMES, shares.tolist(), strict=True)),
+            "bars_to_end": float(path.bars_to_hit[known].mean()),
+            "timed_out": float((path.touch[known] == TIMED_OUT).mean()),
+            "ambiguous": float(path.ambiguous[known].mean()),
+        }
+
+    def _config(self, rule: BarrierRule) -> DatasetConfig:
+        changed = {"horizons": [self.horizon], "barriers": {self.horizon: rule.plain()}}
+        return DatasetConfig.parse({**self.dataset.config.plain(), **changed}, where="barriers")
+
+
+@dataclass(frozen=True)
+class BarrierTuningResult:
+    """A finished search for barriers."""
+
+    study_id: str
+    path: Path
+    metrics: dict[str, Any]
+    """`metrics/barriers.json`: per symbol and horizon what was found and what it means."""
+
+    @property
+    def found(self) -> dict[tuple[str, int], dict[str, Any]]:
+        """The barriers that were found, by symbol and horizon."""
+        return {
+            (entry["symbol"], entry["horizon"]): {name: entry["found"][name] for name in DISTANCES}
+            for entry in self.metrics["searches"]
+        }
+
+
+def tune_barriers(
+    dataset: Path | str,
+    tuning: BarrierTuningConfig | None = None,
+    cv: CrossValidationConfig | Splitter | None = None,
+    *,
+    config: TrainerConfig | None = None,
+    folder: Path | None = None,
+    write_page: WritePage | None = None,
+    clock: Clock = system_clock,
+) -> BarrierTuningResult:
+    """Search barriers for each symbol and horizon of a dataset folder, by what a model's predictions earn out of fold.
+
+    `config` names the model (default: logistic) and everything of its fit; its horizon does not count. `folder` names the
+    study folder; one that was begun with the same settings is continued. Raises UsageError (2), DataError (65).
+    """
+    trainer = config or TrainerConfig(model_name=BARRIER_MODEL)
+    return BarrierTuning(trainer, Path(dataset), tuning, cv, write_page=write_page, clock=clock).run(folder)
+
+
+class BarrierTuning:
+    """A search for barriers, which can be cut off and resumed."""
+
+    def __init__(
+        self,
+        config: TrainerConfig,
+        dataset: Path,
+        tuning: BarrierTuningConfig | None = None,
+        cv: CrossValidationConfig | Splitter | None = None,
+        *,
+        write_page: WritePage | None = None,
+        clock: Clock = system_clock,
+    ) -> None:
+        self.tuning, self.write_page, self.clock = tuning or BarrierTuningConfig(), write_page, clock
+        self.place, self.dataset = dataset, read_dataset(dataset)
+        self.horizons, self.symbols = self._horizons(), self._symbols()
+        self.config = config.model_copy(update={"horizon": self.horizons[0]})
+        self.model = self.config.create_model()
+        given = CrossValidationConfig.of(cv) if isinstance(cv, Splitter) else cv or CrossValidationConfig()
+        self.cv = _folds(given)
+        self.goal = Goal(self.tuning.score, self.tuning.spread_penalty, self.tuning.pruner)
+        self.trials = self.tuning.trials or BARRIER_TRIALS
+        self.folder: Path | None = None
+        """The study folder, once there is one."""
+
+    @cached_property
+    def container(self) -> TimeSeriesDataContainer:
+        """The dataset as it is, of the first horizon: whose fingerprint and symbols the study notes."""
+        built = TimeSeriesDataContainer.from_built(self.dataset, self.horizons[0])
+        return replace(built, origin=str(self.place))
+
+    def searches(self) -> list[TrainBars]:
+        """One per symbol and horizon, each checked as far as that can be without a fit.
+
+        Raises UsageError (2) where labels have no barriers, or the model cannot read the dataset.
+        """
+        input_columns(self.config, self.model, self.container)
+        found = [TrainBars.of(self.dataset, symbol, horizon) for symbol in self.symbols for horizon in self.horizons]
+        for each in found:
+            self.space(each)
+        return found
+
+    def space(self, train: TrainBars) -> tuple[Dimension, ...]:
+        """The three distances of one search; the default is the dataset's own rule.
+
+        Raises UsageError (2) for a range that a barrier cannot have.
+        """
+        longest = self.tuning.max_bars or Range(low=train.horizon, high=LONGEST_HORIZONS * train.horizon)
+        ranges = {"k_up": self.tuning.k_up, "k_down": self.tuning.k_down, "max_bars": longest}
+        for name, given in ranges.items():
+            refuse_values(BarrierRule.model_fields[name], f"tune.{name}", given)
+        return tuple(
+            Dimension(name, ranges[name], whole=name == "max_bars", default=getattr(train.rule, name))
+            for name in DISTANCES
+        )
+
+    def run(self, folder: Path | None = None) -> BarrierTuningResult:
+        """All searches in a new study folder, or in the one that is named, where what is there is continued."""
+        self.searches()
+        if folder is None:
+            return self._attempt(new_study_folder(BARRIERS, self.config, self.clock), 1)
+        attempt = 1 + begun_attempts(folder, BARRIER_RECIPE)
+        self._refuse_other_start(folder)
+        return self._attempt(folder, attempt)
+
+    def resume(self, folder: Path) -> BarrierTuningResult:
+        """Complete a study that was cut off. Raises UsageError (2) for a finished one, or other settings or data."""
+        attempt = 1 + unfinished_attempt(folder)
+        self._refuse_other_start(folder)
+        return self._attempt(folder, attempt)
+
+    def _refuse_other_start(self, folder: Path) -> None:
+        """Before anything of a study that was begun is touched."""
+        if (folder / artifacts.START).is_file():
+            refuse_other_start(folder, self._settings(), self.container)
+            refuse_fewer_trials(folder / BARRIER_RECIPE, self.trials)
+
+    def _attempt(self, folder: Path, attempt: int) -> BarrierTuningResult:
+        self.folder = folder
+        with at_work(folder, self.clock, attempt) as log:
+            log.write(f"barriers by {self.config.model_name}, {self.goal}, attempt {attempt}")
+            self._write_recipe(folder)
+            with opened_storage(storage_url(self.tuning.storage, folder)) as storage:
+                searches = [(train, self._study(storage, train)) for train in self.searches()]
+                artifacts.write_start(folder, self._settings(), self.container)
+                outcomes = [self._search(study, train, log) for train, study in searches]
+            result = self._complete(folder, outcomes)
+            log.write("finished")
+            more = {"score": self.goal.score, "horizons": list(self.horizons), OPTUNA: outcomes[0].facts[OPTUNA]}
+            write_study_manifest(folder, BARRIERS, self.config, self.model, self.container, self.clock, more)
+        return result
+
+    def _study(self, storage: Any, train: TrainBars) -> Any:
+        name = f"{self._folder.name}/{train.symbol.bars.symbol}_h{train.horizon}"
+        return begun_study(storage, name, self._folder, self.goal)
+
+    def _search(self, study: Any, train: TrainBars, log: artifacts.RunLog) -> Outcome:
+        folder, symbol, space = self._folder, train.symbol.bars.symbol, self.space(train)
+        done = len(ended_trials(study, space))
+        seed = component_seed(self.config.random_seed, "barriers", symbol, train.horizon)
+        with meter(max(0, self.trials - done), f"{symbol}, horizon {train.horizon}") as bar, log.listening():
+            for trial in search(study, space, self.goal, self.trials, seed, partial(self._tries, train)):
+                log.write(f"{symbol}, horizon {train.horizon}: {trial_words(trial)}")
+                bar.update()
+        trials = ended_trials(study, space)
+        best = require_best(trials, self.goal, folder, f"{symbol}, horizon {train.horizon}: ")
+        return Outcome(train, space, trials, best, search_facts(study, trials, best, space, self.goal))
+
+    def _tries(self, train: TrainBars, number: int, values: Values) -> list[TryFold]:
+        """The folds of one trial, which is entered into the ledger first."""
+        config = self.config.model_copy(update={"horizon": train.horizon, "allow_missing_class": True})
+        drawn = {**artifacts.repeatable_config(self.config, self.model), "barriers": values}
+        name = f"{self._folder.name}/{train.symbol.bars.symbol}_h{train.horizon}/trial_{number:03d}"
+        container = train.container(BarrierRule(**values))
+        enter_trial(self.config, name, drawn, container, self.clock)
+        return fold_tries(config, container, self.cv)
+
+    @property
+    def _folder(self) -> Path:
+        assert self.folder is not None
+        return self.folder
+
+    def _settings(self) -> dict[str, Any]:
+        """All that decides a trial, by the names of the recipe."""
+        trainer = artifacts.repeatable_config(self.config, self.model)
+        shown = shown_settings(self.tuning)
+        del shown["trials"]  # more of them change none of the earlier ones
+        return {
+            **{name: value for name, value in trainer.items() if name not in (*DECIDES_NOTHING, "horizon")},
+            "tune": {**shown, "horizons": list(self.horizons), "symbols": list(self.symbols)},
+            "cv": self.cv.plain(),
+        }
+
+    def _write_recipe(self, folder: Path) -> None:
+        """The recipe that repeats the study. A manifest of fewer trials is void from now on."""
+        (folder / MANIFEST).unlink(missing_ok=True)
+        recipe = {
+            **{name: value for name, value in self.config.plain().items() if name != "horizon"},
+            "dataset": str(self.place),
+            "plugins": artifacts.plugin_files(self.model, self.container),
+            "threads": self.model.threads,
+            "tune": {**shown_settings(self.tuning), "trials": self.trials},
+            "cv": self.cv.plain(),
+        }
+        write_settings(folder / BARRIER_RECIPE, recipe)
+
+    def _complete(self, folder: Path, outcomes: Sequence[Outcome]) -> BarrierTuningResult:
+        """The piece of YAML, the table, the numbers and the page."""
+        self._write_piece(folder, outcomes)
+        atomic.write_with(folder / TRIALS_TABLE, _together(outcomes).write_csv)
+        metrics = {
+            "model_name": self.config.model_name,
+            "scheme": self.cv.scheme,
+            "folds": self.cv.folds,
+            "goal": str(self.goal),
+            "score": self.goal.score,
+            "searches": [each.plain() for each in outcomes],
+        }
+        write_json(folder / METRICS, metrics)
+        if self.write_page is not None:
+            self.write_page(folder)
+        return BarrierTuningResult(folder.name, folder, metrics)
+
+    def _write_piece(self, folder: Path, outcomes: Sequence[Outcome]) -> None:
+        """What `data build --config` takes: barriers of one symbol, or a table of instruments for several."""
+        found = {(each.symbol, each.train.horizon): each.rule.plain() for each in outcomes}
+        piece: dict[str, Any] = {"horizons": list(self.dataset.config.horizons)}
+        if len(self.symbols) == 1:
+            piece["barriers"] = {horizon: found[self.symbols[0], horizon] for horizon in self.horizons}
+        else:
+            write_settings(folder / INSTRUMENTS, self._instrument_table(found))
+            piece["instruments"] = str((folder / INSTRUMENTS).resolve())
+        write_settings(folder / PIECE, piece)
+
+    def _instrument_table(self, found: Mapping[tuple[str, int], dict[str, Any]]) -> dict[str, Any]:
+        """The rows of all symbols of the dataset, whole, with the barriers that were found in them."""
+        table: dict[str, Any] = {}
+        calendars = {}
+        for each in self.dataset.symbols:
+            instrument, config = each.instrument, self.dataset.config
+            row = {name: value for name, value in instrument.plain().items() if name not in ("symbol", "hours")}
+            own = {horizon: config.rule(instrument, horizon).plain() for horizon in config.horizons}
+            own |= {horizon: rule for (symbol, horizon), rule in found.items() if symbol == instrument.symbol}
+            table[instrument.symbol] = {**row, "barriers": own}
+            if instrument.hours is not None:
+                calendars[instrument.calendar] = instrument.hours.plain()
+        return {**({OWN_CALENDARS: calendars} if calendars else {}), **table}
+
+    def _horizons(self) -> tuple[int, ...]:
+        offered = self.dataset.config.horizons
+        for horizon in self.tuning.horizons:
+            if horizon not in offered:
+                raise UsageError(
+                    f"horizon {horizon} is not in this dataset.",
+                    where="tune.horizons",
+                    help=f"it holds: {', '.join(map(str, offered))}",
+                )
+        return self.tuning.horizons or offered
+
+    def _symbols(self) -> tuple[str, ...]:
+        offered = tuple(each.bars.symbol for each in self.dataset.symbols)
+        for symbol in self.tuning.symbols:
+            if symbol not in offered:
+                raise unknown_name("symbol", symbol, offered, where="tune.symbols")
+        return self.tuning.symbols or offered
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of the search of one symbol and horizon."""
+
+    train: TrainBars
+    space: tuple[Dimension, ...]
+    trials: list[Trial]
+    best: Trial
+    facts: dict[str, Any]
+
+    @property
+    def symbol(self) -> str:
+        """The symbol."""
+        return self.train.symbol.bars.symbol
+
+    @property
+    def rule(self) -> BarrierRule:
+        """The barriers that were found."""
+        return BarrierRule(**self.best.values)
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready: the search, and what the optimum and the dataset's own rule make of the rows."""
+        return {
+            "symbol": self.symbol,
+            "horizon": self.train.horizon,
+            "found": self.train.facts(self.rule),
+            "before": self.train.facts(self.train.rule),
+            **self.facts,
+        }
+
+
+def _before(bars: Bars, border_ns: int) -> Bars:
+    return bars.head(int(np.searchsorted(bars.time_ns, border_ns)))
+
+
+def _together(outcomes: Sequence[Outcome]) -> pl.DataFrame:
+    frames = [
+        trials_frame(each.trials, each.space, {"symbol": each.symbol, "horizon": each.train.horizon})
+        for each in outcomes
+    ]
+    return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _folds(cv: CrossValidationConfig) -> CrossValidationConfig:
+    if cv.keep_models:
+        raise UsageError("a search keeps no models.", where="cv.keep_models", help="train the best config")
+    if cv.folds is not None or cv.scheme == "combinatorial":
+        return cv
+    return cv.model_copy(update={"folds": BARRIER_FOLDS})

@@ -1,0 +1,107 @@
+"""Where the trials of a search are kept: a database of Optuna's, opened without its password ever being written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ohlcv_factory.errors import MissingExtraError, StorageError, UsageError
+from ohlcv_factory.runtime.packages import import_extra
+
+DATABASE = "trials.sqlite"
+SECRET_WORDS = ("pass", "pwd", "secret", "token", "key")
+EXTRA = "tune"
+
+
+def shown_url(url: str) -> str:
+    """The URL as it may be written down: without its password, and without what its query may hold of one.
+
+    `postgresql://me:hush@db/trials?sslpassword=x` is shown as `postgresql://me@db/trials`. Raises UsageError (2).
+    """
+    parsed = _parsed(url)
+    query = {name: value for name, value in parsed.query.items() if not _is_secret(name)}
+    place = (parsed.username, None, parsed.host, parsed.port, parsed.database)
+    shown = type(parsed).create(parsed.drivername, *place, query)  # `set(password=None)` would keep the old one
+    return str(shown.render_as_string(hide_password=False))
+
+
+def storage_url(url: str | None, folder: Path) -> str:
+    """The database that was asked for, or a file of the study folder. Raises UsageError (2) for one that keeps nothing."""
+    if url is None:
+        return f"sqlite:///{(folder / DATABASE).resolve()}"
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise UsageError(
+            "a database in memory keeps no trials.", where="tune.storage", help="sqlite:///FILE, or leave it out"
+        )
+    return url
+
+
+@contextmanager
+def opened_storage(url: str) -> Iterator[Any]:
+    """An `optuna.storages.RDBStorage`; its connections end with the block.
+
+    Raises MissingExtraError (69) without Optuna or the database's driver, StorageError (74) where it cannot be used.
+    """
+    optuna = import_extra("optuna", EXTRA)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    from sqlalchemy.exc import SQLAlchemyError
+
+    storage = _connected(optuna, url)
+    try:
+        yield storage
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise _database_error(error, url) from None
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _connected(optuna: Any, url: str) -> Any:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return optuna.storages.RDBStorage(url)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"the driver of this database is not installed: {error}.", where=shown_url(url), help="pip install it"
+        ) from None
+    except (SQLAlchemyError, RuntimeError) as error:  # the latter: tables of another version of Optuna
+        raise _database_error(error, url) from None
+
+
+def _database_error(error: Exception, url: str) -> StorageError:
+    return StorageError(
+        f"the database of the trials: {_without_password(str(error), url)}.",
+        where=shown_url(url),
+        help="check the URL, that the server runs, and that it lets this user in",
+    )
+
+
+def _parsed(url: str) -> Any:
+    import_extra("optuna", EXTRA)
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):  # without the URL itself: it may hold a password
+        raise UsageError(
+            "this is no URL of a database.", where="tune.storage", help="for example: postgresql://USER@HOST/DATABASE"
+        ) from None
+
+
+def _without_password(words: str, url: str) -> str:
+    """The first line of an error, with nothing in it of what the URL hides."""
+    first = words.strip().partition("\n")[0]
+    parsed = _parsed(url)
+    hidden = [parsed.password, *(value for name, value in parsed.query.items() if _is_secret(name))]
+    for secret in filter(None, hidden):
+        first = first.replace(str(secret), "***")
+    return first
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name.lower() for word in SECRET_WORDS)
