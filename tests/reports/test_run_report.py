@@ -97,6 +97,15 @@ def test_the_numbers_are_those_of_the_run(run, tmp_path):
     assert "<td>0.513<small>0.481 to 0.544</small></td>" in html
 
 
+def test_the_number_of_trials_stands_beside_the_amount_of_evidence_and_the_deflated_ratio_in_the_table(run, tmp_path):
+    trials = {**run.evaluation["trials"], "count": 12, "expected_maximum_sharpe": 1.634, "deflated_sharpe_ratio": 0.713}
+    known = replace(run, evaluation={**run.evaluation, "trials": trials})
+    html = write_run_report([known], tmp_path / "page.html").read_text(encoding="utf-8")
+    words = "Trials on this data: 12; the best of as many without skill would show a Sharpe ratio of 1.63."
+    assert words in html
+    assert "<td>71.3\u202f%</td>" in html
+
+
 @pytest.mark.parametrize(
     ("code", "kind", "words"),
     [

@@ -8,7 +8,7 @@ neighbours are alike and their labels overlap.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -135,13 +135,12 @@ def permutation_importance(
     *,
     seed: int,
     repeats: int = REPEATS,
-    on_step: Callable[[], object] = lambda: None,
 ) -> tuple[Importance, ...]:
     """What each column, each category and, of a model of windows, each stretch of bars is worth on some rows.
 
     `rows` of the container, none of which the pipeline was fitted on; at most 2000 of the scored ones are asked about.
     Features come first, then categories, then bars from the newest, in the order of the pipeline's columns. The seed
-    decides every exchange. `on_step` is called after each subject. Raises DataError (65) without a scored row.
+    decides every exchange. Raises DataError (65) without a scored row.
     """
     chosen = evenly_spaced(rows[container.labels.scored[rows]], MOST_ROWS)
     if not len(chosen):
@@ -152,7 +151,6 @@ def permutation_importance(
     for what in _subjects(pipeline):
         losses = [log_loss(truth, _answers(pipeline, source, what, seed, turn)) for turn in range(repeats)]
         found.append(Importance(what.subject, what.name, float(np.mean(losses)) - before))
-        on_step()
     return tuple(found)
 
 
