@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ohlcv_factory.audit.checks import CHECKS
+from ohlcv_factory.audit.subject import KINDS
 from ohlcv_factory.bars.dialects import DIALECTS
 from ohlcv_factory.bars.options import CLEANING, ReadOptions
 from ohlcv_factory.errors import FactoryError
@@ -64,12 +66,13 @@ def main() -> int:
 
 def generated() -> dict[Path, str]:
     """The whole text of every file that has a generated part."""
-    data, networks = ROOT / "docs" / "data.md", ROOT / "docs" / "networks.md"
+    audit, data, networks = (ROOT / "docs" / f"{name}.md" for name in ("audit", "data", "networks"))
     return {
         ROOT / "docs" / "features.md": features_page(),
         ROOT / "docs" / "refused_keys.md": refused_page(),
         ROOT / "docs" / "dialects.md": dialects_page(),
         ROOT / "README.md": with_block(ROOT / "README.md", "models", model_table()),
+        audit: with_block(audit, "checks", check_table()),
         networks: with_block(networks, "presets", preset_table()),
         data: with_block(data, "exit codes", exit_code_table(), with_block(data, "reading options", reading_table())),
     }
@@ -94,6 +97,14 @@ def model_table() -> str:
         fed = "predictions of its members" if spec.is_ensemble else f"`{spec.feature_set}`, {spec.scaling}"
         rows.append((f"`{name}`", entry.family, entry.extra or "-", fed, entry.description))
     return markdown(header, rows)
+
+
+def check_table() -> str:
+    """The checks of an audit, and which subjects each is for."""
+    rows = [
+        (f"`{check.name}`", *("yes" if kind in check.kinds else "" for kind in KINDS), check.holds) for check in CHECKS
+    ]
+    return markdown(("Check", *KINDS, "What must hold"), rows)
 
 
 def preset_table() -> str:

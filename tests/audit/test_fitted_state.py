@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from forecasters import forecasters
@@ -13,6 +15,7 @@ from ohlcv_factory.dataset.scaling import Scaler
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.features.selection import fit_selection
 from ohlcv_factory.features.sets import SetRules
+from ohlcv_factory.training import fitting
 from ohlcv_factory.training.settings import TrainerConfig
 
 __all__ = ["forecasters"]
@@ -80,3 +83,51 @@ def test_a_scaler_of_all_bars_is_caught(container):
 
     (violation,) = fitted_state(leaky, container, rows_not_fitted(container))
     assert violation.feature == "close"
+
+
+def of_all(container, **more):
+    own = {"all": SetRules(include=container.feature_names)}
+    return TrainerConfig(horizon=5, feature_set="all", feature_sets=own, **{"model_name": "logistic", **more})
+
+
+def found_by_audit(config, container):
+    return {violation.feature for violation in audit_fit(config, container)}
+
+
+def test_a_refit_on_the_whole_train_part_is_no_leak(container):
+    assert found_by_audit(of_all(container, refit="all"), container) == set()
+
+
+def test_a_fit_whose_scaler_sees_all_rows_is_caught_by_column(container, monkeypatch):
+    def leaky(model, given, rows, columns):
+        return given.matrix(np.arange(len(given)), columns)
+
+    monkeypatch.setattr(fitting, "_values", leaky)
+    assert found_by_audit(of_all(container), container) & set(
+        container.feature_names
+    )  # of each figure the worst column
+
+
+def test_a_fit_that_stops_early_on_its_calibrate_rows_is_caught(container, monkeypatch):
+    pytest.importorskip("lightgbm")
+    honest = fitting.inner_parts
+
+    def leaky(given, rows):
+        inner = honest(given, rows)
+        return replace(inner, stop=inner.calibrate)
+
+    monkeypatch.setattr(fitting, "inner_parts", leaky)
+    assert found_by_audit(of_all(container, model_name="lightgbm", model={"n_estimators": 60}), container) >= {"curves"}
+
+
+def test_a_fit_that_learns_from_held_out_rows_is_caught(container, monkeypatch):
+    honest = TimeSeriesDataContainer.rows
+
+    def leaky(self, part, *, scored=False):
+        rows = honest(self, part, scored=scored)
+        return np.concatenate([rows, honest(self, "val", scored=True)]) if part == "train" and scored else rows
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting.TimeSeriesDataContainer, "rows", leaky)
+        found = found_by_audit(of_all(container), container)
+    assert "model" in found

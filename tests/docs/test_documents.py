@@ -21,6 +21,7 @@ PAGES = (
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/audit.md",
     "docs/cluster.md",
     "docs/data.md",
     "docs/decisions.md",

@@ -20,4 +20,4 @@ def test_the_page_runs_and_its_set_holds_what_it_declared(pytestconfig, run_docu
         columns = select(feature_set("my_set", own))
     assert {"open_gap_1", "open_gap_5", "rsi_14", "rsi_14_1h", "log_volume_change"} <= set(columns)
     assert "williams_r" not in columns
-    assert "3 columns on 3000 bars: nothing found" in capsys.readouterr().out
+    assert "features SYNTH: 10 pass" in capsys.readouterr().out

@@ -33,6 +33,12 @@ def centred_mean(inputs):
     return np.convolve(inputs.close, np.ones(5) / 5.0, mode="same") / inputs.close
 
 
+@feature("next_return_in_noise", formula="the next return in ten times as much noise", lookback=20)
+def next_return_in_noise(inputs):
+    following = np.append(np.diff(np.log(inputs.close)), 0.0)
+    return following + 10 * 3e-4 * np.random.default_rng(0).standard_normal(len(inputs))
+
+
 @feature("bar_body", formula="close / open - 1")
 def bar_body(inputs):
     return inputs.close / inputs.open - 1.0

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-LEAKS = ("whole_series_wavelet", "left_labelled_hour", "global_z_score", "centred_mean")
+LEAKS = ("whole_series_wavelet", "left_labelled_hour", "global_z_score", "centred_mean", "next_return_in_noise")

@@ -73,12 +73,17 @@ def audit_columns(features: Sequence[Feature], bars: Bars, calendar: SessionCale
     A feature that cannot be computed at all is reported once and left out of the tests.
     """
     columns = columns_of(features, bars, calendar)
-    for name, reason in columns.failures.items():
-        yield overall("computes", name, bars.symbol, _failure(reason))
+    yield from failures(columns, bars.symbol)
     good = [feature for feature in features if feature.name not in columns.failures]
     subject = Subject(tuple(features), bars, calendar, columns.values).keep(good)
     for test in TESTS.values():
         yield from test(subject)
+
+
+def failures(columns: Columns, symbol: str) -> Iterator[Violation]:
+    """A violation for each feature that could not be computed."""
+    for name, reason in columns.failures.items():
+        yield overall("computes", name, symbol, _failure(reason))
 
 
 def truncation(subject: Subject) -> Iterator[Violation]:

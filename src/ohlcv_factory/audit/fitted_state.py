@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,39 +43,68 @@ class FittedState:
 FitState = Callable[[TimeSeriesDataContainer], FittedState]
 
 
-def scaler_and_selection(config: TrainerConfig) -> FitState:
+def scaler_and_selection(fit: Fit) -> FittedState:
     """What may only know the fit rows: the columns that are kept, and their scaler."""
-
-    def fit(container: TimeSeriesDataContainer) -> FittedState:
-        pipeline = fit_pipeline(config, container).pipeline
-        return FittedState(pipeline.columns, {"centre": pipeline.scaler.centre, "scale": pipeline.scaler.scale})
-
-    return fit
+    pipeline = fit.pipeline
+    return FittedState(pipeline.columns, {"centre": pipeline.scaler.centre, "scale": pipeline.scaler.scale})
 
 
-def everything_fitted(config: TrainerConfig) -> FitState:
+def everything_fitted(fit: Fit, container: TimeSeriesDataContainer) -> FittedState:
     """What may only know the train part: columns, scaler, calibrator, decision rule, best round, losses, and the model.
 
     Model, calibrator and rule speak by their answers to the train rows, to the bit; the model also by its own file, where
     that holds the fit alone.
     """
-
-    def fit(container: TimeSeriesDataContainer) -> FittedState:
-        found = fit_pipeline(config, container)
-        pipeline = found.pipeline
-        answers = pipeline.predict(container, container.rows("train"))
-        scaler = {"centre": pipeline.scaler.centre, "scale": pipeline.scaler.scale}
-        told = {"model": answers.raw, "calibrator": answers.probabilities, "decision rule": answers.decision}
-        learnt = {name: values.ravel() for name, values in told.items()} | {"curves": _losses(found)}
-        return FittedState(pipeline.columns, scaler, learnt | _model_file(pipeline.model))
-
-    return fit
+    pipeline = fit.pipeline
+    answers = pipeline.predict(container, container.rows("train"))
+    told = {"model": answers.raw, "calibrator": answers.probabilities, "decision rule": answers.decision}
+    learnt = {name: values.ravel() for name, values in told.items()} | {"curves": _losses(fit)}
+    return replace(scaler_and_selection(fit), other=learnt | _model_file(pipeline.model))
 
 
-def audit_fit(config: TrainerConfig, container: TimeSeriesDataContainer) -> Iterator[Violation]:
-    """Scaler and selection know the fit rows only; all that is fitted knows the train part only."""
-    yield from fitted_state(scaler_and_selection(config), container, rows_not_fitted(container))
-    yield from fitted_state(everything_fitted(config), container, np.flatnonzero(container.part != 0))
+def audit_fit(
+    config: TrainerConfig, container: TimeSeriesDataContainer, first: Fit | None = None
+) -> Iterator[Violation]:
+    """Scaler and selection know the fit rows only, the model fit and stop rows only, all that is fitted the train part only.
+
+    With `refit: all` scaler and model may know the whole train part. `first` is a fit of that config on that container,
+    where one is at hand.
+    """
+    known = fit_pipeline(config, container) if first is None else first
+    for rows, state in _secrets(config, container, known):
+        changed = with_garbage(container, rows)
+        after = state(fit_pipeline(config, changed), changed)
+        yield from state_differences(state(known, container), after, container, rows)
+
+
+State = Callable[[Fit, TimeSeriesDataContainer], FittedState]
+
+
+def _secrets(config: TrainerConfig, container: TimeSeriesDataContainer, fit: Fit) -> Iterator[tuple[np.ndarray, State]]:
+    """Rows, and what of a fit must not know them."""
+    yield rows_after(container, np.flatnonzero(container.part == 0)), everything_fitted
+    if config.refit == "all":
+        return
+    train = container.rows("train", scored=True)
+    inner = inner_parts(container, train)
+    learnt = train[np.union1d(inner.fit, inner.stop)]
+    if len(inner.calibrate):
+        yield rows_after(container, learnt), partial(_model_alone, rows=learnt)
+    if fit.pipeline.model.input_spec.scaling != "none" or config.feature_selection != "none":
+        yield rows_not_fitted(container), lambda found, _: scaler_and_selection(found)
+
+
+def rows_after(container: TimeSeriesDataContainer, rows: np.ndarray) -> np.ndarray:
+    """Every row later than the last of these: no window of theirs reads it, as it may read a row between them."""
+    time = container.index["time_ns"]
+    return np.flatnonzero(time > time[rows].max())
+
+
+def _model_alone(fit: Fit, container: TimeSeriesDataContainer, rows: np.ndarray) -> FittedState:
+    """Columns, scaler, curves and the model, which speaks by its answers to some rows and by its file."""
+    raw = fit.pipeline.predict(container, rows).raw.ravel()
+    told = {"model": raw, "curves": _losses(fit)} | _model_file(fit.pipeline.model)
+    return replace(scaler_and_selection(fit), other=told)
 
 
 def audit_folds(
@@ -92,7 +122,7 @@ def audit_folds(
     for fold in folds.folds:
         if numbers is not None and fold.number not in numbers:
             continue
-        yield from fitted_state(everything_fitted(config), folds.part(fold), folds.tested(fold))
+        yield from fitted_state(_fitted_whole(config), folds.part(fold), folds.tested(fold))
 
 
 def rows_not_fitted(container: TimeSeriesDataContainer) -> np.ndarray:
@@ -103,9 +133,14 @@ def rows_not_fitted(container: TimeSeriesDataContainer) -> np.ndarray:
 
 def fitted_state(fit: FitState, container: TimeSeriesDataContainer, rows: np.ndarray) -> Iterator[Violation]:
     """Fit twice, the second time with other features and labels in `rows`: the state must be the same bit for bit."""
-    before, after = fit(container), fit(with_garbage(container, rows))
-    found = list(_differences(before, after))
-    for name, size, complaint in found:
+    yield from state_differences(fit(container), fit(with_garbage(container, rows)), container, rows)
+
+
+def state_differences(
+    before: FittedState, after: FittedState, container: TimeSeriesDataContainer, rows: np.ndarray
+) -> Iterator[Violation]:
+    """What differs between two states, the second one fitted after some rows became garbage."""
+    for name, size, complaint in _differences(before, after):
         yield _at_first_row(container, rows, name, size, complaint)
 
 
@@ -119,6 +154,10 @@ def with_garbage(container: TimeSeriesDataContainer, rows: np.ndarray) -> TimeSe
         for code, market in enumerate(container.markets)
     )
     return replace(container, table=table, labels=replace(container.labels, label=labels), markets=markets)
+
+
+def _fitted_whole(config: TrainerConfig) -> FitState:
+    return lambda container: everything_fitted(fit_pipeline(config, container), container)
 
 
 def _market_with_garbage(market: SymbolMarket, places: np.ndarray) -> SymbolMarket:

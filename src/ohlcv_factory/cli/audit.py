@@ -1,8 +1,8 @@
-"""`audit features`: does any column, built in or one's own, know what came later?"""
+"""`audit`: does a dataset, a feature, a model, a run or a study know what it could not have known?"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,77 +10,224 @@ import typer
 
 from ohlcv_factory.cli import options
 from ohlcv_factory.cli.console import emit, table
+from ohlcv_factory.cli.runs import Run
 
 if TYPE_CHECKING:
-    from ohlcv_factory.audit.bar_audit import BarAudit
+    from ohlcv_factory.audit.outcome import Finding
+    from ohlcv_factory.audit.subject import Subject
+    from ohlcv_factory.audit.violation import Violation
 
-EXIT_VIOLATIONS = 1
+EXIT_FAILED = 1
+SYNTHETIC_BARS = 5000
+
+Checks = Annotated[
+    list[str] | None, typer.Option("--check", help="Only this check, comma between several; default: all.")
+]
+Last = Annotated[
+    int, typer.Option("--last", min=500, help="Newest bars that columns are tested on; slow columns need more.")
+]
+DatasetMoved = Annotated[Path | None, typer.Option("--dataset", help="Dataset folder, where it has moved.")]
 
 application = typer.Typer(help="Is it honest?", no_args_is_help=True)
 
 
 @application.callback()
 def _root() -> None:
-    """Is it honest?"""
+    """Is it honest? One table: check, verdict, size, what to do; exit code 1 where a check fails."""
+
+
+@application.command("dataset")
+def dataset(
+    folder: Annotated[Path, typer.Argument(help="Dataset folder.")],
+    experiments: Annotated[
+        Path | None, typer.Option("--experiments", help="Folder with the ledger; default: experiments.")
+    ] = None,
+    checks: Checks = None,
+    last: Last = 5000,
+    plugins: options.Plugins = None,
+    threads: options.Threads = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """A dataset: its columns and labels, what it stores, how its rows are divided, looks at its test part."""
+    _prepare(plugins, threads)
+
+    from ohlcv_factory.audit.subject import dataset_subject
+
+    _told(lambda: dataset_subject(folder, last=last, experiments=experiments), "dataset", checks, as_json)
 
 
 @application.command("features")
 @options.with_reading
 def features(
     *,
-    bars: Annotated[list[Path], typer.Option("--bars", help="Bar file (CSV or Parquet); more than one is allowed.")],
+    bars: Annotated[
+        list[Path] | None, typer.Option("--bars", help="Bar file; repeat it for more. Default: a random walk.")
+    ] = None,
     plugins: options.Plugins = None,
-    names: Annotated[str | None, typer.Option("--features", help="Only these columns, comma between.")] = None,
-    last: Annotated[
-        int, typer.Option("--last", min=500, help="How many of the newest bars to look at; slow columns need more.")
-    ] = 5000,
+    names: Annotated[
+        str | None, typer.Option("--features", help="Only these columns, comma between; default: those of the plugins.")
+    ] = None,
+    checks: Checks = None,
+    last: Last = 5000,
     bar_size: options.BarSize = None,
     instruments: options.Instruments = None,
     reading: dict[str, Any],
+    threads: options.Threads = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Look for the future in every column: truncation, corrupted future, label reach, fitted state, stream against batch.
+    """Columns, built in or one's own, on bars of yours or on a random walk; without --plugin and --features all of them."""
+    _prepare(plugins, threads)
 
-    Exit code 1 where a test is broken: the table names test, column, bar and size.
-    """
-    from ohlcv_factory.audit.bar_audit import audit_bars, audited_features
+    from ohlcv_factory.audit.audited_bars import audited_features, features_of_files
+    from ohlcv_factory.audit.subject import features_subject
     from ohlcv_factory.bars.instruments import find_instrument
+
+    chosen = audited_features(options.words(names)) if names or not plugins else features_of_files(plugins)
+    own = Path(instruments) if instruments else None
+    series = [(one, find_instrument(one.symbol, own)) for one in _series(bars, bar_size, reading)]
+    _told(lambda: features_subject(series, chosen, last=last), "features", checks, as_json)
+
+
+@application.command("model")
+def model(
+    name: Annotated[
+        str,
+        typer.Argument(help="Registered model, of ours, of an installed package or of a --plugin; or a plugin file."),
+    ],
+    plugins: options.Plugins = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="A hyper-parameter: --set max_depth=4")] = None,
+    checks: Checks = None,
+    threads: options.Threads = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """A model on a synthetic market with a planted signal; a network in a small size, unless --set says otherwise."""
+    file = [name] if name.endswith(".py") else []
+    _prepare([*file, *(plugins or ())], threads)
+
+    from ohlcv_factory.audit.subject import model_subject
+    from ohlcv_factory.config import Layers
+    from ohlcv_factory.models.registry import ModelRegistry
+
+    settings = Layers.merge([], overrides or (), {}).values
+    audited = ModelRegistry.of_file(name) if file else name
+    _told(lambda: model_subject(audited, settings), "model", checks, as_json)
+
+
+@application.command("run")
+def run(
+    folder: Run,
+    moved: DatasetMoved = None,
+    checks: Checks = None,
+    last: Last = 5000,
+    plugins: options.Plugins = None,
+    threads: options.Threads = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """A finished run: its dataset, its way from raw bars to probabilities, and its fit, made again several times."""
+    from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads(threads)
+
+    from ohlcv_factory.audit.subject import run_subject
+    from ohlcv_factory.studies.run_folders import find_run
+
+    place = find_run(folder)
+    _prepare(plugins, threads or recorded_threads(place, "training_config.yaml"))
+
+    _told(lambda: run_subject(place, dataset=moved, last=last), "run", checks, as_json)
+
+
+@application.command("study")
+def study(
+    folder: Annotated[Path, typer.Argument(help="Folder of a cross-validation.")],
+    moved: DatasetMoved = None,
+    checks: Checks = None,
+    last: Last = 5000,
+    plugins: options.Plugins = None,
+    threads: options.Threads = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """A finished cross-validation: its dataset, the rows of every fold, and the last fold, fitted again."""
+    _prepare(plugins, threads or recorded_threads(folder, "study.yaml"))
+
+    from ohlcv_factory.audit.subject import study_subject
+
+    _told(lambda: study_subject(folder, dataset=moved, last=last), "study", checks, as_json)
+
+
+def recorded_threads(folder: Path, recipe: str) -> int | None:
+    """The threads that a run or a study was made with: other ones may give other bits."""
+    from ohlcv_factory.config import read_yaml
+    from ohlcv_factory.storage.formats import read_json
+    from ohlcv_factory.training.bundle import MANIFEST
+
+    asked, made = folder / "config" / recipe, folder / MANIFEST
+    recorded = read_yaml(asked).values.get("threads") if asked.is_file() else None
+    return recorded or (read_json(made).get("threads") if made.is_file() else None)
+
+
+def audit_values(subject: Subject, findings: Sequence[Finding]) -> dict[str, Any]:
+    """What `--json` prints."""
+    from ohlcv_factory.audit.checks import failed
+
+    return {
+        "kind": subject.kind,
+        "subject": subject.name,
+        "passed": not failed(findings),
+        "checks": [finding.plain() for finding in findings],
+    }
+
+
+def audit_text(subject: Subject, findings: Sequence[Finding]) -> str:
+    """The table of the checks; below, the violations of those that fail and what to do about them."""
+    verdicts = [finding.outcome.verdict for finding in findings]
+    counts = ", ".join(f"{verdicts.count(each)} {each}" for each in ("pass", "fail", "skipped") if each in verdicts)
+    rows = [(each.check, each.outcome.verdict, each.outcome.size, each.advice) for each in findings]
+    parts = [f"{subject.kind} {subject.name}: {counts}", table(("check", "verdict", "size", "what to do"), rows)]
+    violations = [one for finding in findings for one in finding.outcome.violations]
+    return "\n\n".join([*parts, *([_violations(violations)] if violations else [])])
+
+
+def _prepare(plugins: list[str] | None, threads: int | None) -> None:
+    """Threads first, then the user's files."""
+    from ohlcv_factory.runtime.threads import set_threads
+
+    set_threads(threads)
+
+    from ohlcv_factory.runtime.plugin_files import load_plugins
+
+    load_plugins(plugins or ())
+
+
+def _told(made: Any, kind: Any, checks: list[str] | None, as_json: bool) -> None:
+    """Make the subject, run its checks and print what they say; exit code 1 where one fails."""
+    from ohlcv_factory.audit.checks import audit, checks_for, failed
+
+    names = [name for text in checks for name in options.words(text) or ()] if checks else None
+    checks_for(kind, names)  # a wrong name is refused before any work
+    subject = made()
+    findings = audit(subject, names)
+    emit(audit_values(subject, findings), audit_text(subject, findings), as_json)
+    if failed(findings):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _series(bars: list[Path] | None, bar_size: str | None, reading: dict[str, Any]) -> list[Any]:
+    """The bars that were named, or a random walk."""
     from ohlcv_factory.bars.load import ReadOptions, read_bars
     from ohlcv_factory.bars.resample import resample
     from ohlcv_factory.bars.sizes import bar_seconds
+    from ohlcv_factory.bars.synthetic import random_walk
     from ohlcv_factory.config import Layers
-    from ohlcv_factory.runtime.plugin_files import load_plugins
-    from ohlcv_factory.runtime.progress import track
 
-    load_plugins(plugins or ())
-    chosen = audited_features([name.strip() for name in names.split(",")] if names else None)
     read = ReadOptions.parse(Layers.merge([], (), reading).values.get("read", {}), where="flags")
-    series = [read_bars(path, read).bars for path in bars]
-    sized = [resample(one, bar_seconds(bar_size)) if bar_size else one for one in series]
-    own = Path(instruments) if instruments else None
-    audits = [audit_bars(one, find_instrument(one.symbol, own), chosen, last) for one in track(sized, "auditing")]
-    emit([audit_values(audit) for audit in audits], "\n\n".join(audit_text(audit) for audit in audits), as_json)
-    if any(audit.violations for audit in audits):
-        raise typer.Exit(EXIT_VIOLATIONS)
+    series = [read_bars(path, read).bars for path in bars] if bars else [random_walk(SYNTHETIC_BARS, 1)]
+    return [resample(one, bar_seconds(bar_size)) if bar_size else one for one in series]
 
 
-def audit_values(audit: BarAudit) -> dict[str, Any]:
-    """What `--json` prints of one symbol."""
-    return {**asdict(audit), "tests": audit.counts, "passed": not audit.violations}
-
-
-def audit_text(audit: BarAudit) -> str:
-    """The tests with their number of violations, then each violation."""
-    head = f"{audit.symbol}: {len(audit.columns)} columns on {audit.bars} bars"
-    lines = [f"{head}, {len(audit.violations)} violations" if audit.violations else f"{head}: nothing found"]
-    lines.append("  tests: " + ", ".join(f"{name} {count or 'ok'}" for name, count in audit.counts.items()))
-    lines += [f"  left out: {name}: {reason}" for name, reason in audit.left_out.items()]
-    if not audit.violations:
-        return "\n".join(lines)
-    rows = [
-        [one.test, one.feature, one.bar, one.time or None, _size(one.size), one.complaint] for one in audit.violations
-    ]
-    return "\n".join([*lines, "", table(("test", "feature", "bar", "time", "size", "what was found"), rows)])
+def _violations(violations: Sequence[Violation]) -> str:
+    rows = [(one.test, one.feature, one.bar, one.time or None, _size(one.size), one.complaint) for one in violations]
+    return table(("found by", "where", "bar", "time", "size", "what was found"), rows)
 
 
 def _size(size: float | None) -> str:

@@ -126,15 +126,10 @@ def cv(
 
 def resume_cv(folder: Path, dataset: Path | None, plugins: list[str] | None, as_json: bool) -> None:
     """Complete a cross-validation that was cut off: finished folds stay, the others are fitted."""
-    from ohlcv_factory.cli.recipes import CrossValidationRecipe, read_fit_recipe
-    from ohlcv_factory.runtime.threads import set_threads
+    from ohlcv_factory.cli.recipes import CrossValidationRecipe, begun_recipe
     from ohlcv_factory.studies.study_folder import RECIPE
-    from ohlcv_factory.training.resumption import unfinished_attempt
 
-    unfinished_attempt(folder)
-    named = {"dataset": dataset, "plugins": plugins or []}  # never those of the study's file: they are code
-    recipe, _, _ = read_fit_recipe(CrossValidationRecipe, folder / RECIPE, None, named)
-    set_threads(recipe.threads)
+    recipe = begun_recipe(CrossValidationRecipe, folder, RECIPE, dataset, plugins)
     study, container = _opened(recipe)
     with told_how_to_resume(study):
         result = study.resume(folder, container)

@@ -14,10 +14,12 @@ from ohlcv_factory.features.sets import read_sets
 from ohlcv_factory.models.base import ModelConfig
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.plugin_files import load_plugins
+from ohlcv_factory.runtime.threads import set_threads
 from ohlcv_factory.studies.ensemble_settings import EnsembleConfig, by_name
 from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.studies.sweep import SweepConfig
 from ohlcv_factory.studies.tuning_settings import BARRIER_MODEL, BarrierTuningConfig, TuningConfig
+from ohlcv_factory.training.resumption import unfinished_attempt
 from ohlcv_factory.training.settings import TrainerConfig, effective_hyper_parameters
 
 Recipe = TypeVar("Recipe", bound=Settings)
@@ -168,6 +170,19 @@ def read_fit_recipe(
     model_class = ModelRegistry.model_class(recipe.model_name)
     values = effective_hyper_parameters(recipe, model_class)
     return recipe, model_class.Config.parse(values, where=layers.where, lines=layers.lines, section="model"), layers
+
+
+def begun_recipe(
+    kind: type[FitRecipe], folder: Path, file: Path, dataset: Path | None, plugins: Sequence[str] | None
+) -> FitRecipe:
+    """The recipe of a run or study that was cut off, from its own `file`; its threads are set.
+
+    Plugins are those named now, never those of the file: they are code. Raises UsageError (2) for one that is finished.
+    """
+    unfinished_attempt(folder)
+    recipe, _, _ = read_fit_recipe(kind, folder / file, None, {"dataset": dataset, "plugins": plugins or []})
+    set_threads(recipe.threads)
+    return recipe
 
 
 def read_ensemble_recipe(

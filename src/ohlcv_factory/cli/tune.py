@@ -122,15 +122,10 @@ def tune(
 
 def resume_tune(folder: Path, dataset: Path | None, plugins: list[str] | None, as_json: bool) -> None:
     """Complete a search that was cut off, to the trials of one that was not."""
-    from ohlcv_factory.cli.recipes import TuneRecipe, read_fit_recipe
-    from ohlcv_factory.runtime.threads import set_threads
+    from ohlcv_factory.cli.recipes import TuneRecipe, begun_recipe
     from ohlcv_factory.studies.tuning import TUNING_RECIPE
-    from ohlcv_factory.training.resumption import unfinished_attempt
 
-    unfinished_attempt(folder)
-    named = {"dataset": dataset, "plugins": plugins or []}  # never those of the study's file: they are code
-    recipe, _, _ = read_fit_recipe(TuneRecipe, folder / TUNING_RECIPE, None, named)
-    set_threads(recipe.threads)
+    recipe = begun_recipe(TuneRecipe, folder, TUNING_RECIPE, dataset, plugins)
     search, container = _opened(recipe)
     with told_how_to_resume(search):
         result = search.resume(folder, container)

@@ -91,15 +91,10 @@ def tune_barriers(
 
 def resume_barriers(folder: Path, dataset: Path | None, plugins: list[str] | None, as_json: bool) -> None:
     """Complete a search for barriers that was cut off, to the trials of one that was not."""
-    from ohlcv_factory.cli.recipes import BarrierRecipe, read_fit_recipe
-    from ohlcv_factory.runtime.threads import set_threads
+    from ohlcv_factory.cli.recipes import BarrierRecipe, begun_recipe
     from ohlcv_factory.studies.barrier_tuning import BARRIER_RECIPE
-    from ohlcv_factory.training.resumption import unfinished_attempt
 
-    unfinished_attempt(folder)
-    named = {"dataset": dataset, "plugins": plugins or []}  # never those of the study's file: they are code
-    recipe, _, _ = read_fit_recipe(BarrierRecipe, folder / BARRIER_RECIPE, None, named)
-    set_threads(recipe.threads)
+    recipe = begun_recipe(BarrierRecipe, folder, BARRIER_RECIPE, dataset, plugins)
     search = _opened(recipe)
     with told_how_to_resume(search):
         result = search.resume(folder)

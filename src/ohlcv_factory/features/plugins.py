@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Self
 
 from ohlcv_factory.errors import FactoryError, UsageError
@@ -88,6 +89,12 @@ def user_features() -> tuple[Feature, ...]:
     """Every column that was declared so far, installed packages' first."""
     _load_installed()
     return tuple(declaration.feature for declaration in _declared.values())
+
+
+def features_of_file(path: str | Path) -> tuple[Feature, ...]:
+    """The columns that a plugin file declared when it was run, in its order."""
+    own = [each for each in _declared.values() if each.origin.is_file]
+    return tuple(each.feature for each in own if Path(each.origin.place).resolve() == Path(path).resolve())
 
 
 def records(columns: Sequence[str]) -> tuple[PluginRecord, ...]:

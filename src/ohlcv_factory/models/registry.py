@@ -185,6 +185,17 @@ class ModelRegistry:
         return declared.origin if declared and declared.entry.distribution is None else None
 
     @classmethod
+    def of_file(cls, path: str | Path) -> str:
+        """The name of the one model that a plugin file registered when run. Raises UsageError (2) for any other number."""
+        own = [name for name in cls._declared if (origin := cls.origin(name)) and _is_file(origin, Path(path))]
+        if len(own) != 1:
+            found = f"{len(own)} models: {', '.join(own)}" if own else "no model"
+            raise UsageError(
+                f"{path} registers {found}.", where=str(path), help="name the model, and the file with --plugin"
+            )
+        return own[0]
+
+    @classmethod
     def require(cls, name: str, recorded: Origin | None) -> None:
         """Refuse to go on unless the model of a run is registered, by the code that the run recorded.
 
@@ -210,6 +221,10 @@ class ModelRegistry:
                 f"Model {name!r} is registered twice: by {taken.module} and by {module}.",
                 help="give one of them another name",
             )
+
+
+def _is_file(origin: Origin, path: Path) -> bool:
+    return origin.is_file and Path(origin.place).resolve() == path.resolve()
 
 
 def _brings(entry: ModelEntry, module: str) -> bool:

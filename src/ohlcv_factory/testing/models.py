@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ohlcv_factory.audit.small_networks import small_settings
 from ohlcv_factory.dataset.samples import InputSpec, RowMarket, Samples
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, FactoryError, UsageError
@@ -37,43 +38,6 @@ WINDOW_FEATURES, WINDOW_MEMORY = 5, 0.8
 SEED, OTHER_SEED = 3, 4
 LEAST_MOVE = 0.01
 """By how much P(long) - P(short) of a model that does not train differs at least between a rising and a falling close."""
-SMALL_LOOP: Mapping[str, Any] = {
-    "preset": "spec",
-    "lookback": 16,
-    "batch_size": 32,
-    "max_epochs": 4,
-    "fixed_epochs": 3,
-    "learning_rate": 0.01,
-    "scheduler": "none",
-    "warmup_epochs": 0,
-    "dropout": 0.1,
-}
-"""How a network is trained where no figures are given; only fields that its config has."""
-SMALL_SIZES: Mapping[str, Any] = {
-    "hidden_size": 16,
-    "d_model": 16,
-    "layer_width": 16,
-    "d_ff": 16,
-    "hidden_continuous_size": 8,
-    "num_channels": (16, 16, 16),
-    "d_state": 8,
-    "num_layers": 1,
-    "n_layers": 1,
-    "e_layers": 1,
-    "lstm_layers": 1,
-    "n_heads": 2,
-    "attention_head_count": 2,
-    "patch_size": 4,
-    "stride": 2,
-    "pred_len": 4,
-    "forecast_length": 4,
-    "top_k": 2,
-    "num_kernels": 2,
-}
-"""Sizes of a network where none are given: width 16 and one layer, under the names that networks give them."""
-
-SMALL_CONTEXT = 128
-"""Window of a model that pads where none is given: longer than the past of the first rows of the planted bars."""
 
 
 @dataclass(frozen=True)
@@ -201,16 +165,6 @@ def checks_for(subject: Subject) -> tuple[Check, ...]:
     left_out |= set() if reads_bars(spec) and not trains else {check_drift}
     left_out |= set() if spec.needs_market and not trains else {check_barriers}
     return tuple(check for check in CHECKS if check not in left_out)
-
-
-def small_settings(name: str) -> dict[str, Any]:
-    """Small hyper-parameters of a sequence model, by the fields that its config has; none for a tabular one."""
-    model_class = ModelRegistry.model_class(name)
-    if not model_class.input_spec.is_sequence:
-        return {}
-    trained = {**SMALL_LOOP, **SMALL_SIZES} if model_class().trains else {}
-    values = trained | ({"lookback": SMALL_CONTEXT} if model_class.input_spec.padded else {})
-    return {key: value for key, value in values.items() if key in model_class.Config.model_fields}
 
 
 def planted_samples(rows: int = ROWS, features: int = FEATURES, seed: int = 0) -> Samples:

@@ -1,39 +1,17 @@
-"""Can a model be fooled by noise, and does it see a signal that is there? The null and power rule of the factory.
-
-The measure: hold sign(P(long) - P(short)) of the raw probabilities over the next bar, close to close, without costs (costs
-hide leaks), and take the z-score of the P&L of 120-bar blocks.
-"""
+"""The null and power rule of every model of the factory: the measure is `audit.power`, the figures stand here."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
+from ohlcv_factory.audit.power import NULL_LIMIT, direction_z, path_z, planted_market
 
-from ohlcv_factory.bars.synthetic import random_walk
-from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.dataset.settings import DatasetConfig
-from ohlcv_factory.evaluation.predictions import Predictions
-from ohlcv_factory.labels.classes import LONG, SHORT
-from ohlcv_factory.splits.chronological import PartShares
-from ohlcv_factory.testing.models import small_settings
-from ohlcv_factory.training.fitting import fit_pipeline
-from ohlcv_factory.training.settings import TrainerConfig
+__all__ = ["NULL_LIMIT", "NULL_MEAN_LIMIT", "PLANTED", "Planted", "direction_z", "path_z", "planted_market"]
 
-MARKET_BARS = 80_000
-TRAIN_SHARE = 0.75
-BLOCK_BARS = 120
-NULL_LIMIT = 3.5
-"""|z| of one seed on a random walk stays below."""
 NULL_MEAN_LIMIT = 2.0
 """|mean z| of five seeds on a random walk stays below."""
-
-
-NETWORK_LOOP: Mapping[str, Any] = {"batch_size": 256, "max_epochs": 2, "learning_rate": 0.003}
-"""How a network is trained here, beside the sizes of `small_settings`: width 16 over 16 bars."""
 
 FEWER_WINDOWS: Mapping[str, Any] = {"windows_per_epoch": 16_384}
 """For a network that would else take more than a minute."""
@@ -75,42 +53,3 @@ PLANTED = {
     "tft": Planted(beta=0.2, threshold=4.5, settings=FEWER_WINDOWS),  # 8.5, 8.7, 9.4; null -0.5
     "timesnet": Planted(beta=0.2, threshold=4.5, settings=FEWER_WINDOWS),  # 8.8, 9.4, 11.6; null 0.1
 }
-
-
-def planted_market(
-    seed: int, *, beta: float = 0.0, horizon: int = 20, bars: int = MARKET_BARS
-) -> TimeSeriesDataContainer:
-    """A random walk (beta 0) or one whose next bar a signal in the volume moves by beta standard deviations.
-
-    Divided 75 / 25 without a test part and without an embargo.
-    """
-    config = DatasetConfig(
-        horizons=(horizon,), parts=PartShares(train=TRAIN_SHARE, val=1 - TRAIN_SHARE), embargo_days=0.0
-    )
-    return TimeSeriesDataContainer.from_bars(random_walk(bars, seed, beta=beta), horizon=horizon, config=config)
-
-
-def direction_z(model: str, container: TimeSeriesDataContainer, *, seed: int = 0, **hyper_parameters: Any) -> float:
-    """z-score of a model's direction on the val part of a market: about N(0, 1) where there is nothing to know.
-
-    A network is a small one, see `NETWORK_LOOP`, except for the hyper-parameters that are given.
-    """
-    small = small_settings(model)
-    settings = {**small, **(NETWORK_LOOP if small else {}), **hyper_parameters}
-    config = TrainerConfig(model_name=model, horizon=container.horizon, random_seed=seed, model=settings)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pipeline = fit_pipeline(config, container).pipeline
-    return path_z(pipeline.predict(container, container.rows("val")), container)
-
-
-def path_z(predictions: Predictions, container: TimeSeriesDataContainer) -> float:
-    """z-score of holding sign(P(long) - P(short)) of each predicted bar over the next one; one symbol."""
-    position = np.sign(predictions.raw[:, LONG] - predictions.raw[:, SHORT])
-    close = container.markets[0].bars.close
-    rows = predictions.index["row"]
-    known = rows + 1 < len(close)
-    pnl = position[known] * np.log(close[rows[known] + 1] / close[rows[known]])
-    blocks = pnl[: len(pnl) // BLOCK_BARS * BLOCK_BARS].reshape(-1, BLOCK_BARS).sum(axis=1)
-    deviation = blocks.std(ddof=1)
-    return float(blocks.mean() / deviation * np.sqrt(len(blocks))) if deviation > 0 else 0.0
