@@ -88,7 +88,10 @@ def test_the_recipe_of_the_best_trains_that_model(finished, container):
     fields = {name: value for name, value in values.items() if name in TrainerConfig.model_fields}
     config = TrainerConfig.parse(fields)
     assert (config.model["C"], config.scaling) == (finished.best.values["C"], finished.best.values["scaling"])
+    ledger = Ledger.in_folder(finished.path.parents[1])
+    before = ledger.trials(container.fingerprint)
     run = Trainer(config).run(container)
+    assert ledger.trials(container.fingerprint) == before > 1  # what tuning tried and found best is the same trial
     assert read_json(run.path / "checkpoints" / "scaler.json")["kind"] == finished.best.values["scaling"]
 
 
@@ -96,6 +99,7 @@ def test_every_trial_is_entered_into_the_ledger_whatever_came_of_it(finished):
     ledger = Ledger.in_folder(finished.path.parents[1])
     runs = [entry["run_id"] for entry in ledger.entries() if finished.path.name in entry["run_id"]]
     assert runs == [f"{finished.path.name}/trial_{number:03d}" for number in range(1, 9)]
+    assert {entry["kind"] for entry in ledger.entries() if entry["run_id"] in runs} == {"trial"}
 
 
 def test_the_table_has_a_row_per_trial(finished):
@@ -291,7 +295,7 @@ def test_a_plan_shows_the_space_and_leaves_nothing(config, container, tmp_path):
     plan = tuning_plan(Tuning(config(), TuningConfig.parse({"trials": 8, **BOTH}), THREE), container)
     assert [each["name"] for each in plan["space"]] == ["C", "scaling"]
     assert (plan["trials"], len(plan["folds"])) == (8, 3)
-    assert plan["seconds_with_these_settings"] > 0
+    assert 0 <= plan["seconds_with_these_settings"] < 60  # 24 short fits may round to nothing
     assert not (tmp_path / "experiments").exists()
 
 

@@ -41,7 +41,7 @@ from ohlcv_factory.studies.tuning import (
     WritePage,
     begun_attempts,
     begun_study,
-    enter_trial,
+    enter_search_trial,
     fold_tries,
     refuse_fewer_trials,
     require_best,
@@ -306,7 +306,8 @@ class BarrierTuning:
         drawn = {**artifacts.repeatable_config(self.config, self.model), "barriers": values}
         name = f"{self._folder.name}/{train.symbol.bars.symbol}_h{train.horizon}/trial_{number:03d}"
         container = train.container(BarrierRule(**values))
-        enter_trial(self.config, name, drawn, container, self.clock)
+        asked = self.container.fingerprint
+        enter_search_trial(config, name, drawn, container, self.clock, data_digest=asked)
         return fold_tries(config, container, self.cv)
 
     @property

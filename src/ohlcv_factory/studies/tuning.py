@@ -23,7 +23,6 @@ from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.runtime.progress import meter
 from ohlcv_factory.splits.splitter import Splitter
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.formats import jsonable, read_json, write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.studies.fold_scores import plain_scores
@@ -52,6 +51,7 @@ from ohlcv_factory.training.fitting import fit_pipeline, input_columns, refuse_e
 from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.resumption import refuse_other_start, unfinished_attempt
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.trials import trial_of
 
 TUNING_RECIPE = Path("config") / "tuning.yaml"
 BEST, TRIALS_TABLE = "best.yaml", "trials.csv"
@@ -232,9 +232,14 @@ class Tuning:
         return fold_tries(config, container, self.cv)
 
     def _enter_ledger(self, container: TimeSeriesDataContainer, number: int, values: Values) -> None:
-        drawn = {**artifacts.repeatable_config(self.config, self.model), "drawn": jsonable(values)}
+        """Under the digest of the run that the draw would make, so that training the best one is the same trial once more."""
+        try:
+            config = config_with(self.config, values)
+            settings = artifacts.repeatable_config(config, config.create_model())
+        except UsageError:  # values that contradict: no run has these settings
+            settings = {**artifacts.repeatable_config(self.config, self.model), "drawn": jsonable(values)}
         folder = self.folder or Path()
-        enter_trial(self.config, f"{folder.name}/trial_{number:03d}", drawn, container, self.clock)
+        enter_search_trial(self.config, f"{folder.name}/trial_{number:03d}", settings, container, self.clock)
 
     def _complete(self, folder: Path, study: Any, container: TimeSeriesDataContainer) -> TuningResult:
         """The best settings as a recipe, the table, the numbers, the pictures and the page."""
@@ -339,14 +344,23 @@ def trial_words(trial: Trial) -> str:
     return f"trial {trial.number} {trial.state} in {trial.seconds:.1f} s: {result} ({drawn})"
 
 
-def enter_trial(
-    config: TrainerConfig, run_id: str, settings: Mapping[str, Any], container: TimeSeriesDataContainer, clock: Clock
+def enter_search_trial(
+    config: TrainerConfig,
+    run_id: str,
+    settings: Mapping[str, Any],
+    container: TimeSeriesDataContainer,
+    clock: Clock,
+    *,
+    data_digest: str | None = None,
 ) -> None:
-    """One entry per trial: one that is done again after a cut was counted before."""
+    """One entry per trial: one that is done again after a cut was counted before.
+
+    `data_digest` is that of the dataset which the search is about, where a trial labels its bars anew.
+    """
     ledger = Ledger.in_folder(config.experiments_folder, clock)
-    if not ledger.knows_fit(run_id):
-        digests = {"config_digest": value_digest(dict(settings)), "data_digest": container.fingerprint}
-        ledger.record("fit", run_id=run_id, model=config.model_name, horizon=container.horizon, **digests)
+    trial = trial_of(run_id, config, settings, container)
+    if not ledger.knows("trial", run_id):
+        ledger.record("trial", **trial | {"data_digest": data_digest or trial["data_digest"]})
 
 
 def shown_settings(tuning: SearchConfig) -> dict[str, Any]:
