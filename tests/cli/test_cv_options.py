@@ -65,6 +65,7 @@ FLAGS = {
     "purge_windows": Case(("--purge-windows",), "folds", (*GRU, "--embargo", "0")),
     "keep_models": Case(("--keep-models",), "models"),
     "importance": Case(("--importance",), "importance"),
+    "final": Case(("--final",), "final"),
     "feature_set": Case(("--feature-set", "neural_optimal")),
     "feature_sets": Case(("--feature-sets", "sets.yaml"), "code", ("--feature-set", "mine")),
     "feature_selection": Case(("--feature-selection", "importance")),
@@ -92,9 +93,14 @@ KEYS = {
     "purge_windows": key(True, "purge_windows", base=(*GRU, "--embargo", "0")),
     "keep_models": key(True, "keep_models", "models"),
     "importance": key(True, "importance", "importance"),
+    "final": key(True, "final", "final"),
 }
 REFUSALS = {
     "a scheme's own key": key(2, "test_groups", refusal="cv: test_groups: only combinatorial has it"),
+    "a final model of several paths": key(True, "final", base=COMBINED, refusal="cv: final: combinatorial predicts"),
+    "a final model with thresholds": Case(
+        ("--final", "--set", "decision=threshold"), refusal="the final model of a study decides by argmax"
+    ),
     "an unknown key": key(2, "fold", refusal="cv.fold: unknown key; did you mean 'folds'?"),
     "no folds": Case(("--folds", "1"), refusal="n_splits must be at least 2, got 1"),
     "an embargo in words": Case(("--embargo", "some"), refusal="--embargo takes days or auto, got 'some'"),
@@ -155,6 +161,7 @@ def observed(answer, study):
             "folds": [(fold["learnt_from"], fold["tested"]) for fold in folds],
             "jobs": len(list(study.glob("jobs/*"))),
             "importance": (study / "metrics" / "importance.json").is_file(),
+            "final": (study / "final").is_dir(),
             "models": sorted(path.name for path in study.glob("folds/*/checkpoints")),
             "experiment": read_json(study / "manifest.json")["experiment_name"],
             "threads": read_yaml(study / "config" / "study.yaml").values["threads"],

@@ -16,6 +16,7 @@ from ohlcv_factory.cli.resume import told_how_to_resume
 if TYPE_CHECKING:
     from ohlcv_factory.cli.recipes import CrossValidationRecipe
     from ohlcv_factory.studies.cross_validation import CrossValidation, CrossValidationResult
+    from ohlcv_factory.studies.final_model import FinalModel
 
 BLOCK_HEADER = ("fold", "from", "to", "rows", "skill", "macro F1", "hit rate", "independent", "log-loss", "Sharpe")
 SHOWN_FEATURES = 15
@@ -55,6 +56,10 @@ def cv(
     importance: Annotated[
         bool | None,
         typer.Option("--importance", help="Permutation importance of columns, categories and bars out of fold."),
+    ] = None,
+    final: Annotated[
+        bool | None,
+        typer.Option("--final", help="Also a model of all train rows, calibrated on all out-of-fold rows: a bundle."),
     ] = None,
     feature_set: options.FeatureSet = None,
     feature_sets: options.FeatureSets = None,
@@ -98,6 +103,7 @@ def cv(
         "cv.purge_windows": purge_windows,
         "cv.keep_models": keep_models,
         "cv.importance": importance,
+        "cv.final": final,
         "feature_set": feature_set,
         "feature_selection": feature_selection,
         "plugins": plugins or None,
@@ -158,7 +164,21 @@ def result_text(result: CrossValidationResult) -> str:
     paths = "\n\n".join(_path_text(metrics, block) for block in metrics["out_of_fold"])
     notes = "".join(f"  note: {note}\n" for note in result.notes)
     head = f"study: {result.path}\n{notes}\n{blocks}\n\n{spread}\n\n{stability_words(metrics)}\n\n{paths}"
-    return head if result.importance is None else f"{head}\n\n{importance_text(result.importance)}"
+    parts = [head]
+    if result.importance is not None:
+        parts.append(importance_text(result.importance))
+    if result.final is not None:
+        parts.append(final_text(result.final))
+    return "\n\n".join(parts)
+
+
+def final_text(final: FinalModel) -> str:
+    """Where the final model lies, its calibrator, its scores on val beside the baselines, and the verdict."""
+    from ohlcv_factory.cli.scores import score_table
+
+    kind, rows = final.calibration["method"], final.calibration["rows"]
+    head = f"final model: {final.folder}\n  calibration: {kind}, on {rows} out-of-fold rows; scores on val"
+    return f"{head}\n{score_table(final.evaluation)}\n\n{final.evaluation['verdict']['words']}"
 
 
 def importance_text(records: list[dict[str, Any]]) -> str:

@@ -15,7 +15,7 @@ from ohlcv_factory.reports.charts import Span, interval_chart, series_kind
 from ohlcv_factory.reports.equity import equity_figures
 from ohlcv_factory.reports.explanation import explanation
 from ohlcv_factory.reports.importance import importance_figures
-from ohlcv_factory.reports.leaderboard_table import beside_baselines
+from ohlcv_factory.reports.leaderboard_table import beside_baselines, with_ends
 from ohlcv_factory.reports.page import Markup, Section, bullets, compose, facts, paragraph, table, text
 from ohlcv_factory.reports.reported_run import ReportedRun
 from ohlcv_factory.reports.verdicts import EDGE, KINDS, TITLES
@@ -232,13 +232,30 @@ def importance(study: StudyOnPage) -> Section:
     return Section("Importance out of fold", "importance", importance_figures(study.importance))
 
 
+def final_model(study: StudyOnPage) -> Section:
+    """The model of all train rows on val; left out where it was not asked for."""
+    final = study.metrics.get("final_model")
+    if final is None:
+        return Section("The final model", "final", "")
+    calibration, classes, trading = final["calibration"], final["classification"], final["trading"]
+    pairs = [
+        ("Bundle", f"{study.folder.name}/{final['folder']}"),
+        ("Calibrator", f"{calibration['method']}, on {count(calibration['rows'])} out-of-fold rows"),
+        ("Scored on", f"{count(final['rows']['scored'])} rows of val, which no fold and no calibrator knew"),
+        ("Log-loss", score(classes["log_loss"])),
+        ("Calibration error", score(classes["ece"])),
+        ("Sharpe, net", with_ends(trading["sharpe_ratio"], trading["sharpe_interval"], number)),
+    ]
+    return Section("The final model", "final", facts(pairs) + paragraph(final["verdict"]["words"]))
+
+
 def meaning(study: StudyOnPage) -> Section:
     """The one-page explanation."""
     return Section("What the numbers mean", "meaning", explanation((None,), (study.metrics["horizon"],), ROWS_WORDS))
 
 
 SECTIONS: tuple[Callable[[StudyOnPage], Section], ...] = (
-    asked, folds, drift, spread, scores, curves, decisions, breakdown, importance, meaning,
+    asked, folds, drift, spread, scores, curves, decisions, breakdown, importance, final_model, meaning,
 )  # fmt: skip
 """In the order of the page."""
 

@@ -44,6 +44,7 @@ from ohlcv_factory.studies.tuning import (
     enter_search_trial,
     fold_tries,
     refuse_fewer_trials,
+    refuse_kept,
     require_best,
     search_facts,
     shown_settings,
@@ -444,8 +445,7 @@ def _together(outcomes: Sequence[Outcome]) -> pl.DataFrame:
 
 
 def _folds(cv: CrossValidationConfig) -> CrossValidationConfig:
-    if cv.keep_models:
-        raise UsageError("a search keeps no models.", where="cv.keep_models", help="train the best config")
+    refuse_kept(cv)
     if cv.folds is not None or cv.scheme == "combinatorial":
         return cv
     return cv.model_copy(update={"folds": BARRIER_FOLDS})

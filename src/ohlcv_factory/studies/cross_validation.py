@@ -27,6 +27,7 @@ from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.studies.drift import drift_curve, plot_drift
 from ohlcv_factory.studies.executor.job import JobSpec
 from ohlcv_factory.studies.executor.protocol import Executor, run_jobs
+from ohlcv_factory.studies.final_model import FinalModel, fit_final_model
 from ohlcv_factory.studies.fold_importance import fold_importance
 from ohlcv_factory.studies.fold_job import (
     FOLDS_FOLDER,
@@ -84,6 +85,8 @@ class CrossValidationResult:
     """`metrics.json`: scores of each tested block, summary, stability, and of each path."""
     importance: list[dict[str, Any]] | None = None
     """`importance.json`: permutation importance with its spread over the folds, where it was asked for."""
+    final: FinalModel | None = None
+    """The model of all train rows, where it was asked for."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -171,6 +174,12 @@ class CrossValidation:
             raise UsageError(
                 f"the config asks for horizon {self.config.horizon}, the container holds {container.horizon}.",
                 help="give both the same horizon",
+            )
+        if self.cv.final and self.config.decision != "argmax":
+            raise UsageError(
+                f"the final model of a study decides by argmax, got decision: {self.config.decision}.",
+                where="cv.final",
+                help="train has thresholds and conformal sets, on calibrate rows of its own",
             )
         columns = input_columns(self.config, self.model, container)
         refuse_missing_class(container, container.rows("train", scored=True), self.config)
@@ -294,7 +303,8 @@ class CrossValidation:
         scores = weighed(scores, self._ledger, trial, OUT_OF_FOLD)
         for name, path, each in zip(names, paths, scores, strict=True):
             artifacts.write_predictions(folder, name, path.predictions, each, path.fold)
-        metrics = self._metrics(results, scores, folds)
+        final = self._final_model(folder, folds, paths[0].predictions, trial) if self.cv.final else None
+        metrics = {**self._metrics(results, scores, folds), "final_model": final and final.facts()}
         write_json(folder / METRICS, metrics)
         importance = self._importance(folder, results)
         entries = [entry for result in results for entry in result.blocks]
@@ -302,7 +312,16 @@ class CrossValidation:
         plot_drift(folder / DRIFT, entries, drift_curve(paths[0].predictions, shares))
         if self.write_page is not None:
             self.write_page(folder)
-        return CrossValidationResult(folder.name, folder, results, paths, metrics, importance)
+        return CrossValidationResult(folder.name, folder, results, paths, metrics, importance, final)
+
+    def _final_model(self, folder: Path, folds: TrainFolds, found: Predictions, trial: Mapping[str, Any]) -> FinalModel:
+        """The same configuration as the folds', so no trial more."""
+
+        def judge(scores: Scores) -> Scores:
+            (own,) = weighed([scores], self._ledger, trial, scores.part)
+            return own
+
+        return fit_final_model(folder, self.config, folds.container, found, folds.covered(), judge, self.clock())
 
     def _importance(self, folder: Path, results: Sequence[FoldResult]) -> list[dict[str, Any]] | None:
         """`metrics/importance.json` over the folds, where it was asked for."""

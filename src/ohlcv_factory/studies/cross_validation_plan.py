@@ -13,7 +13,7 @@ from ohlcv_factory.training.plan import run_plan
 def cross_validation_plan(study: CrossValidation, container: TimeSeriesDataContainer) -> dict[str, Any]:
     """Rows of every fold, features, memory and seconds of all fits together at most; nothing is written.
 
-    The time is that of the largest fold, measured as `training.plan` does it, for each of them.
+    The time is that of the largest fold, measured as `training.plan` does it, for each of them and for a final model.
     """
     folds = study.plan(container)
     largest = max(folds.folds, key=lambda fold: size(fold.train))
@@ -24,6 +24,6 @@ def cross_validation_plan(study: CrossValidation, container: TimeSeriesDataConta
         "scheme": study.cv.scheme,
         "features": one["features"],
         "memory_gb": one["memory_gb"],
-        "seconds_at_most": round(len(folds.folds) * one["seconds_at_most"], 1),
+        "seconds_at_most": round((len(folds.folds) + study.cv.final) * one["seconds_at_most"], 1),
         "folds": [{name: record[name] for name in ("fold", "tested", "rows")} for record in folds.records()],
     }

@@ -60,6 +60,8 @@ class EnsembleConfig(TrainerConfig):
             raise ValueError("cv.keep_models: `final: average_folds` keeps the models of the folds")
         if self.cv.importance:
             raise ValueError("cv.importance: ask for it in a cross-validation of each member")
+        if self.cv.final:
+            raise ValueError("cv.final: `final: refit` fits each member on the whole train part")
         for name in self.members:
             self._refuse_member(name)
         return self

@@ -47,6 +47,9 @@ class CrossValidationConfig(Settings):
     importance: bool = setting(
         False, "What each column, category and stretch of bars is worth out of fold, by exchanging it among the rows."
     )
+    final: bool = setting(
+        False, "Also fit on the whole train part, calibrate on all out-of-fold rows, score val: a bundle that predicts."
+    )
 
     @model_validator(mode="after")
     def _refuse_idle_keys(self) -> Self:
@@ -54,6 +57,8 @@ class CrossValidationConfig(Settings):
         for name, scheme in OWN_KEYS.items():
             if getattr(self, name) is not None and self.scheme != scheme:
                 raise ValueError(f"{name}: only {scheme} has it, scheme is {self.scheme}")
+        if self.final and self.scheme == "combinatorial":
+            raise ValueError("final: combinatorial predicts a row several times, so none is the one to calibrate on")
         try:
             self.splitter(0.0)
         except UsageError as error:

@@ -129,8 +129,7 @@ class Tuning:
         self.space = space_of(config, self.tuning)
         self.folder: Path | None = None
         """The study folder, once there is one."""
-        if self.cv.keep_models:
-            raise UsageError("a search keeps no models.", where="cv.keep_models", help="train the best config")
+        refuse_kept(self.cv)
 
     def plan(self, container: TimeSeriesDataContainer) -> TrainFolds:
         """The folds of the settings that the search begins with, with everything checked that can be without a fit.
@@ -361,6 +360,13 @@ def enter_search_trial(
     trial = trial_of(run_id, config, settings, container)
     if not ledger.knows("trial", run_id):
         ledger.record("trial", **trial | {"data_digest": data_digest or trial["data_digest"]})
+
+
+def refuse_kept(cv: CrossValidationConfig) -> None:
+    """Raise UsageError (2) for what a cross-validation keeps and a search does not."""
+    for name in ("keep_models", "importance", "final"):
+        if getattr(cv, name):
+            raise UsageError(f"a search keeps no models, got {name}.", where=f"cv.{name}", help="cv of the best config")
 
 
 def shown_settings(tuning: SearchConfig) -> dict[str, Any]:
