@@ -54,7 +54,7 @@ MONEY_SCORES: Mapping[str, Direction] = {
 DESCRIPTIVE = (
     *("rows", "independent_rate", "direction_rows", "direction_effective_rows", "direction_block_rows"),
     *("minimum_track_record", "num_trades", "turnover", "exposure", "average_holding_bars", "total_cost", "cost_bps"),
-    *("sessions", "sessions_per_year"),
+    *("sessions", "sessions_per_year", "skewness", "kurtosis"),
 )
 """Numbers that say how much or how long, not how well: nothing is chosen by them."""
 
