@@ -99,6 +99,8 @@ BARRIER_KEYS: dict[str, Any] = {
     "trials": 3,
     "pruner": "none",
     "storage": "sqlite:///elsewhere.sqlite",
+    "class_penalty": 5.0,
+    "asymmetry_penalty": 5.0,
     "k_up": {"low": 1.0, "high": 2.0},
     "k_down": {"low": 1.0, "high": 2.0},
     "max_bars": {"low": 4, "high": 9},
@@ -106,7 +108,9 @@ BARRIER_KEYS: dict[str, Any] = {
     "symbols": ["SYNTHA"],
 }
 KEY_SEEN = {"storage": "database", "space": SPACE, "only": SPACE, "k_up": SPACE, "k_down": SPACE, "max_bars": SPACE}
-KEY_BASE = {"pruner": ("--trials", "7"), "symbols": ("--dataset", "two")}
+RARE = ("--range", "k_up=5:6", "--range", "k_down=5:6")
+"""Barriers that few bars reach: nearly all labels are neutral."""
+KEY_BASE = {"pruner": ("--trials", "7"), "symbols": ("--dataset", "two"), "class_penalty": RARE}
 QUICK = {"--dataset": "small", "--folds": "2", "--trials": "2", "--output-dir": "studies"}
 DEFAULTS = {
     "tune": {**QUICK, "--horizon": "5", "--feature-set": "boosting_optimal"},

@@ -30,6 +30,7 @@ from ohlcv_factory.cli import (
     models,
     new_model,
     predict,
+    recommend,
     report,
     reproduce,
     resume,
@@ -76,6 +77,7 @@ application.add_typer(features.application, name="features")
 application.add_typer(models.application, name="models")
 application.command("new-model")(new_model.new_model)
 application.add_typer(config.application, name="config")
+application.command("recommend")(recommend.recommend)
 application.command("train")(train.train)
 application.command("cv")(cv.cv)
 application.command("ensemble")(ensemble.ensemble)

@@ -164,6 +164,7 @@ def search_text(facts: Mapping[str, Any]) -> str:
             table(("rank", "trial", "value", "skill", "macro F1", "return", *names), rows),
             "",
             facts["words"],
+            *_penalties_words(facts["best"].get("penalties", {})),
             f"trials: {counts}",
             *cut_off,
             f"importance: {importance or 'too few finished trials that differ'}",
@@ -171,6 +172,11 @@ def search_text(facts: Mapping[str, Any]) -> str:
             *repeated,
         ]
     )
+
+
+def _penalties_words(penalties: Mapping[str, float]) -> list[str]:
+    told = ", ".join(f"{name.replace('_', ' ')} {cost:.4g}" for name, cost in penalties.items())
+    return [f"penalties in the best value: {told}"] if told else []
 
 
 def _row(told: Mapping[str, Any], names: list[str]) -> tuple[Any, ...]:

@@ -94,7 +94,7 @@ def importance(search: SearchOnPage) -> Section:
 
 def trials(search: SearchOnPage) -> Section:
     """Every trial."""
-    folds = [name for name in search.trials[0] if name.startswith("fold_")]
+    folds = [name for name in search.trials[0] if name.startswith(("fold_", "penalty_"))]
     header = ("Trial", "State", "Value", *(name.replace("_", " ") for name in folds), *search.names, "Reason")
     rows = [
         (

@@ -37,6 +37,7 @@ from ohlcv_factory.studies.tuning_trials import (
     OPTUNA,
     Goal,
     Trial,
+    Tries,
     TryFold,
     best_trial,
     cut_off_count,
@@ -224,11 +225,11 @@ class Tuning:
                 log.write(trial_words(trial))
                 bar.update()
 
-    def _tries(self, container: TimeSeriesDataContainer, number: int, values: Values) -> list[TryFold]:
+    def _tries(self, container: TimeSeriesDataContainer, number: int, values: Values) -> Tries:
         """The folds of one trial, which is entered into the ledger first, whatever comes of it."""
         self._enter_ledger(container, number, values)
         config = config_with(self.config, values).model_copy(update={"allow_missing_class": True})
-        return fold_tries(config, container, self.cv)
+        return Tries(fold_tries(config, container, self.cv))
 
     def _enter_ledger(self, container: TimeSeriesDataContainer, number: int, values: Values) -> None:
         """Under the digest of the run that the draw would make, so that training the best one is the same trial once more."""
@@ -327,6 +328,7 @@ def trials_frame(
             **{f"fold_{at + 1}": each.folds[at] if at < len(each.folds) else None for at in range(count)},
             **{dimension.name: choice_label(each.values.get(dimension.name)) for dimension in space},
             **each.scores,
+            **{f"penalty_{name}": cost for name, cost in each.penalties.items()},
             "same_as": same.get(each.number),
             "reason": each.reason,
             "notes": "; ".join(each.notes),
@@ -443,6 +445,7 @@ def _told(trial: Trial) -> dict[str, Any]:
         "folds": list(trial.folds),
         "values": jsonable(trial.values),
         "scores": dict(trial.scores),
+        **({"penalties": dict(trial.penalties)} if trial.penalties else {}),
     }
 
 
