@@ -101,8 +101,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what processes that were killed left half-written in a folder; nobody may be writing there."""
-    for left in folder.glob(f"{TEMPORARY_PREFIX}*"):
+    """Remove what killed processes left half-written below a folder; nobody may be writing there."""
+    for left in list(folder.rglob(f"{TEMPORARY_PREFIX}*")):
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:
