@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ohlcv_factory.errors import LockedError
+from ohlcv_factory.storage.atomic import storage_errors
 
 POLL_SECONDS = 0.1
 HOLDER = "state.json"
@@ -29,7 +30,8 @@ def folder_lock(folder: Path, what: str, *, patience_seconds: float = 0.0) -> It
     Raises LockedError (75), naming the process where the folder says it, where another one still holds it when the
     patience is over.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    with storage_errors(folder):
+        descriptor = os.open(folder, os.O_RDONLY)
     try:
         given_up = time.monotonic() + patience_seconds
         while not _locked(descriptor):
@@ -41,6 +43,12 @@ def folder_lock(folder: Path, what: str, *, patience_seconds: float = 0.0) -> It
         yield
     finally:
         os.close(descriptor)
+
+
+def refuse_held(folder: Path, what: str) -> None:
+    """Raise LockedError (75), naming the process, while another one holds the folder."""
+    with folder_lock(folder, what):
+        pass
 
 
 def on_network(folder: Path) -> bool:

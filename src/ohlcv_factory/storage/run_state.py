@@ -24,7 +24,7 @@ from ohlcv_factory.errors import FactoryError, LockedError
 from ohlcv_factory.runtime.clock import Clock, precise_utc_text, system_clock
 from ohlcv_factory.storage.experiments import experiments_folder, next_number
 from ohlcv_factory.storage.formats import write_json
-from ohlcv_factory.storage.locks import folder_lock, on_network
+from ohlcv_factory.storage.locks import on_network, refuse_held
 
 STATE = "state.json"
 CREATED, RUNNING, FINISHED, FAILED, INTERRUPTED = "CREATED", "RUNNING", "FINISHED", "FAILED", "INTERRUPTED"
@@ -115,12 +115,6 @@ def derived_state(folder: Path, facts: Mapping[str, Any], clock: Clock = system_
     return state if _is_held(folder) else LOST
 
 
-def refuse_at_work(folder: Path, what: str) -> None:
-    """Raise LockedError (75), naming the process, while another one holds the folder."""
-    with folder_lock(folder, what):
-        pass
-
-
 def told(error: BaseException) -> dict[str, str]:
     """Type, message and hint of what stopped an attempt."""
     if isinstance(error, FactoryError):
@@ -136,7 +130,7 @@ def _beat(file: StateFile, over: threading.Event) -> None:
 
 def _is_held(folder: Path) -> bool:
     try:
-        refuse_at_work(folder, "this run")
+        refuse_held(folder, "this run")
     except LockedError:
         return True
     return False

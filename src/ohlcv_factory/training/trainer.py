@@ -88,7 +88,7 @@ class Trainer:
                 help="give both the same horizon",
             )
         self._refuse_what_cannot_be(container)
-        folder = self._new_folder(run_id or self._new_run_id())
+        folder = self._new_folder(run_id or self.new_run_id())
         with folder_lock(folder, "a training"):
             return self._attempt(folder, container)
 
@@ -195,7 +195,7 @@ class Trainer:
             write_explanation(folder, explanation)
         artifacts.write_plots(folder, fit, evaluation)
 
-    def _new_run_id(self) -> str:
+    def new_run_id(self) -> str:
         """`<model>_h<horizon>_<UTC stamp>_<short id>`; the random part keeps two runs of one second apart."""
         stamp = self.clock().strftime("%Y%m%dT%H%M%SZ")
         return f"{self.config.model_name}_h{self.config.horizon}_{stamp}_{secrets.token_hex(3)}"
