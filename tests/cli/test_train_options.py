@@ -72,6 +72,8 @@ FLAGS = {
     "output_dir": Case(("--output-dir", "elsewhere"), "folder"),
     "seed": Case(("--seed", "7"), base=LIGHTGBM),
     "threads": Case(("--threads", "1"), "threads"),
+    "run_id": Case(("--run-id", "a/b"), refusal="--run-id is the name of a folder, got 'a/b'"),
+    "detach": Case(("--detach", "--dry-run"), refusal="--dry-run does nothing that could be detached"),
     "dry_run": Case(("--dry-run",), "folder"),
     "as_json": Case(("--json",), "is_json"),
 }

@@ -29,6 +29,7 @@ from ohlcv_factory.features.feature import Feature
 from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.splits.chronological import PartShares
+from ohlcv_factory.storage.experiments import experiments_folder
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.cross_validation import FOLDS
 from ohlcv_factory.studies.fold_job import FOLDS_FOLDER, PREDICTIONS
@@ -39,7 +40,7 @@ from ohlcv_factory.training.bundle import MANIFEST, ModelBundle, read_run_manife
 from ohlcv_factory.training.ensemble import FittedEnsemble
 from ohlcv_factory.training.evaluation import SCORED_PARTS
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
-from ohlcv_factory.training.settings import RUNS_FOLDER, STUDIES_FOLDER, TrainerConfig
+from ohlcv_factory.training.settings import TrainerConfig
 
 Kind = Literal["dataset", "features", "model", "run", "study"]
 KINDS: tuple[Kind, ...] = ("dataset", "features", "model", "run", "study")
@@ -275,8 +276,7 @@ def _of_container(container: TimeSeriesDataContainer, columns: Sequence[str], la
 
 def _experiments(folder: Path) -> Path:
     """The experiments folder of a run or a study."""
-    above = folder.resolve().parent
-    return above.parent if above.name in (RUNS_FOLDER, STUDIES_FOLDER) else above
+    return experiments_folder(folder.resolve().parent)
 
 
 def _seconds(text: str) -> int:

@@ -16,10 +16,11 @@ from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.reports.run_report import write_run_report
 from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.storage.atomic import create_folder
+from ohlcv_factory.storage.experiments import RUNS_FOLDER
 from ohlcv_factory.studies.finished_runs import FinishedRun
 from ohlcv_factory.studies.leaderboard import ranked_board
 from ohlcv_factory.training.bundle import ModelBundle
-from ohlcv_factory.training.settings import RUNS_FOLDER, TrainerConfig
+from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def train(
+    context: typer.Context,
     model: Annotated[str | None, typer.Option("--model", help="Model name, see `models list`.")] = None,
     dataset: options.Dataset = None,
     symbol: options.OneSymbol = None,
@@ -33,6 +34,13 @@ def train(
     ] = None,
     seed: options.Seed = None,
     threads: options.Threads = None,
+    run_id: Annotated[
+        str | None,
+        typer.Option("--run-id", help="Name of the run folder; default: model, horizon, time, a random part."),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Train in a process of its own that outlives this terminal.")
+    ] = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -60,7 +68,10 @@ def train(
         "threads": threads,
     }
     if names_ensemble(config, overrides, flags):
+        _refuse_for_ensembles({"--run-id": run_id, "--detach": detach})
         return run_ensemble(read_ensemble_recipe(config, overrides, flags, None, feature_sets), dry_run, as_json)
+    if run_id is not None:
+        _refuse_path(run_id)
     recipe, _, _ = read_train_recipe(config, overrides, flags, feature_sets)
     set_threads(recipe.threads)
     if recipe.dataset is None:
@@ -72,6 +83,15 @@ def train(
     from ohlcv_factory.training.trainer import Trainer
 
     trainer = Trainer(recipe.trainer_config())
+    if detach:
+        from ohlcv_factory.cli.detach import begin_detached
+
+        if dry_run:
+            raise UsageError("--dry-run does nothing that could be detached.", where="--detach", help="leave out one")
+        name = run_id or trainer.new_run_id()
+        begun = begin_detached(context.obj, name, recipe.output_dir)
+        emit(begun, "\n".join(f"{key}: {value}" for key, value in begun.items()), as_json)
+        return
     container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
     if dry_run:
         from ohlcv_factory.training.plan import run_plan
@@ -80,8 +100,25 @@ def train(
         emit(plan, "\n".join(f"{name}: {value}" for name, value in plan.items()), as_json)
         return
     with told_how_to_resume(trainer):
-        result = trainer.run(container)
+        result = trainer.run(container, run_id=run_id)
     emit(result_values(result), result_text(result), as_json)
+
+
+def _refuse_path(run_id: str) -> None:
+    """Raise UsageError (2) for a name that is no plain folder name on every system."""
+    from ohlcv_factory.errors import UsageError
+
+    if not run_id or run_id.startswith(".") or any(sign in run_id for sign in '/\\:*?"<>|'):
+        raise UsageError(
+            f"--run-id is the name of a folder, got {run_id!r}.", where="--run-id", help="letters and digits"
+        )
+
+
+def _refuse_for_ensembles(given: dict[str, Any]) -> None:
+    from ohlcv_factory.errors import UsageError
+
+    for flag in [flag for flag, value in given.items() if value]:
+        raise UsageError(f"{flag} is for a single model, not for an ensemble.", where=flag, help="leave it out")
 
 
 def result_values(result: RunResult) -> dict[str, Any]:

@@ -124,6 +124,9 @@ class EpochSink(Protocol):
     def on_checkpoint(self, epoch: int, metric: float, save: Callable[[Path], None]) -> None:
         """The state after `epoch` can be saved by calling `save(folder)`; lower `metric` is better."""
 
+    def scratch_folder(self) -> Path | None:
+        """A folder on the run's own disk for what a library writes meanwhile; None: nothing is to be written."""
+
 
 class SilentSink:
     """A sink that keeps nothing."""
@@ -133,6 +136,9 @@ class SilentSink:
 
     def on_checkpoint(self, epoch: int, metric: float, save: Callable[[Path], None]) -> None:
         """Ignore the checkpoint."""
+
+    def scratch_folder(self) -> None:
+        """Nothing is kept, so nothing needs to be written."""
 
 
 class BaseModel(ABC):

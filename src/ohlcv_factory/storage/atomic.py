@@ -13,6 +13,9 @@ from pathlib import Path
 from ohlcv_factory.errors import AccessError, FactoryError, OutputError, StorageError
 
 TEMPORARY_PREFIX = ".partial-"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_ERRORS = (*FULL, errno.EROFS, errno.EIO)
+"""What no other path on this disk would mend."""
 
 
 def write_bytes(path: Path, payload: bytes) -> None:
@@ -63,7 +66,8 @@ def sync_folder(path: Path) -> None:
 def create_folder(path: Path, *, must_be_new: bool = False) -> None:
     """Make an output folder and prove that it can be written, before any work is spent.
 
-    Raises OutputError (73) when it cannot be created or is not empty, AccessError (77) when it cannot be written.
+    Raises OutputError (73) when it cannot be created or is not empty, AccessError (77) when it may not be written,
+    StorageError (74) for a full, failing or read-only disk.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -79,6 +83,8 @@ def create_folder(path: Path, *, must_be_new: bool = False) -> None:
     except OSError as error:
         if isinstance(error, FactoryError):
             raise
+        if error.errno in DISK_ERRORS:
+            raise _storage_error(path, error) from None
         raise OutputError(
             f"{path} cannot be created: {error.strerror or error}.", where=str(path), help="choose another folder"
         ) from None
@@ -101,8 +107,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what processes that were killed left half-written in a folder; nobody may be writing there."""
-    for left in folder.glob(f"{TEMPORARY_PREFIX}*"):
+    """Remove what killed processes left half-written below a folder; nobody may be writing there."""
+    for left in list(folder.rglob(f"{TEMPORARY_PREFIX}*")):
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:
@@ -139,5 +145,9 @@ def storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, FactoryError):
             raise
-        advice = "make room and start again" if error.errno == errno.ENOSPC else "check the disk"
-        raise StorageError(f"{path}: {error.strerror or error}.", where=str(path), help=advice) from None
+        raise _storage_error(path, error) from None
+
+
+def _storage_error(path: Path, error: OSError) -> StorageError:
+    advice = "make room and start again" if error.errno in FULL else "check the disk"
+    return StorageError(f"{path}: {error.strerror or error}.", where=str(path), help=advice)

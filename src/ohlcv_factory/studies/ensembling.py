@@ -19,7 +19,7 @@ import polars as pl
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.samples import Samples
 from ohlcv_factory.dataset.scaling import Scaler
-from ohlcv_factory.errors import FactoryError, UsageError
+from ohlcv_factory.errors import UsageError
 from ohlcv_factory.evaluation.calibrators import IDENTITY
 from ohlcv_factory.evaluation.classification import log_loss
 from ohlcv_factory.evaluation.diversity import diversity
@@ -36,6 +36,7 @@ from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.formats import write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
+from ohlcv_factory.storage.run_state import CREATED, StateFile
 from ohlcv_factory.studies.ensemble_settings import EnsembleConfig
 from ohlcv_factory.studies.ensemble_verdict import ensemble_verdict
 from ohlcv_factory.studies.fold_job import FoldSpec, fold_folder, is_finished, run_fold
@@ -163,6 +164,7 @@ class EnsembleTrainer:
         name = f"{self.config.model_name}_h{self.config.horizon}_{stamp}_{secrets.token_hex(3)}"
         folder = self.config.output_dir / name
         atomic.create_folder(folder, must_be_new=True)
+        StateFile(folder, self.clock).write(CREATED)
         with folder_lock(folder, "a training"):
             return self._attempt(folder, container)
 
@@ -181,23 +183,10 @@ class EnsembleTrainer:
 
     def _attempt(self, folder: Path, container: TimeSeriesDataContainer) -> EnsembleResult:
         self.folder = folder
-        artifacts.write_state(folder, "RUNNING", self.clock(), attempt=self.attempt)
+        state = StateFile(folder, self.clock, attempt=self.attempt)
         log = artifacts.RunLog(folder / "logs" / "training.log", self.clock)
-        try:
-            result = self._run_in(folder, container, log)
-        except BaseException as error:
-            self._record_failure(folder, error, log)
-            raise
-        artifacts.write_state(folder, "FINISHED", self.clock(), attempt=self.attempt)
-        return result
-
-    def _record_failure(self, folder: Path, error: BaseException, log: artifacts.RunLog) -> None:
-        facts = {"type": type(error).__name__, "message": str(error)}
-        if isinstance(error, FactoryError):
-            facts = {"type": error.code, "message": error.what, "hint": error.help}
-        log.write(f"stopped: {facts['type']}: {facts['message']}")
-        state = "INTERRUPTED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-        artifacts.write_state(folder, state, self.clock(), attempt=self.attempt, error=facts)
+        with artifacts.attempt_at_work(state, log):
+            return self._run_in(folder, container, log)
 
     def _run_in(self, folder: Path, container: TimeSeriesDataContainer, log: artifacts.RunLog) -> EnsembleResult:
         log.write(f"{self.config.model_name} of {', '.join(self.member_configs)} at horizon {self.config.horizon}")

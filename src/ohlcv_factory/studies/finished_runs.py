@@ -13,6 +13,7 @@ from ohlcv_factory.config import read_yaml
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError, unknown_name
 from ohlcv_factory.evaluation.scorecard import averaged, judged, threshold_column
 from ohlcv_factory.evaluation.trials import Trials, scaled_ratio
+from ohlcv_factory.storage.experiments import RUNS_FOLDER, STUDIES_FOLDER
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.cross_validation import METRICS
 from ohlcv_factory.studies.fold_job import FOLDS_FOLDER, TIME
@@ -21,7 +22,6 @@ from ohlcv_factory.studies.study_folder import CROSS_VALIDATION
 from ohlcv_factory.studies.study_folder import RECIPE as STUDY_RECIPE
 from ohlcv_factory.training.bundle import MANIFEST, read_run_manifest
 from ohlcv_factory.training.evaluation import SCORED_PARTS
-from ohlcv_factory.training.settings import RUNS_FOLDER, STUDIES_FOLDER
 
 DEFAULT_RUNS = Path("experiments") / RUNS_FOLDER
 LOWER_IS_BETTER = ("log_loss", "brier", "ece", "total_cost")

@@ -9,20 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from ohlcv_factory.config import read_yaml
-from ohlcv_factory.errors import FactoryError, InputMissingError, LockedError, UsageError, unknown_name
+from ohlcv_factory.errors import FactoryError, InputMissingError, UsageError, unknown_name
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.formats import read_json, write_json
 from ohlcv_factory.storage.locks import folder_lock
-from ohlcv_factory.training.artifacts import START, STATE, TAGS
+from ohlcv_factory.storage.run_state import FINISHED, STATE, STATES, derived_state
+from ohlcv_factory.training.artifacts import START, TAGS
 from ohlcv_factory.training.bundle import MANIFEST, read_run_manifest, verify_files
 from ohlcv_factory.training.resumption import flat_keys
 
 LATEST = "latest"
-LOST = "LOST"
-"""A run that says RUNNING while no process holds its folder: it was killed."""
 DAMAGED = "DAMAGED"
 """A folder whose state cannot be read, or that says FINISHED and holds no manifest."""
-FINISHED = "FINISHED"
 SCORES = {
     "macro_f1": "classification",
     "direction_hit_rate": "classification",
@@ -40,8 +38,10 @@ class RunFacts:
 
     path: Path
     state: str
-    """RUNNING, FINISHED, FAILED, INTERRUPTED, LOST or DAMAGED."""
+    """CREATED, RUNNING, FINISHED, FAILED, INTERRUPTED, LOST or DAMAGED."""
     attempt: int | None
+    order: int
+    """Counts beginnings and ends in the experiments folder: larger is later, whatever the clock said."""
     updated: str
     """When the state was written, UTC; empty where it cannot be read."""
     error: str
@@ -76,7 +76,7 @@ def list_runs(folder: Path, *, tag: str | None = None, state: str | None = None)
 
     Raises InputMissingError (66) where there is no such folder, UnknownNameError (2) for a state that does not exist.
     """
-    states = ("RUNNING", FINISHED, "FAILED", "INTERRUPTED", LOST, DAMAGED)
+    states = (*STATES, DAMAGED)
     if state is not None and state not in states:
         raise unknown_name("state", state, states, where="--state")
     if not folder.is_dir():
@@ -99,12 +99,12 @@ def latest_run(folder: Path) -> Path:
     finished = [run for run in list_runs(folder) if run.state == FINISHED]
     if not finished:
         raise InputMissingError(f"no finished run in {folder}.", where=str(folder), help="ohlcv-factory runs list")
-    return max(finished, key=lambda run: (run.updated, run.path.name)).path
+    return max(finished, key=_age).path
 
 
 def run_facts(path: Path) -> RunFacts:
     """What became of one run folder; reads its small files only."""
-    state, attempt, updated, error = _state_of(path)
+    state, attempt, order, updated, error = _state_of(path)
     manifest = _readable(path / MANIFEST)
     asked = manifest or _asked_for(path)
     evaluation = _readable(path / "metrics" / "evaluation_metrics.json").get("evaluation_metrics", {})
@@ -112,6 +112,7 @@ def run_facts(path: Path) -> RunFacts:
         path=path,
         state=DAMAGED if state == FINISHED and not manifest else state,
         attempt=attempt,
+        order=order,
         updated=updated,
         error=error,
         model=asked.get("model"),
@@ -203,8 +204,9 @@ def folder_bytes(path: Path) -> int:
     return sum(each.stat().st_size for each in path.rglob("*") if each.is_file() and not each.is_symlink())
 
 
-def _age(run: RunFacts) -> tuple[str, str]:
-    return run.updated, run.path.name
+def _age(run: RunFacts) -> tuple[int, str, str]:
+    """By count; runs from before there was one, by the clock."""
+    return run.order, run.updated, run.path.name
 
 
 def _run_folders(folder: Path) -> Iterator[Path]:
@@ -215,30 +217,20 @@ def _run_folders(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _state_of(path: Path) -> tuple[str, int | None, str, str]:
-    """State, attempt, time and error. A run that says RUNNING is LOST when its folder can be locked."""
+def _state_of(path: Path) -> tuple[str, int | None, int, str, str]:
+    """State, attempt, order, time and error. A run that says RUNNING is LOST when no process is at work on it."""
     facts = _readable(path / STATE)
     if not {"state", "attempt", "updated"} <= facts.keys():
-        return DAMAGED, None, "", f"{STATE} cannot be read"
-    state = str(facts["state"])
-    if state == "RUNNING" and not _at_work(path):
-        state = LOST
+        return DAMAGED, None, 0, "", f"{STATE} cannot be read"
     error = facts.get("error") or {}
-    return state, int(facts["attempt"]), str(facts["updated"]), str(error.get("message", ""))
+    order, updated = int(facts.get("order", 0)), str(facts["updated"])
+    return derived_state(path, facts), int(facts["attempt"]), order, updated, str(error.get("message", ""))
 
 
 def _asked_for(path: Path) -> dict[str, Any]:
     """Model and horizon of a run that is not finished."""
     settings = _readable(path / START).get("settings", {})
     return {"model": settings.get("model_name"), "horizon": settings.get("horizon")}
-
-
-def _at_work(path: Path) -> bool:
-    try:
-        with folder_lock(path, "this run"):
-            return False
-    except LockedError:
-        return True
 
 
 def _readable(path: Path) -> Mapping[str, Any]:

@@ -10,16 +10,18 @@ from typing import Any
 
 from ohlcv_factory import __version__
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.errors import FactoryError, InputMissingError
+from ohlcv_factory.errors import InputMissingError
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.runtime.clock import Clock, utc_text
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.digests import folder_digests
+from ohlcv_factory.storage.experiments import RUNS_FOLDER, STUDIES_FOLDER
 from ohlcv_factory.storage.formats import read_json, write_json
 from ohlcv_factory.storage.locks import folder_lock
+from ohlcv_factory.storage.run_state import CREATED, STATE, StateFile
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import MANIFEST
-from ohlcv_factory.training.settings import RUNS_FOLDER, STUDIES_FOLDER, TrainerConfig
+from ohlcv_factory.training.settings import TrainerConfig
 
 STUDY_SCHEMA_VERSION = 1
 CROSS_VALIDATION, TUNING, BARRIERS = "cv", "tune", "barriers"
@@ -44,6 +46,7 @@ def new_study_folder(kind: str, config: TrainerConfig, clock: Clock) -> Path:
     name = f"{kind}_{config.model_name}{horizon}_{stamp}_{secrets.token_hex(3)}"
     folder = studies_folder(config) / name
     atomic.create_folder(folder, must_be_new=True)
+    StateFile(folder, clock).write(CREATED)
     return folder
 
 
@@ -54,17 +57,9 @@ def at_work(folder: Path, clock: Clock, attempt: int) -> Iterator[artifacts.RunL
     Raises LockedError (75) while another process works on it.
     """
     with folder_lock(folder, "this study"):
-        artifacts.write_state(folder, "RUNNING", clock(), attempt=attempt)
         log = artifacts.RunLog(folder / LOG, clock)
-        try:
+        with artifacts.attempt_at_work(StateFile(folder, clock, attempt=attempt), log):
             yield log
-        except BaseException as error:
-            state = "INTERRUPTED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-            facts = _told(error)
-            log.write(f"stopped: {facts['type']}: {facts['message']}")
-            artifacts.write_state(folder, state, clock(), attempt=attempt, error=facts)
-            raise
-        artifacts.write_state(folder, "FINISHED", clock(), attempt=attempt)
 
 
 def write_study_manifest(
@@ -93,7 +88,7 @@ def write_study_manifest(
         "finished": utc_text(clock()),
         **artifacts.machine_facts(),
         **more,
-        "files": folder_digests(folder, leave_out=frozenset({MANIFEST, artifacts.STATE})),
+        "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE})),
     }
     write_json(folder / MANIFEST, manifest)
 
@@ -108,9 +103,3 @@ def read_study_manifest(folder: Path, kind: str) -> dict[str, Any]:
             help=f"ohlcv-factory {kind} … makes one",
         )
     return dict(manifest)
-
-
-def _told(error: BaseException) -> dict[str, str]:
-    if isinstance(error, FactoryError):
-        return {"type": error.code, "message": error.what, "hint": error.help}
-    return {"type": type(error).__name__, "message": str(error)}

@@ -10,12 +10,14 @@ from typing import Any
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import FactoryError, UsageError, VerificationError
 from ohlcv_factory.storage.digests import file_digest
+from ohlcv_factory.storage.experiments import RUNS_FOLDER
 from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.storage.run_state import STATE
 from ohlcv_factory.studies.executor.job import JobSpec
 from ohlcv_factory.studies.finished_runs import FinishedRun
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import MANIFEST, verify_files
-from ohlcv_factory.training.settings import RUNS_FOLDER, TrainerConfig
+from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
 from ohlcv_factory.training.trials import kinds_of
 
@@ -108,7 +110,7 @@ def completed_run(trainer: Trainer, container: TimeSeriesDataContainer, run_id: 
 def _whole_run(folder: Path) -> FinishedRun | None:
     """A finished run whose files are as they were written."""
     try:
-        if read_json(folder / artifacts.STATE)["state"] != "FINISHED":
+        if read_json(folder / STATE)["state"] != "FINISHED":
             return None
         verify_files(folder, read_json(folder / MANIFEST))
         return FinishedRun.read(folder)
@@ -118,7 +120,7 @@ def _whole_run(folder: Path) -> FinishedRun | None:
 
 def _resumed(trainer: Trainer, folder: Path, container: TimeSeriesDataContainer) -> bool:
     """Whether a run that was cut off after it had begun could be completed in its folder."""
-    if not (folder / artifacts.START).is_file() or not (folder / artifacts.STATE).is_file():
+    if not (folder / artifacts.START).is_file() or not (folder / STATE).is_file():
         return False
     try:
         trainer.resume(folder, container)

@@ -25,6 +25,7 @@ from ohlcv_factory.splits.splitter import Splitter
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.formats import jsonable, read_json, write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
+from ohlcv_factory.storage.run_state import STATE
 from ohlcv_factory.studies.fold_scores import plain_scores
 from ohlcv_factory.studies.folds import TrainFolds
 from ohlcv_factory.studies.settings import CrossValidationConfig
@@ -381,10 +382,10 @@ def begun_attempts(folder: Path, recipe: Path) -> int:
 
     Raises OutputError (73) for a folder that holds something else.
     """
-    if (folder / artifacts.STATE).is_file() and (folder / recipe).is_file():
-        return int(read_json(folder / artifacts.STATE)["attempt"])
+    if (folder / STATE).is_file() and (folder / recipe).is_file():
+        return int(read_json(folder / STATE)["attempt"])
     atomic.create_folder(folder)
-    known = {artifacts.STATE, "logs", "config", DATABASE, f"{DATABASE}-journal"}  # a begin that was cut off
+    known = {STATE, "logs", "config", DATABASE, f"{DATABASE}-journal"}  # a begin that was cut off
     if any(path.name not in known for path in folder.iterdir()):
         raise OutputError(f"{folder} holds no such study.", where=str(folder), help="choose a new or an empty folder")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -20,13 +20,14 @@ from ohlcv_factory.features.plugins import PluginRecord
 from ohlcv_factory.features.sets import feature_set
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.models.registry import ModelRegistry
-from ohlcv_factory.runtime.clock import Clock, precise_utc_text, utc_text
+from ohlcv_factory.runtime.clock import Clock, utc_text
 from ohlcv_factory.runtime.memory import peak_bytes
 from ohlcv_factory.runtime.packages import package_versions
 from ohlcv_factory.runtime.threads import thread_count
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.digests import code_digest, folder_digests
 from ohlcv_factory.storage.formats import write_array, write_json, write_settings
+from ohlcv_factory.storage.run_state import FAILED, FINISHED, INTERRUPTED, RUNNING, STATE, StateFile, heartbeat, told
 from ohlcv_factory.training.bundle import (
     BEST_MODEL,
     CALIBRATOR,
@@ -48,7 +49,6 @@ from ohlcv_factory.training.scoring import Scores
 from ohlcv_factory.training.settings import MODEL_SETTINGS, TrainerConfig
 
 RUN_SCHEMA_VERSION = 1
-STATE = "state.json"
 TAGS = "tags.json"
 """What people call a run; like the state no part of what its manifest vouches for."""
 START = Path("config") / "start.json"
@@ -86,15 +86,36 @@ class RunLog(logging.Handler):
 
     def write(self, text: str) -> None:
         """Append one line."""
-        with self.path.open("a", encoding="utf-8") as stream:
+        with atomic.storage_errors(self.path), self.path.open("a", encoding="utf-8") as stream:
             stream.write(f"{utc_text(self.clock())} {text}\n")
 
 
-def write_state(
-    folder: Path, state: str, now: datetime, *, attempt: int = 1, error: Mapping[str, str] | None = None
-) -> None:
-    """`state.json`: RUNNING, FINISHED, FAILED or INTERRUPTED; `attempt` counts the processes that worked on the run."""
-    write_json(folder / STATE, {"state": state, "attempt": attempt, "updated": precise_utc_text(now), "error": error})
+@contextmanager
+def attempt_at_work(state: StateFile, log: RunLog) -> Iterator[None]:
+    """`state.json` says RUNNING meanwhile, and afterwards FINISHED, or FAILED or INTERRUPTED and why.
+
+    The caller holds the folder's lock. What killed processes left half-written is removed first, and so is the manifest
+    of an attempt that failed after it: a folder that is worked on is not complete.
+    """
+    atomic.remove_partial(state.folder)
+    (state.folder / MANIFEST).unlink(missing_ok=True)
+    with heartbeat(state):
+        try:
+            state.write(RUNNING)
+            yield
+            state.write(FINISHED)
+        except BaseException as error:
+            _note_end(state, log, error)
+            raise
+
+
+def _note_end(state: StateFile, log: RunLog, error: BaseException) -> None:
+    """Write down what ended an attempt, as far as the disk lets it: the error itself is what the user must see."""
+    facts = told(error)
+    with suppress(OSError):
+        state.write(INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED, facts)
+    with suppress(OSError):
+        log.write(f"stopped at {utc_text(state.clock())}: {facts['type']}: {facts['message']}")
 
 
 def repeatable_config(config: TrainerConfig, model: BaseModel) -> dict[str, Any]:

@@ -12,13 +12,13 @@ from ohlcv_factory.errors import DataError, UsageError, unknown_name
 from ohlcv_factory.evaluation.trials import Trials
 from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
 from ohlcv_factory.storage.digests import folder_digests, value_digest
+from ohlcv_factory.storage.experiments import experiments_folder
 from ohlcv_factory.storage.formats import read_json, write_json
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import ModelBundle, read_run_manifest
 from ohlcv_factory.training.overlap import overlap_notes
 from ohlcv_factory.training.scoring import Scores, score_part
-from ohlcv_factory.training.settings import RUNS_FOLDER
 from ohlcv_factory.training.trials import known_trials, weighed
 
 SCORED_PARTS = ("val", "test")
@@ -106,8 +106,7 @@ def _look(ledger: Ledger, trial: dict[str, Any]) -> int:
 
 
 def _ledger(run: Path, clock: Clock) -> Ledger:
-    folder = run.resolve().parent
-    return Ledger.in_folder(folder.parent if folder.name == RUNS_FOLDER else folder, clock)
+    return Ledger.in_folder(experiments_folder(run.resolve().parent), clock)
 
 
 def _trial(run: Path, manifest: dict[str, Any], container: TimeSeriesDataContainer) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ohlcv_factory.errors import UsageError
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.storage.checkpoints import CheckpointManager
 from ohlcv_factory.storage.formats import jsonable, read_json
+from ohlcv_factory.storage.run_state import STATE
 from ohlcv_factory.training import artifacts
 
 
@@ -20,7 +21,7 @@ def unfinished_attempt(folder: Path) -> int:
 
     Raises InputMissingError (66) where there is no run, UsageError (2) for a finished one.
     """
-    state = read_json(folder / artifacts.STATE)
+    state = read_json(folder / STATE)
     if state["state"] == "FINISHED":
         raise UsageError("the run is finished.", where=str(folder), help="train a new one")
     return int(state["attempt"])

@@ -17,8 +17,8 @@ from ohlcv_factory.features.sets import SetRules
 from ohlcv_factory.labels.weights import Weighting
 from ohlcv_factory.models.base import DEFAULT_SEED, BaseModel
 from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.storage.experiments import RUNS_FOLDER, experiments_folder
 
-RUNS_FOLDER, STUDIES_FOLDER = "runs", "studies"
 MODEL_SETTINGS = ("sequence_length", "batch_size", "max_epochs", "early_stopping_patience")
 """Trainer settings that set a field of the model; a model that has no such field refuses them."""
 
@@ -86,7 +86,7 @@ class TrainerConfig(Settings):
     @property
     def experiments_folder(self) -> Path:
         """Where the ledger lies: above `runs/` or `studies/`, or in the output folder itself where that has another name."""
-        return self.output_dir.parent if self.output_dir.name in (RUNS_FOLDER, STUDIES_FOLDER) else self.output_dir
+        return experiments_folder(self.output_dir)
 
     def create_model(self, **hyper_parameters: Any) -> BaseModel:
         """The model with its effective hyper-parameters. Raises UsageError (2) for settings that it cannot obey."""

@@ -5,28 +5,30 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.errors import FactoryError, UsageError
+from ohlcv_factory.errors import UsageError
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 from ohlcv_factory.models.base import TrainingMetrics
-from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
+from ohlcv_factory.runtime.clock import Clock, system_clock
 from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.runtime.progress import PER_CENT, Meter, meter
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.checkpoints import CheckpointManager
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
+from ohlcv_factory.storage.run_state import CREATED, StateFile
 from ohlcv_factory.training import artifacts, resumption
 from ohlcv_factory.training.bundle import require_model
 from ohlcv_factory.training.explanation import explain_part, write_explanation
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
 from ohlcv_factory.training.importance import importance_frame
-from ohlcv_factory.training.memory_estimate import refuse_too_large
+from ohlcv_factory.training.memory_estimate import out_of_memory, refuse_too_large
 from ohlcv_factory.training.overlap import overlap_notes
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import TrainerConfig
@@ -86,7 +88,7 @@ class Trainer:
                 help="give both the same horizon",
             )
         self._refuse_what_cannot_be(container)
-        folder = self._new_folder(run_id or self._new_run_id())
+        folder = self._new_folder(run_id or self.new_run_id())
         with folder_lock(folder, "a training"):
             return self._attempt(folder, container)
 
@@ -107,23 +109,20 @@ class Trainer:
 
     def _refuse_what_cannot_be(self, container: TimeSeriesDataContainer) -> None:
         """A bad set, a plugin that is missing, too little memory: such a run leaves no folder behind."""
-        columns = input_columns(self.config, self.model, container)
-        refuse_too_large(self.model, len(container), len(columns))
+        refuse_too_large(self.model, len(container), len(self._columns(container)))
+
+    def _enough_memory(self, container: TimeSeriesDataContainer) -> AbstractContextManager[None]:
+        return out_of_memory(self.model, len(container), len(self._columns(container)))
+
+    def _columns(self, container: TimeSeriesDataContainer) -> tuple[str, ...]:
+        return input_columns(self.config, self.model, container)
 
     def _attempt(self, folder: Path, container: TimeSeriesDataContainer) -> RunResult:
         self.folder = folder
-        self._note_state(folder, "RUNNING")
+        self._state = StateFile(folder, self.clock, attempt=self.attempt)
         log = artifacts.RunLog(folder / "logs" / "training.log", self.clock)
-        try:
-            result = self._run_in(folder, container, log)
-        except BaseException as error:
-            self._record_failure(folder, error, log)
-            raise
-        self._note_state(folder, "FINISHED")
-        return result
-
-    def _note_state(self, folder: Path, state: str, error: Mapping[str, str] | None = None) -> None:
-        artifacts.write_state(folder, state, self.clock(), attempt=self.attempt, error=error)
+        with artifacts.attempt_at_work(self._state, log), self._enough_memory(container):
+            return self._run_in(folder, container, log)
 
     def run_full_pipeline(self, container: TimeSeriesDataContainer) -> dict[str, Any]:
         """`run` with the specification's keys: run_id, training_metrics, evaluation_metrics, output_path."""
@@ -172,6 +171,8 @@ class Trainer:
         newest = manager.newest
         words = "from the start" if newest is None else f"from the checkpoint after epoch {newest.epoch}"
         log.write(f"attempt {self.attempt}, {words}")
+        if newest is not None:
+            self._state.continues_from(newest.path.name)
         return manager, newest.path if newest else None
 
     def _save(
@@ -194,7 +195,7 @@ class Trainer:
             write_explanation(folder, explanation)
         artifacts.write_plots(folder, fit, evaluation)
 
-    def _new_run_id(self) -> str:
+    def new_run_id(self) -> str:
         """`<model>_h<horizon>_<UTC stamp>_<short id>`; the random part keeps two runs of one second apart."""
         stamp = self.clock().strftime("%Y%m%dT%H%M%SZ")
         return f"{self.config.model_name}_h{self.config.horizon}_{stamp}_{secrets.token_hex(3)}"
@@ -202,6 +203,7 @@ class Trainer:
     def _new_folder(self, run_id: str) -> Path:
         folder = self.config.output_dir / run_id
         atomic.create_folder(folder, must_be_new=True)
+        StateFile(folder, self.clock).write(CREATED)
         return folder
 
     def _enter_ledger(self, folder: Path, container: TimeSeriesDataContainer) -> None:
@@ -224,14 +226,6 @@ class Trainer:
         """What the ledger keeps of this run."""
         return trial_of(run_id, self.config, artifacts.repeatable_config(self.config, self.model), container)
 
-    def _record_failure(self, folder: Path, error: BaseException, log: artifacts.RunLog) -> None:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        facts = {"type": type(error).__name__, "message": str(error)}
-        if isinstance(error, FactoryError):
-            facts = {"type": error.code, "message": error.what, "hint": error.help}
-        log.write(f"stopped at {utc_text(self.clock())}: {facts['type']}: {facts['message']}")
-        self._note_state(folder, "INTERRUPTED" if interrupted else "FAILED", facts)
-
 
 @dataclass
 class RunSink:
@@ -252,3 +246,7 @@ class RunSink:
     def on_checkpoint(self, epoch: int, metric: float, save: Callable[[Path], None]) -> None:
         """Keep the checkpoint when it is among the best."""
         self.checkpoints.save_checkpoint(save, epoch, metric)
+
+    def scratch_folder(self) -> Path:
+        """Beside the checkpoints; what is left of it is removed with what was half-written."""
+        return self.checkpoints.output_dir / f"{atomic.TEMPORARY_PREFIX}scratch"

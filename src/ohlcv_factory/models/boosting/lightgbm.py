@@ -55,6 +55,7 @@ class LightGBM(BaseModel):
     Config = LightGBMConfig
     native_suffix = ".txt"
     rounds_field = "fixed_rounds"
+    resumable = True
 
     _booster: Any = None
 
@@ -68,7 +69,7 @@ class LightGBM(BaseModel):
         rounds = planned_rounds(config.n_estimators, config.fixed_rounds, val is not None)
         log = RoundLog(rounds, config.early_stopping_rounds, sink)
         grower = _Grower(lightgbm, self._parameters(lightgbm), train, val)
-        report = boost(grower, config, log, seed=self.seed, name=self.name, suffix=self.native_suffix)
+        report = boost(self, grower, log)
         kept = grower.booster.model_to_string(num_iteration=log.rounds_to_keep)
         self._booster = lightgbm.Booster(model_str=kept)  # as after a load, and free of the training rows
         return report
@@ -137,6 +138,10 @@ class _Grower:
     def save(self, path: Path) -> None:
         """Write the booster as text."""
         self.booster.save_model(path)
+
+    def load(self, path: Path) -> None:
+        """Continue from text."""
+        self.booster = self.lightgbm.Booster(model_file=path)
 
     def _dataset(self, samples: Samples, reference: Any) -> Any:
         kept = {"params": self.parameters, "free_raw_data": False}  # the next chunk starts from scores on raw rows

@@ -44,6 +44,7 @@ class XGBoost(BaseModel):
     Config = XGBoostConfig
     native_suffix = ".ubj"
     rounds_field = "fixed_rounds"
+    resumable = True
 
     _booster: Any = None
 
@@ -60,7 +61,7 @@ class XGBoost(BaseModel):
         rounds = planned_rounds(config.n_estimators, config.fixed_rounds, val is not None)
         log = RoundLog(rounds, config.early_stopping_rounds, sink)
         grower = _Grower(xgboost, self._parameters(xgboost), train, val)
-        report = boost(grower, config, log, seed=self.seed, name=self.name, suffix=self.native_suffix)
+        report = boost(self, grower, log)
         self._booster = grower.booster[: log.rounds_to_keep]
         self._booster.set_param({"device": "cpu"})
         return report
@@ -127,6 +128,10 @@ class _Grower:
     def save(self, path: Path) -> None:
         """Write the booster as UBJ."""
         self.booster.save_model(path)
+
+    def load(self, path: Path) -> None:
+        """Continue from UBJ."""
+        self.booster = self.xgboost.Booster(self.parameters, model_file=path)
 
     def _matrix(self, samples: Samples, reference: Any) -> Any:
         columns = {"label": samples.y, "weight": samples.weight, "nthread": self.parameters["nthread"]}
