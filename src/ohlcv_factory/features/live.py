@@ -8,7 +8,7 @@ which only a user's can, is computed from the start of its block at every bar: a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from ohlcv_factory.features.streams import CarriedPast
 
 WINDOW_MARGIN = 2
 """Look-backs that a window is computed from, as `Feature.overlap_bars`: a session may be longer than its usual day."""
+ALONE, GOING_ON, RECOMPUTED = range(3)
+"""How a newest value is had: from its bar alone, from a few bars and what is carried, from the start of its block."""
 
 
 class LiveFeatures:
@@ -37,7 +39,8 @@ class LiveFeatures:
     @property
     def recomputed(self) -> tuple[str, ...]:
         """Columns without a way to go on: computed from the start of their block at every bar."""
-        return tuple(each.name for each in self.features if not (each.windowed or each.carried))
+        seconds = self.bars.bar_seconds
+        return tuple(each.name for each in self.features if _kind(each, seconds) == RECOMPUTED)
 
     def append(self, bar: Bars) -> None:
         """Take the next bar, a series of one."""
@@ -63,9 +66,7 @@ class LiveFeatures:
         broken = np.flatnonzero(~np.isfinite(row) & (self._lookbacks <= position))
         if len(broken):
             first = int(broken[0])
-            raise not_finite(
-                self.features[first], self.bars.slice(position, position + 1), position, float(row[first])
-            )
+            raise not_finite(self.features[first], self.bars.slice(position, position + 1), position, float(row[first]))
 
 
 class LiveGroup:
@@ -74,14 +75,14 @@ class LiveGroup:
     def __init__(self, group: Group, bars: GrowingBars, calendar: SessionCalendar) -> None:
         self.group, self.bars, self.calendar = group, bars, calendar
         seconds = bars.bar_seconds
-        goes_on = [each.windowed or each.carried for each in group.features]
-        order = np.argsort(np.logical_not(goes_on), kind="stable")
-        self.columns = group.columns[order]
+        kinds = np.array([_kind(each, seconds) for each in group.features])
+        self._alone, self._going_on, self._recomputed = (
+            [group.features[place] for place in np.flatnonzero(kinds == kind)] for kind in (ALONE, GOING_ON, RECOMPUTED)
+        )
+        self.columns = group.columns[np.argsort(kinds, kind="stable")]
         """Places of the values that `newest` gives."""
-        self._going_on = [group.features[place] for place in order[: sum(goes_on)]]
-        self._recomputed = [group.features[place] for place in order[sum(goes_on) :]]
         self._warm = max((each.lookback_bars(seconds) for each in self._going_on), default=0)
-        self._tail = WINDOW_MARGIN * max((each.lookback_bars(seconds) for each in self._going_on), default=0) + 2
+        self._tail = WINDOW_MARGIN * self._warm + 2
         self._past: CarriedPast | None = None
         self._block = -1
         self.first_needed = 0
@@ -92,15 +93,12 @@ class LiveGroup:
         row = len(self.bars) - 1
         self._begin(row)
         try:
-            inputs = self._inputs(row)
-            values = [float(each.column(inputs)[-1]) for each in self._going_on]
+            values = _values(self._alone, lambda: FeatureInputs(self.bars.slice(row, row + 1), self.calendar))
+            values += _values(self._going_on, lambda: self._inputs(row))
         except BaseException:
             self._past = None  # some of it has seen this bar, some has not
             raise
-        if self._recomputed:
-            whole = FeatureInputs(self.bars.slice(self.first_needed, row + 1), self.calendar)
-            values += [float(np.asarray(each.column(whole), np.float64)[-1]) for each in self._recomputed]
-        return values
+        return values + _values(self._recomputed, lambda: self._since_start(row + 1))
 
     def _begin(self, row: int) -> None:
         """Find the start of the block that a row lies in, and whether what is carried is of that block and up to date."""
@@ -113,14 +111,29 @@ class LiveGroup:
         if self._past is not None and self._past.row == row - 1:
             self._past.row = row
         else:
-            self._past = CarriedPast(self._before_newest, row)
+            self._past = CarriedPast(lambda: self._since_start(len(self.bars) - 1), row)
 
     def _inputs(self, row: int) -> FeatureInputs:
         """The newest bars with what is carried; all since the start where the longest look-back is not over."""
         if row < self._warm:
-            return FeatureInputs(self.bars.slice(self.first_needed, row + 1), self.calendar)
+            return self._since_start(row + 1)
         start = max(self.first_needed, row - self._tail)
         return FeatureInputs(self.bars.slice(start, row + 1), self.calendar, self._past)
 
-    def _before_newest(self) -> FeatureInputs:
-        return FeatureInputs(self.bars.slice(self.first_needed, len(self.bars) - 1), self.calendar)
+    def _since_start(self, stop: int) -> FeatureInputs:
+        return FeatureInputs(self.bars.slice(self.first_needed, stop), self.calendar)
+
+
+def _kind(feature: Feature, bar_seconds: int) -> int:
+    """From which bars the newest value of a feature is computed."""
+    if feature.windowed and not feature.lookback_bars(bar_seconds):
+        return ALONE
+    return GOING_ON if feature.windowed or feature.carried else RECOMPUTED
+
+
+def _values(features: Sequence[Feature], inputs: Callable[[], FeatureInputs]) -> list[float]:
+    """The newest value of each feature; the inputs are made only where there is one."""
+    if not features:
+        return []
+    known = inputs()
+    return [float(each.column(known)[-1]) for each in features]

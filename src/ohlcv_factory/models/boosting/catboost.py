@@ -65,6 +65,7 @@ class CatBoost(BaseModel):
     Config = CatBoostConfig
     native_suffix = ".cbm"
     rounds_field = "fixed_rounds"
+    shape_decides = True
 
     _booster: Any = None
 

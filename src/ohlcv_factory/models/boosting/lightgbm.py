@@ -55,6 +55,7 @@ class LightGBM(BaseModel):
     Config = LightGBMConfig
     native_suffix = ".txt"
     rounds_field = "fixed_rounds"
+    shape_decides = True
 
     _booster: Any = None
 

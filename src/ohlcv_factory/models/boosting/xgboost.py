@@ -44,6 +44,7 @@ class XGBoost(BaseModel):
     Config = XGBoostConfig
     native_suffix = ".ubj"
     rounds_field = "fixed_rounds"
+    shape_decides = True
 
     _booster: Any = None
 
