@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from contextlib import AbstractContextManager
+from functools import lru_cache
+from typing import Any
 
 from ohlcv_factory.errors import UsageError
 
@@ -49,10 +52,16 @@ def thread_environment(threads: int) -> dict[str, str]:
 
 def one_blas_thread() -> AbstractContextManager[object]:
     """Keep BLAS to one thread for a while, in a process that imported it before `set_threads` could speak."""
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    limits: AbstractContextManager[object] = _native_pools(len(sys.modules)).limit(limits=1, user_api="blas")
     return limits
+
+
+@lru_cache(maxsize=1)
+def _native_pools(modules: int) -> Any:
+    """The native libraries of the process; looked for again (4 ms) only where modules were imported since."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def thread_count() -> int:

@@ -77,6 +77,7 @@ class CatBoost(BaseModel):
     native_suffix = ".cbm"
     rounds_field = "fixed_rounds"
     resumable = True
+    shape_decides = True
 
     _booster: Any = None
 

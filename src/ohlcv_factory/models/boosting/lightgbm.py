@@ -56,6 +56,7 @@ class LightGBM(BaseModel):
     native_suffix = ".txt"
     rounds_field = "fixed_rounds"
     resumable = True
+    shape_decides = True
 
     _booster: Any = None
 

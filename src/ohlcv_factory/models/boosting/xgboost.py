@@ -45,6 +45,7 @@ class XGBoost(BaseModel):
     native_suffix = ".ubj"
     rounds_field = "fixed_rounds"
     resumable = True
+    shape_decides = True
 
     _booster: Any = None
 
