@@ -34,11 +34,12 @@ from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.plugin_files import Origin
 from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.training import places
 from ohlcv_factory.training.drift import DriftWarning, TrainingRange
 from ohlcv_factory.training.ensemble import FittedEnsemble
 from ohlcv_factory.training.pipeline import FittedPipeline, lookback_of
 
-MANIFEST = "manifest.json"
+MANIFEST = places.MANIFEST
 BEST_MODEL = Path("checkpoints") / "best_model"
 SCALER = Path("checkpoints") / "scaler.json"
 CALIBRATOR = Path("checkpoints") / "calibrator.json"
