@@ -15,6 +15,8 @@ from command_line import DATASET, call, succeed, write_bars
 from markets import COLUMNS
 from own_features import OWN_FEATURE, own_features
 from quick_studies import quick_studies
+from quick_tracking import FLAGS as TRACKING
+from quick_tracking import no_courier, told_to_trackers
 
 from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import EnsembleRecipe, TrainRecipe
@@ -63,6 +65,7 @@ FLAGS = {
     "plugins": Case(("--plugin", "own.py"), "code", ("--dataset", "with_plugin")),
     "weighting": Case(("--weighting", "none")),
     "experiment": Case(("--experiment", "first try"), "experiment"),
+    **{name: Case(flags, "tracking", ("--set", "experiment.backend=mlflow")) for name, flags in TRACKING.items()},
     "output_dir": Case(("--output-dir", "elsewhere"), "folder"),
     "seed": Case(("--seed", "7"), base=TREES),
     "threads": Case(("--threads", "1"), "threads"),
@@ -135,7 +138,7 @@ def joined(folder, dataset):
 
     @cache
     def train(arguments: tuple[str, ...]) -> dict[str, Any]:
-        with own_features(), quick_studies() as patch:
+        with own_features(), no_courier(), quick_studies() as patch:
             patch.chdir(place)
             patch.setattr(artifacts, "write_plots", lambda *_: None)
             patch.setattr("ohlcv_factory.studies.fold_job.block_scores", lambda *_, **__: {})
@@ -159,13 +162,15 @@ def observed(answer, run):
         import polars as pl
 
         manifest = read_json(run / "manifest.json")
+        recipe = read_yaml(run / "config" / "training_config.yaml").values
         seen |= {
             PROBABILITIES: (run / "predictions" / "val_probabilities.npy").read_bytes(),
             "decisions": pl.read_parquet(run / "predictions" / "val_predictions.parquet").columns,
             "read": read_json(run / "metrics" / "ensemble.json")["choice"],
             "experiment": manifest["experiment_name"],
+            "tracking": (told_to_trackers(run), recipe.get("experiment")),
             "symbols": manifest["symbols"],
-            "threads": read_yaml(run / "config" / "training_config.yaml").values["threads"],
+            "threads": recipe["threads"],
         }
     return seen
 
@@ -191,6 +196,7 @@ QUICK = {
     "flag members",
     "flag final",
     "flag choose",
+    "flag tags",
     "flag dry_run",
     "flag as_json",
     "key members",

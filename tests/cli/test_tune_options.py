@@ -16,6 +16,8 @@ from command_line import DATASET, call, succeed, write_bars
 from markets import COLUMNS
 from own_features import OWN_FEATURE, own_features
 from quick_studies import quick_studies
+from quick_tracking import FLAGS as TRACKING
+from quick_tracking import no_courier, told_to_trackers
 
 from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import BarrierRecipe, TrainRecipe, TuneRecipe
@@ -54,6 +56,7 @@ TUNE_FLAGS: dict[str, tuple[Change, str, tuple[str, ...]]] = {
     "plugins": (("--plugin", "own.py"), "code", ("--dataset", "with_plugin")),
     "weighting": (("--weighting", "none"), TRIALS, ()),
     "experiment": (("--experiment", "first try"), "experiment", ()),
+    **{name: (flags, "tracking", ("--set", "experiment.backend=mlflow")) for name, flags in TRACKING.items()},
     "out": (("--out", "named"), "folder", ()),
     "output_dir": (("--output-dir", "elsewhere"), "folder", ()),
     "seed": (("--seed", "7"), TRIALS, ()),
@@ -78,6 +81,7 @@ BARRIER_FLAGS: dict[str, tuple[Change, str, tuple[str, ...]]] = {
     "folds": (("--folds", "3"), TRIALS, ()),
     "feature_set": (("--feature-set", "neural_optimal"), TRIALS, ()),
     "plugins": (("--plugin", "own.py"), "code", ("--dataset", "with_plugin")),
+    **{name: (flags, "tracking", ("--set", "experiment.backend=mlflow")) for name, flags in TRACKING.items()},
     "out": (("--out", "named_too"), "folder", ()),
     "output_dir": (("--output-dir", "elsewhere"), "folder", ()),
     "seed": (("--seed", "7"), TRIALS, ()),
@@ -137,7 +141,7 @@ def searched(folder):
 
     @cache
     def run(arguments: tuple[str, ...]) -> dict[str, Any]:
-        with own_features(), quick_studies() as patch:
+        with own_features(), no_courier(), quick_studies() as patch:
             patch.chdir(place)
             for name in ("plot_history", "plot_importance"):
                 patch.setattr(tuning, name, lambda *_: None)
@@ -178,6 +182,7 @@ def observed(answer, study, place) -> dict[str, Any]:
         TRIALS: (study / "trials.csv").read_bytes(),
         SPACE: [[(each["name"], each["low"], each["choices"]) for each in one["space"]] for one in searches],
         "experiment": read_json(study / "manifest.json")["experiment_name"],
+        "tracking": (told_to_trackers(study), recipe.get("experiment")),
         "threads": recipe["threads"],
     }
 

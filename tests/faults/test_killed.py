@@ -98,7 +98,7 @@ def test_a_run_killed_at_two_moments_ends_with_the_bytes_of_a_whole_one(
     model: str, small: Path, wholes: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """F1, a seeded sample."""
-    moments = random.Random(f"{model}2").sample(range(30, CALLS[model] // 2), 2)
+    moments = random.Random(f"{model}2").sample(range(50, CALLS[model] * 2 // 3), 2)
     assert check_killed(model, moments, small, tmp_path, wholes(model)) == 2
 
 

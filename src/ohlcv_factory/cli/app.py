@@ -26,6 +26,7 @@ from ohlcv_factory.cli import (
     doctor,
     ensemble,
     evaluate,
+    export,
     features,
     ledger,
     models,
@@ -38,6 +39,7 @@ from ohlcv_factory.cli import (
     run,
     runs,
     sweep,
+    sync,
     train,
     tune,
     tune_barriers,
@@ -100,6 +102,8 @@ application.command("sweep")(sweep.sweep)
 application.command("compare")(compare.compare)
 application.add_typer(runs.application, name="runs")
 application.command("reproduce")(reproduce.reproduce)
+application.command("sync")(sync.sync)
+application.command("export")(export.export)
 application.command("verify")(runs.verify)
 application.add_typer(ledger.application, name="ledger")
 application.add_typer(audit.application, name="audit")

@@ -67,6 +67,10 @@ def cv(
     plugins: options.Plugins = None,
     weighting: options.WeightingKind = None,
     experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the study by.")] = None,
+    track: options.Track = None,
+    tracking_uri: options.TrackingUri = None,
+    run_name: options.RunName = None,
+    tags: options.Tags = None,
     output_dir: Annotated[
         Path | None, typer.Option("--output-dir", help="Folder that the study folder is made in.")
     ] = None,
@@ -109,6 +113,7 @@ def cv(
         "plugins": plugins or None,
         "weighting": weighting,
         "experiment_name": experiment,
+        **options.tracking_keys(track, tracking_uri, tags, run_name),
         "output_dir": output_dir,
         "random_seed": seed,
         "executor": executor,

@@ -42,6 +42,10 @@ def ensemble(
     plugins: options.Plugins = None,
     weighting: options.WeightingKind = None,
     experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the run by.")] = None,
+    track: options.Track = None,
+    tracking_uri: options.TrackingUri = None,
+    run_name: options.RunName = None,
+    tags: options.Tags = None,
     output_dir: Annotated[
         Path | None, typer.Option("--output-dir", help="Folder that the run folder is made in.")
     ] = None,
@@ -68,6 +72,7 @@ def ensemble(
         "plugins": plugins or None,
         "weighting": weighting,
         "experiment_name": experiment,
+        **options.tracking_keys(track, tracking_uri, tags, run_name),
         "output_dir": output_dir,
         "random_seed": seed,
         "threads": threads,

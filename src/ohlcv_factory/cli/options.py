@@ -36,6 +36,19 @@ FeatureSelection = Annotated[
 WeightingKind = Annotated[str | None, typer.Option("--weighting", help="both, quality, uniqueness or none.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Every random draw follows from it.")]
 
+Track = Annotated[
+    str | None,
+    typer.Option("--track", help="Show it in mlflow, tensorboard or wandb too; none: not, whatever the recipe says."),
+]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri", help="Where: sqlite:///FILE or http://HOST:PORT of MLflow, folder of TensorBoard, …"
+    ),
+]
+RunName = Annotated[str | None, typer.Option("--run-name", help="Its name there; default: that of its folder.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="Tag there: --tag desk=fx; repeat it for more.")]
+
 Executor = Annotated[str | None, typer.Option("--executor", help="local or ray.")]
 Workers = Annotated[
     int | None, typer.Option("--workers", help="Jobs at once; default: as many as cores and memory allow.")
@@ -139,6 +152,24 @@ def _reading_keys(given: dict[str, Any]) -> dict[str, Any]:
             )
         keys[f"read.columns.{name}"] = source
     return keys
+
+
+def tracking_keys(
+    track: str | None, uri: str | None, tags: list[str] | None, run_name: str | None = None
+) -> dict[str, Any]:
+    """`{"experiment.backend": "mlflow", …}` from the flags that were given. Raises UsageError (2)."""
+    pairs = [tag.partition("=") for tag in tags or ()]
+    for name, separator, value in pairs:
+        if not name or not separator:
+            raise UsageError(
+                f"--tag takes name=value, got {name + separator + value!r}.", where="--tag", help="--tag desk=fx"
+            )
+    return {
+        "experiment.backend": track,
+        "experiment.tracking_uri": uri,
+        "experiment.run_name": run_name,
+        "experiment.tags": {name: value for name, _, value in pairs} or None,
+    }
 
 
 def integers(text: str | None, option: str) -> list[int] | None:

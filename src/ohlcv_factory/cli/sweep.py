@@ -32,6 +32,9 @@ def sweep(
     overrides: options.Overrides = None,
     plugins: options.Plugins = None,
     experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the runs by.")] = None,
+    track: options.Track = None,
+    tracking_uri: options.TrackingUri = None,
+    tags: options.Tags = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder of the study; one that was begun is continued.")
     ] = None,
@@ -63,6 +66,7 @@ def sweep(
         "seeds": options.integers(seeds, "--seeds"),
         "plugins": plugins or None,
         "experiment_name": experiment,
+        **options.tracking_keys(track, tracking_uri, tags),
         "out": out,
         "workers": workers,
         "threads": threads,

@@ -32,7 +32,7 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_with(path: Path, write: Callable[[Path], None]) -> None:
+def write_with(path: Path, write: Callable[[Path], object]) -> None:
     """Let a library write its own file under a temporary name of the same suffix, then put it at `path`.
 
     Raises StorageError (74) with the path when the disk refuses.

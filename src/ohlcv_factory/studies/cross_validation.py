@@ -56,6 +56,7 @@ from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.resumption import unfinished_attempt
 from ohlcv_factory.training.scoring import Scores, class_shares
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.tracker import require_backend
 from ohlcv_factory.training.trials import OUT_OF_FOLD, enter_trial, trial_of, weighed
 
 FOLDS = "folds.json"
@@ -189,6 +190,7 @@ class CrossValidation:
     def run(self, container: TimeSeriesDataContainer) -> CrossValidationResult:
         """All folds in a new study folder."""
         folds = self.plan(container)
+        require_backend(self.config.experiment)
         folder = new_study_folder(CROSS_VALIDATION, self.config, self.clock)
         return self._attempt(folder, folds, 1)
 
@@ -205,7 +207,7 @@ class CrossValidation:
 
     def _attempt(self, folder: Path, folds: TrainFolds, attempt: int) -> CrossValidationResult:
         self.folder = folder
-        with at_work(folder, self.clock, attempt) as log:
+        with at_work(folder, self.clock, attempt, self.config.experiment) as log:
             name, horizon = self.config.model_name, self.config.horizon
             log.write(f"{name} at horizon {horizon}, {self.cv.scheme}, {len(folds.folds)} folds, attempt {attempt}")
             specs = self._specs(folder, folds)
@@ -227,6 +229,7 @@ class CrossValidation:
         container = folds.container
         recipe = {
             **artifacts.repeatable_config(self.config, self.model),
+            **artifacts.tracking_key(self.config),
             "dataset": container.origin,
             "symbol": container.symbol,
             "plugins": artifacts.plugin_files(self.model, container),

@@ -52,6 +52,8 @@ from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.pipeline import ContainerRows, FittedPipeline, predictions_of
 from ohlcv_factory.training.scoring import score_part
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.session import tracked
+from ohlcv_factory.training.tracking.tracker import require_backend
 from ohlcv_factory.training.trials import enter_trial, trial_of, weighed
 
 ENSEMBLE_METRICS = Path("metrics") / "ensemble.json"
@@ -160,6 +162,7 @@ class EnsembleTrainer:
     def run(self, container: TimeSeriesDataContainer) -> EnsembleResult:
         """Train, score and save in a new run folder. Raises what the steps raise; its state then says FAILED and why."""
         self.plan(container, self.config.output_dir)  # what can be refused leaves no folder
+        require_backend(self.config.experiment)
         stamp = self.clock().strftime("%Y%m%dT%H%M%SZ")
         name = f"{self.config.model_name}_h{self.config.horizon}_{stamp}_{secrets.token_hex(3)}"
         folder = self.config.output_dir / name
@@ -185,7 +188,10 @@ class EnsembleTrainer:
         self.folder = folder
         state = StateFile(folder, self.clock, attempt=self.attempt)
         log = artifacts.RunLog(folder / "logs" / "training.log", self.clock)
-        with artifacts.attempt_at_work(state, log):
+        with (
+            tracked(folder, self.config.experiment, self.clock, self.attempt),
+            artifacts.attempt_at_work(state, log),
+        ):
             return self._run_in(folder, container, log)
 
     def _run_in(self, folder: Path, container: TimeSeriesDataContainer, log: artifacts.RunLog) -> EnsembleResult:
@@ -211,6 +217,7 @@ class EnsembleTrainer:
         """The recipe that repeats the run, the head's settings, and what a resume is checked by."""
         recipe = {
             **self._settings(),
+            **artifacts.tracking_key(self.config),
             "dataset": container.origin,
             "symbol": container.symbol,
             "plugins": [record["place"] for record in container.data_spec["plugins"]],

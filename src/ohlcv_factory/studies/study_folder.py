@@ -22,6 +22,10 @@ from ohlcv_factory.storage.run_state import CREATED, STATE, StateFile
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.delivery import DELIVERED
+from ohlcv_factory.training.tracking.session import tracked
+from ohlcv_factory.training.tracking.settings import ExperimentConfig
+from ohlcv_factory.training.tracking.spool import SPOOL
 
 STUDY_SCHEMA_VERSION = 1
 CROSS_VALIDATION, TUNING, BARRIERS = "cv", "tune", "barriers"
@@ -51,12 +55,14 @@ def new_study_folder(kind: str, config: TrainerConfig, clock: Clock) -> Path:
 
 
 @contextmanager
-def at_work(folder: Path, clock: Clock, attempt: int) -> Iterator[artifacts.RunLog]:
+def at_work(
+    folder: Path, clock: Clock, attempt: int, experiment: ExperimentConfig | None = None
+) -> Iterator[artifacts.RunLog]:
     """The study's log while this process alone works on it; `state.json` says RUNNING, and afterwards how it ended.
 
-    Raises LockedError (75) while another process works on it.
+    `experiment` says where the study is shown meanwhile. Raises LockedError (75) while another process works on it.
     """
-    with folder_lock(folder, "this study"):
+    with folder_lock(folder, "this study"), tracked(folder, experiment, clock, attempt):
         log = artifacts.RunLog(folder / LOG, clock)
         with artifacts.attempt_at_work(StateFile(folder, clock, attempt=attempt), log):
             yield log
@@ -88,7 +94,7 @@ def write_study_manifest(
         "finished": utc_text(clock()),
         **artifacts.machine_facts(),
         **more,
-        "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE})),
+        "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE, SPOOL, DELIVERED})),
     }
     write_json(folder / MANIFEST, manifest)
 

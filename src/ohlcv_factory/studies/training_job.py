@@ -39,7 +39,8 @@ def training_spec(
     """
     if container.origin is None:
         raise UsageError("a job needs a dataset folder.", help="write the dataset, and read it with from_dataset")
-    settings = {name: value for name, value in config.plain().items() if name != "output_dir"}
+    beside = ("output_dir", "experiment")  # where the run lies and is shown
+    settings = {name: value for name, value in config.plain().items() if name not in beside}
     return JobSpec.made(
         "train",
         config={"trainer": settings, "symbol": container.symbol},
@@ -48,6 +49,7 @@ def training_spec(
         dataset=str(Path(container.origin).resolve()),
         plugins=tuple(str(Path(path).resolve()) for path in plugins),
         threads=threads,
+        tracking=config.experiment.plain() if config.experiment else None,
         memory_gb=memory_gb,
     )
 
@@ -58,7 +60,8 @@ def run_training(spec: dict[str, Any]) -> dict[str, Any]:
     Raises what `Trainer.run` raises, and VerificationError (76) where the dataset is not that of the job.
     """
     settings, symbol, study = spec["config"]["trainer"], spec["config"]["symbol"], Path(spec["study"])
-    config = TrainerConfig.parse({**settings, "output_dir": str(study / RUNS_FOLDER)}, where="job")
+    beside = {"output_dir": str(study / RUNS_FOLDER), "experiment": spec.get("tracking")}
+    config = TrainerConfig.parse({**settings, **beside}, where="job")
     container = dataset_of_job(spec, config.horizon, symbol)
     trainer = Trainer(config, in_study=True)
     run_id = run_name(config, symbol, spec["id"])

@@ -53,6 +53,7 @@ from ohlcv_factory.training.fitting import fit_pipeline, input_columns, refuse_e
 from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.resumption import refuse_other_start, unfinished_attempt
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.tracker import require_backend
 from ohlcv_factory.training.trials import trial_of
 
 TUNING_RECIPE = Path("config") / "tuning.yaml"
@@ -153,6 +154,7 @@ class Tuning:
     def run(self, container: TimeSeriesDataContainer, folder: Path | None = None) -> TuningResult:
         """All trials in a new study folder, or in the one that is named, where what is there is continued."""
         self.plan(container)
+        require_backend(self.config.experiment)
         if folder is None:
             return self._attempt(new_study_folder(TUNING, self.config, self.clock), container, 1)
         attempt = 1 + begun_attempts(folder, TUNING_RECIPE)
@@ -174,7 +176,7 @@ class Tuning:
 
     def _attempt(self, folder: Path, container: TimeSeriesDataContainer, attempt: int) -> TuningResult:
         self.folder = folder
-        with at_work(folder, self.clock, attempt) as log:
+        with at_work(folder, self.clock, attempt, self.config.experiment) as log:
             log.write(f"{self.config.model_name} at horizon {self.config.horizon}, {self.goal}, attempt {attempt}")
             self._write_recipe(folder, container)
             with opened_storage(storage_url(self.tuning.storage, folder)) as storage:

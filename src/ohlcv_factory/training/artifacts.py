@@ -47,6 +47,8 @@ from ohlcv_factory.training.pipeline import FittedPipeline
 from ohlcv_factory.training.plots import plot_confusion_matrix, plot_feature_importance, plot_training_curves
 from ohlcv_factory.training.scoring import Scores
 from ohlcv_factory.training.settings import MODEL_SETTINGS, TrainerConfig
+from ohlcv_factory.training.tracking.delivery import DELIVERED
+from ohlcv_factory.training.tracking.spool import SPOOL
 
 RUN_SCHEMA_VERSION = 1
 TAGS = "tags.json"
@@ -119,17 +121,26 @@ def _note_end(state: StateFile, log: RunLog, error: BaseException) -> None:
 
 
 def repeatable_config(config: TrainerConfig, model: BaseModel) -> dict[str, Any]:
-    """The settings of a run with every hyper-parameter spelled out: training from them repeats the run."""
-    plain = config.plain()
+    """The settings of a run with every hyper-parameter spelled out: training from them repeats the run.
+
+    Where it is tracked is none of them: it decides nothing.
+    """
+    plain = {name: value for name, value in config.plain().items() if name != "experiment"}
     for name in MODEL_SETTINGS:
         plain[name] = None
     return {**plain, "model": model.config.plain()}
+
+
+def tracking_key(config: TrainerConfig) -> dict[str, Any]:
+    """`experiment:` of a recipe, where the run is tracked."""
+    return {} if config.experiment is None else {"experiment": config.experiment.plain()}
 
 
 def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer) -> None:
     """`training_config.yaml` (a recipe that repeats the run), `model_config.yaml`, and what a resume is checked by."""
     recipe = {
         **repeatable_config(config, model),
+        **tracking_key(config),
         "dataset": container.origin,
         "symbol": container.symbol,
         "plugins": plugin_files(model, container),
@@ -295,7 +306,7 @@ def write_manifest(
         "seed": config.random_seed,
         "device": model.device_used,
         **machine_facts(),
-        "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE, TAGS})),
+        "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE, TAGS, SPOOL, DELIVERED})),
     }
     write_json(folder / MANIFEST, manifest)
 

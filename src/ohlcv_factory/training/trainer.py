@@ -32,6 +32,9 @@ from ohlcv_factory.training.memory_estimate import out_of_memory, refuse_too_lar
 from ohlcv_factory.training.overlap import overlap_notes
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.session import tracked
+from ohlcv_factory.training.tracking.spool import SilentSpool, Spool
+from ohlcv_factory.training.tracking.tracker import require_backend
 from ohlcv_factory.training.trials import enter_trial, trial_of, weighed
 
 if TYPE_CHECKING:
@@ -76,6 +79,8 @@ class Trainer:
         self.attempt = 1
         self.folder: Path | None = None
         """The run folder, once there is one."""
+        self.spool: Spool | SilentSpool = SilentSpool()
+        """Where trackers read what happens."""
 
     def run(self, container: TimeSeriesDataContainer, *, run_id: str | None = None) -> RunResult:
         """Train, score and save. Raises what the steps raise; the run folder then says FAILED and why.
@@ -88,6 +93,8 @@ class Trainer:
                 help="give both the same horizon",
             )
         self._refuse_what_cannot_be(container)
+        if not self.in_study:  # the study's driver has looked; another machine then keeps the events for `sync`
+            require_backend(self.config.experiment)
         folder = self._new_folder(run_id or self.new_run_id())
         with folder_lock(folder, "a training"):
             return self._attempt(folder, container)
@@ -121,7 +128,11 @@ class Trainer:
         self.folder = folder
         self._state = StateFile(folder, self.clock, attempt=self.attempt)
         log = artifacts.RunLog(folder / "logs" / "training.log", self.clock)
-        with artifacts.attempt_at_work(self._state, log), self._enough_memory(container):
+        with (
+            tracked(folder, self.config.experiment, self.clock, self.attempt) as self.spool,
+            artifacts.attempt_at_work(self._state, log),
+            self._enough_memory(container),
+        ):
             return self._run_in(folder, container, log)
 
     def run_full_pipeline(self, container: TimeSeriesDataContainer) -> dict[str, Any]:
@@ -156,7 +167,7 @@ class Trainer:
         started = time.perf_counter()
         with meter(100, self.config.model_name, shape=PER_CENT) as bar, log.listening():
             checkpoints, begun = self._checkpoints(folder, log)
-            fit = fit_pipeline(self.config, container, RunSink(checkpoints, bar), begun)
+            fit = fit_pipeline(self.config, container, RunSink(checkpoints, bar, self.spool), begun)
         log.write(f"fitted in {time.perf_counter() - started:.2f} s on {fit.row_counts['fit']} rows")
         for note in fit.notes:
             log.write(f"note: {note}")
@@ -229,14 +240,16 @@ class Trainer:
 
 @dataclass
 class RunSink:
-    """What a training loop reports to: checkpoints on disk and a progress bar in per cent."""
+    """What a training loop reports to: checkpoints on disk, the events that trackers read, a progress bar in per cent."""
 
     checkpoints: CheckpointManager
     bar: Meter
+    spool: Spool | SilentSpool
     shown: int = 0
 
     def on_epoch(self, epoch: int, total: int, metrics: Mapping[str, float]) -> None:
-        """Move the bar to epoch / total, and show the losses."""
+        """Move the bar to epoch / total, show the losses, and note them for trackers."""
+        self.spool.on_epoch(epoch, metrics)
         percent = 100 * epoch // max(1, total)
         self.bar.update(percent - self.shown)
         self.shown = percent
