@@ -80,6 +80,8 @@ def check_killed(model: str, moments: list[int], small: Path, folder: Path, whol
                     read_json(path)
             assert run_facts(run).state in {"LOST", "FINISHED"}
         _forget_unbegun(runs)
+        if any(read_json(state)["state"] == "FINISHED" for state in runs.glob("*/state.json")):
+            break
     if not list(runs.glob("*/state.json")):
         succeed(*command(model, small, runs))
     run = only_run(runs)
