@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from command_line import call, succeed
-from faulty_runs import check_same, check_whole, command, hurt, only_run, whole_run
+from faulty_runs import KILLED_AT, check_same, check_whole, command, hurt, only_run, whole_run
 
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.storage import atomic
@@ -18,30 +18,6 @@ from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.run_folders import run_facts
 
 MODELS = ("gru", "xgboost", "lightgbm", "catboost", "random_forest")
-KILLED_AT = """
-import os, signal
-from pathlib import Path
-from ohlcv_factory.models.boosting import catboost
-
-catboost.SNAPSHOT_SECONDS = 0
-left, root = int(os.environ["KILLED_AT"]), os.environ["KILLED_IN"]
-OWNERS = ((os, "open"), (os, "fsync"), (os, "replace"), (os, "rename"), (Path, "write_bytes"), (Path, "mkdir"))
-
-def counted(genuine):
-    def call(place, *given, **options):
-        global left
-        where = os.readlink(f"/proc/self/fd/{place}") if isinstance(place, int) else str(place)
-        if where.startswith(root):
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return genuine(place, *given, **options)
-    return call
-
-for owner, name in OWNERS:
-    setattr(owner, name, counted(getattr(owner, name)))
-"""
-"""A command that is killed before its n-th call to the disk, in the folder of its runs."""
 CALLS = {"gru": 380, "xgboost": 400, "lightgbm": 400, "catboost": 1300, "random_forest": 210}
 BEGUN = 60
 """About as many as a run of each model makes, and the first of them when it has settings; one that made fewer is finished."""

@@ -52,7 +52,9 @@ def test_every_library_that_decides_numbers_is_recorded_by_its_own_name_and_tool
 def test_a_fresh_process_records_the_threads_that_its_libraries_were_started_with() -> None:
     code = (
         "from ohlcv_factory.runtime.threads import set_threads; set_threads(1)\n"
-        "import json; from ohlcv_factory.training.artifacts import machine_facts; print(json.dumps(machine_facts()))"
+        "import json; from ohlcv_factory.training.artifacts import machine_facts\n"
+        "from ohlcv_factory.runtime.threads import declared_threads\n"
+        "print(json.dumps({**machine_facts(), 'thread_environment': declared_threads()}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_bare())
     facts = json.loads(done.stdout)

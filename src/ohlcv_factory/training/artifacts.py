@@ -291,6 +291,7 @@ def write_manifest(
         "seed": config.random_seed,
         "device": model.device_used,
         **machine_facts(),
+        "thread_environment": declared_threads(),
         "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE, TAGS})),
     }
     write_json(folder / MANIFEST, manifest)
@@ -301,7 +302,6 @@ def machine_facts() -> dict[str, Any]:
     return {
         "code": code_digest(),
         "threads": thread_count(),
-        "thread_environment": declared_threads(),
         "peak_memory_mb": round(peak_bytes() / 1e6),
         "machine": machine(),
         "packages": library_versions(),
