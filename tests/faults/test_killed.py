@@ -90,10 +90,10 @@ def test_a_run_killed_at_twenty_moments_ends_with_the_bytes_of_a_whole_one(
     model: str, small: Path, wholes: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """F1: at least 20 random calls, those of checkpoint writes among them."""
-    draw, kills = random.Random(model), 0
+    draw, kills, rounds = random.Random(model), 0, 0
     while kills < KILLS:
-        moments = [draw.randrange(10, CALLS[model]) for _ in range(5)]
-        kills += check_killed(model, moments, small, tmp_path / str(kills), wholes(model))
+        moments, rounds = [draw.randrange(10, CALLS[model]) for _ in range(5)], rounds + 1
+        kills += check_killed(model, moments, small, tmp_path / str(rounds), wholes(model))
 
 
 def test_a_process_that_dies_between_any_two_steps_of_the_writer_leaves_the_old_file_or_the_new_one(
