@@ -5,6 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import random
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +16,7 @@ from typing import Any
 
 import pytest
 from command_line import call, succeed
-from faulty_runs import check_same, check_whole, command, whole_run
+from faulty_runs import MAIN, check_same, check_whole, command, hurt, only_run, surroundings, whole_run
 
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.formats import read_json
@@ -126,12 +130,124 @@ def test_a_run_that_a_call_fails_ends_in_order_and_the_next_attempt_ends_equal(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
-@pytest.mark.parametrize("model", ["logistic", "lightgbm"])
-def test_a_run_survives_the_failure_of_every_single_call(
-    model: str, number: int, small: Path, whole: dict[str, tuple[Path, int]], tmp_path: Path
+@pytest.mark.parametrize(("model", "step"), [("logistic", 1), ("lightgbm", 5)])
+def test_a_run_survives_the_failure_of_every_call(
+    model: str, step: int, small: Path, whole: dict[str, tuple[Path, int]], tmp_path: Path
 ) -> None:
-    """F2, all calls."""
+    """F2: ENOSPC and EIO in turn, at all calls; at every fifth where the many of checkpoints are alike."""
     run, calls = whole[model]
-    for fails_at in range(1, calls + 1):
+    for turn, fails_at in enumerate(range(1, calls + 1, step)):
+        number = (errno.ENOSPC, errno.EIO)[turn % 2]
         check_failing_call(model, fails_at, number, small, tmp_path / str(fails_at), run)
+
+
+LIMITED = """
+import os, resource, signal
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.environ["MOST_BYTES"]),) * 2)
+"""
+"""A process that can write no file beyond a size: what a full disk is to one that is not root."""
+
+
+def test_a_file_that_finds_no_room_is_74_and_with_room_the_resume_ends_equal(
+    small: Path, whole: dict[str, tuple[Path, int]], tmp_path: Path
+) -> None:
+    """F5 without root."""
+    run, _ = whole["lightgbm"]
+    largest = max((run / "checkpoints").rglob("model.txt"), key=lambda path: path.stat().st_size)
+    answer = hurt(LIMITED, command("lightgbm", small, tmp_path / "runs"), MOST_BYTES=str(largest.stat().st_size - 1))
+    check_full(answer, only_run(tmp_path / "runs"), "File too large")
+    succeed("resume", only_run(tmp_path / "runs"))
+    check_same(only_run(tmp_path / "runs"), run)
+
+
+def check_full(answer: subprocess.CompletedProcess[str], run: Path, says: str) -> None:
+    """Exit 74 with what happened, where, what is kept and how to go on."""
+    assert answer.returncode == 74, answer.stderr
+    assert says in answer.stderr and "make room" in answer.stderr
+    assert f"checkpoints and all that is finished are kept: ohlcv-factory resume {run}" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    check_whole(run)
+    assert list((run / "checkpoints").glob("checkpoint_epoch_*"))
+
+
+IN_NAMESPACE = ("unshare", "--mount", "--propagation", "private", "bash", "-c")
+"""A mount that no other process sees, and that ends with its own."""
+
+
+def mountable() -> bool:
+    """Whether this process may mount a file system in a namespace of its own."""
+    probe = "mount -t tmpfs -o size=64k tmpfs /mnt"
+    try:
+        return subprocess.run([*IN_NAMESPACE, probe], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+needs_mount = pytest.mark.skipif(not mountable(), reason="needs root and mount namespaces")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become a user that modes apply to")
+
+
+def in_namespace(folder: Path, script: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """`ohlcv-factory` is `$FACTORY`, its arguments are `$@`; the file that it is lies in `folder`."""
+    (folder / "factory.py").write_text(MAIN)
+    environment = surroundings(FACTORY=f"{sys.executable} {folder / 'factory.py'}")
+    command = [*IN_NAMESPACE, script, "bash", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+@needs_mount
+def test_a_run_that_fills_its_disk_goes_on_to_the_same_bytes_when_there_is_room(
+    small: Path, whole: dict[str, tuple[Path, int]], tmp_path: Path
+) -> None:
+    """F5 on a disk of its own, which then grows."""
+    disk, run = tmp_path / "disk", whole["lightgbm"][0]
+    disk.mkdir()
+    script = f"""
+        mount -t tmpfs -o size=160k tmpfs {disk}
+        $FACTORY "$@"; code=$?
+        run=$(dirname {disk}/runs/*/state.json)
+        cp -r {disk} {tmp_path}/full
+        mount -o remount,size=20m {disk}
+        $FACTORY resume $run >&2 || exit 99
+        cp -r {disk} {tmp_path}/grown
+        exit $code
+    """
+    answer = in_namespace(tmp_path, script, command("lightgbm", small, disk / "runs"))
+    full = only_run(tmp_path / "full" / "runs")
+    shown = disk / "runs" / full.name
+    assert answer.returncode == 74, answer.stderr
+    assert "No space left on device" in answer.stderr and "make room" in answer.stderr
+    assert f"checkpoints and all that is finished are kept: ohlcv-factory resume {shown}" in answer.stderr
+    check_whole(full)
+    check_same(only_run(tmp_path / "grown" / "runs"), run)
+
+
+@needs_mount
+def test_a_read_only_disk_is_74_before_any_training(small: Path, tmp_path: Path) -> None:
+    """F6: a mount that lets nothing be written."""
+    (tmp_path / "disk").mkdir()
+    script = f'mount -t tmpfs -o ro tmpfs {tmp_path}/disk; $FACTORY "$@"'
+    answer = in_namespace(tmp_path, script, command("lightgbm", small, tmp_path / "disk" / "runs"))
+    check_refused(answer, 74, "Read-only file system")
+
+
+@needs_root
+def test_a_folder_that_may_not_be_written_is_77_before_any_training(small: Path) -> None:
+    """F6: as a user of no rights; root ignores modes."""
+    becoming_nobody = "import os, lightgbm, ohlcv_factory.cli.scores, ohlcv_factory.training.trainer\nos.setgroups([])\nos.setgid(65534)\nos.setuid(65534)\n"
+    with tempfile.TemporaryDirectory() as place:  # pytest's own folders are closed to others
+        os.chmod(place, 0o755)
+        shutil.copytree(small, Path(place) / "dataset")
+        cache = {"NUMBA_CACHE_DIR": str(Path(place) / "compiled")}
+        (Path(place) / "compiled").mkdir(mode=0o777)
+        os.chmod(Path(place) / "compiled", 0o777)
+        answer = hurt(becoming_nobody, command("lightgbm", Path(place) / "dataset", Path(place) / "runs"), **cache)
+    check_refused(answer, 77, "cannot be written")
+
+
+def check_refused(answer: subprocess.CompletedProcess[str], code: int, says: str) -> None:
+    assert answer.returncode == code, answer.stderr
+    assert says in answer.stderr
+    assert "Traceback" not in answer.stderr and "resume" not in answer.stderr

@@ -27,6 +27,31 @@ TINY = {
 SAME = ("predictions/val_probabilities.npy", "predictions/val_predictions.parquet", "predictions/val_trades.parquet")
 MAIN = "\nfrom ohlcv_factory.cli.app import main\nmain()\n"
 
+KILLED_AT = """
+import os, signal
+from pathlib import Path
+from ohlcv_factory.models.boosting import catboost
+
+catboost.SNAPSHOT_SECONDS = 0
+left, root = int(os.environ["KILLED_AT"]), os.environ["KILLED_IN"]
+OWNERS = ((os, "open"), (os, "fsync"), (os, "replace"), (os, "rename"), (Path, "write_bytes"), (Path, "mkdir"))
+
+def counted(genuine):
+    def call(place, *given, **options):
+        global left
+        where = os.readlink(f"/proc/self/fd/{place}") if isinstance(place, int) else str(place)
+        if where.startswith(root):
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return genuine(place, *given, **options)
+    return call
+
+for owner, name in OWNERS:
+    setattr(owner, name, counted(getattr(owner, name)))
+"""
+"""A command that is killed before its n-th call to the disk, in the folder of its runs."""
+
 
 def command(model: str, dataset: Path, output_dir: Path, *more: str) -> list[str]:
     """`train`, as arguments."""

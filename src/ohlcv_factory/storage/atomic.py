@@ -14,6 +14,7 @@ from ohlcv_factory.errors import AccessError, FactoryError, OutputError, Storage
 
 TEMPORARY_PREFIX = ".partial-"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+PROBE_BYTES = 1 << 16
 DISK_ERRORS = (*FULL, errno.EROFS, errno.EIO)
 """What no other path on this disk would mend."""
 
@@ -41,12 +42,40 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
     with storage_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write(temporary)
+            _let_write(write, temporary)
             sync_file(temporary)
             os.replace(temporary, path)
             sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _let_write(write: Callable[[Path], None], temporary: Path) -> None:
+    """Let a library write; where the disk made it fail, raise that instead of the library's own words."""
+    try:
+        write(temporary)
+    except OSError:
+        raise
+    except Exception as error:
+        refused = _refusal(temporary, error)
+        if refused is not None:
+            raise refused from error
+        raise
+
+
+def _refusal(temporary: Path, error: Exception) -> OSError | None:
+    """What the disk has against a file, as the library quotes it or as writing on by ourselves shows it."""
+    for number in DISK_ERRORS:
+        if os.strerror(number) in str(error):
+            return OSError(number, os.strerror(number))
+    try:
+        with temporary.open("ab") as stream:
+            stream.write(bytes(PROBE_BYTES))
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as refused:
+        return refused
+    return None
 
 
 def sync_file(path: Path) -> None:

@@ -6,13 +6,14 @@ other. A finished fold is never fitted again: a study that was cut off goes on w
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.errors import DataError, UsageError, told_again
+from ohlcv_factory.errors import DataError, FactoryWarning, UsageError, told_again
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 from ohlcv_factory.runtime.clock import Clock, system_clock
@@ -142,6 +143,11 @@ def on_executor(executor: Executor) -> RunFolds:
         failed = [result.error for result in results if result.error]
         if failed:
             raise told_again(failed[0])
+        repeated = sum(result.attempts > 1 for result in results)
+        if repeated:
+            warnings.warn(
+                f"{repeated} of {len(results)} folds were begun again: their workers died", FactoryWarning, stacklevel=2
+            )
 
     return run
 

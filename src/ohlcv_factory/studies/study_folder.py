@@ -13,6 +13,7 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import InputMissingError
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.runtime.clock import Clock, utc_text
+from ohlcv_factory.runtime.threads import declared_threads
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.digests import folder_digests
 from ohlcv_factory.storage.experiments import RUNS_FOLDER, STUDIES_FOLDER
@@ -93,6 +94,7 @@ def write_study_manifest(
         "seed": config.random_seed,
         "finished": utc_text(clock()),
         **artifacts.machine_facts(),
+        "thread_environment": declared_threads(),
         **more,
         "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE, SPOOL, DELIVERED})),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -21,9 +20,10 @@ from ohlcv_factory.features.sets import feature_set
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.clock import Clock, utc_text
+from ohlcv_factory.runtime.hardware import machine
 from ohlcv_factory.runtime.memory import peak_bytes
-from ohlcv_factory.runtime.packages import package_versions
-from ohlcv_factory.runtime.threads import thread_count
+from ohlcv_factory.runtime.packages import library_versions
+from ohlcv_factory.runtime.threads import declared_threads, thread_count
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.digests import code_digest, folder_digests
 from ohlcv_factory.storage.formats import write_array, write_json, write_settings
@@ -55,10 +55,6 @@ TAGS = "tags.json"
 """What people call a run; like the state no part of what its manifest vouches for."""
 START = Path("config") / "start.json"
 """Data and settings that the run began with."""
-PACKAGES = (
-    "numpy", "scipy", "numba", "polars", "TA-Lib", "scikit-learn", "skops", "xgboost-cpu", "xgboost", "lightgbm", "catboost",
-    "torch", "transformers", "chronos-forecasting",
-)  # fmt: skip
 
 
 class RunLog(logging.Handler):
@@ -306,6 +302,7 @@ def write_manifest(
         "seed": config.random_seed,
         "device": model.device_used,
         **machine_facts(),
+        "thread_environment": declared_threads(),
         "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE, TAGS, SPOOL, DELIVERED})),
     }
     write_json(folder / MANIFEST, manifest)
@@ -317,6 +314,6 @@ def machine_facts() -> dict[str, Any]:
         "code": code_digest(),
         "threads": thread_count(),
         "peak_memory_mb": round(peak_bytes() / 1e6),
-        "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
-        "packages": package_versions(PACKAGES),
+        "machine": machine(),
+        "packages": library_versions(),
     }

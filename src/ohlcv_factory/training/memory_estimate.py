@@ -68,7 +68,8 @@ def _exhausted(model: BaseModel, rows: int, n_features: int) -> ResourceError:
     what = (
         f"memory ran out while {model.name!r} was fitted: estimated {needed:.1f} GB, taken {taken:.1f} GB, free {left}."
     )
-    return ResourceError(what, help=_knob(model, estimate, needed / 2))
+    half_a_step = estimate.get("gb_per_window", 0.0) * estimate.get("windows", 0.0) / 2
+    return ResourceError(what, help=_knob(model, estimate, half_a_step))
 
 
 def _refuse(model: BaseModel, estimate: Mapping[str, float], kind: str, free: float | None) -> None:
