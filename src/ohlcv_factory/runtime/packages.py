@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+from functools import lru_cache
 from types import ModuleType
+from typing import Any
 
 from ohlcv_factory.errors import MissingExtraError
 
@@ -56,17 +58,23 @@ def refuse_version(module: str, extra: str) -> None:
 
 def wanted_range(module: str, extra: str) -> str | None:
     """The version range that the extra declares for a module's distribution, or None where it names none."""
-    from packaging.requirements import Requirement
-
     try:
         lines = importlib.metadata.requires(DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:
         return None
-    for requirement in map(Requirement, lines):
+    for requirement in _requirements(tuple(lines)):
         named = requirement.name.replace("-", "_").removesuffix("_cpu") == module
         if named and (requirement.marker is None or requirement.marker.evaluate({"extra": extra})):
             return str(requirement.specifier) or None
     return None
+
+
+@lru_cache(maxsize=1)
+def _requirements(lines: tuple[str, ...]) -> tuple[Any, ...]:
+    """Parsed once: it takes longer than everything else that is asked of a package."""
+    from packaging.requirements import Requirement
+
+    return tuple(map(Requirement, lines))
 
 
 def _version(module: str) -> str | None:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from contextlib import AbstractContextManager
+from functools import lru_cache
+from typing import Any
 
 from ohlcv_factory.errors import UsageError
 
@@ -49,10 +52,16 @@ def thread_environment(threads: int) -> dict[str, str]:
 
 def one_blas_thread() -> AbstractContextManager[object]:
     """Keep BLAS to one thread for a while, in a process that imported it before `set_threads` could speak."""
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    limits: AbstractContextManager[object] = _loaded_pools(len(sys.modules)).limit(limits=1, user_api="blas")
     return limits
+
+
+@lru_cache(maxsize=1)
+def _loaded_pools(modules: int) -> Any:
+    """The thread pools of the libraries that are loaded: looking for them takes 7 ms, and new ones come with a module."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def thread_count() -> int:
