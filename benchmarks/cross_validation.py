@@ -135,6 +135,9 @@ def _estimator() -> Any:
                 self.booster_.predict(part.X, num_iteration=self.best_)
             return self
 
+        def predict(self, X: Any) -> Any:
+            return self.predict_proba(X).argmax(axis=1)
+
         def predict_proba(self, X: Any) -> Any:
             return self.booster_.predict(X, num_iteration=self.best_)
 
