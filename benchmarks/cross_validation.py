@@ -113,6 +113,7 @@ def _estimator() -> Any:
     """The class of an estimator whose fit is the direct call of row 13."""
     from types import SimpleNamespace
 
+    import numpy as np
     from fit_overhead import grown_lightgbm
     from sklearn.base import BaseEstimator, ClassifierMixin
 
@@ -125,7 +126,7 @@ def _estimator() -> Any:
         def fit(self, X: Any, y: Any, sample_weight: Any) -> Any:
             border = len(X) - self.stops[len(X)]
             model = self.config.create_model()
-            model.classes = self.classes_ = (0, 1, 2)
+            model.classes, self.classes_ = (0, 1, 2), np.arange(3)
             train, stop = (
                 SimpleNamespace(X=X[part], y=y[part], weight=sample_weight[part])
                 for part in (slice(0, border), slice(border, None))
