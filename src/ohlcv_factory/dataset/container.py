@@ -244,9 +244,11 @@ class TimeSeriesDataContainer:
 
     def matrix(self, rows: np.ndarray, columns: Sequence[str]) -> np.ndarray:
         """`(n, len(columns))` float32 copy of some rows and columns. Raises UnknownNameError (2) for a missing column."""
-        chosen = self._columns(columns)
-        values: np.ndarray = self.table[self.table_row[rows]]
-        return values if tuple(columns) == self.feature_names else np.ascontiguousarray(values[:, chosen])
+        chosen, places = self._columns(columns), self.table_row[rows]
+        values: np.ndarray = (
+            self.table[places] if tuple(columns) == self.feature_names else self.table[np.ix_(places, chosen)]
+        )
+        return values
 
     def _columns(self, names: Sequence[str]) -> np.ndarray:
         """Places of some columns in the table. Raises UnknownNameError (2) for a missing one."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+from functools import lru_cache
 from types import ModuleType
+from typing import Any
 
 from ohlcv_factory.errors import MissingExtraError
 
@@ -58,13 +60,11 @@ def refuse_version(module: str, extra: str) -> None:
 
 def wanted_range(module: str, extra: str) -> str | None:
     """The version range that the extra declares for a module's distribution, or None where it names none."""
-    from packaging.requirements import Requirement
-
     try:
         lines = importlib.metadata.requires(DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:
         return None
-    for requirement in map(Requirement, lines):
+    for requirement in _requirements(tuple(lines)):
         named = requirement.name.replace("-", "_").removesuffix("_cpu") == module
         if named and (requirement.marker is None or requirement.marker.evaluate({"extra": extra})):
             return str(requirement.specifier) or None
@@ -76,12 +76,10 @@ def library_versions() -> dict[str, str]:
 
     Beside them the compiler behind numba and the calendars behind pandas_market_calendars: they decide numbers, too.
     """
-    from packaging.requirements import Requirement
-
     try:
-        asked = [Requirement(line) for line in importlib.metadata.requires(DISTRIBUTION) or []]
+        asked = _requirements(tuple(importlib.metadata.requires(DISTRIBUTION) or ()))
     except importlib.metadata.PackageNotFoundError:
-        asked = []
+        asked = ()
     libraries = {each.name for each in asked if not (each.marker and _is_for(each.marker, TOOL_EXTRAS))}
     return dict(sorted(filter(None, map(_named_version, libraries | set(BESIDE))), key=lambda pair: pair[0].lower()))
 
@@ -98,6 +96,14 @@ def _named_version(distribution: str) -> tuple[str, str] | None:
 def _is_for(marker: object, extras: frozenset[str]) -> bool:
     """Whether a marker asks for one of these extras."""
     return any(f'extra == "{extra}"' in str(marker) for extra in extras)
+
+
+@lru_cache(maxsize=1)
+def _requirements(lines: tuple[str, ...]) -> tuple[Any, ...]:
+    """Parsed once: it takes longer than everything else that is asked of a package."""
+    from packaging.requirements import Requirement
+
+    return tuple(map(Requirement, lines))
 
 
 def _version(module: str) -> str | None:

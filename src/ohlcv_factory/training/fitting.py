@@ -62,9 +62,10 @@ def fit_pipeline(
     _refuse_unseen_symbol(model, container, rows[inner.fit])
     selection = _select(config, container, rows[inner.fit], offered)
     columns = selection.kept
-    fit_values = _values(model, container, rows[inner.fit], columns)
+    read = model_inputs(model, container, rows, columns)
+    fit_values = _values(model, container, rows[inner.fit], columns, taken(read, inner.fit))
     scaler = Scaler.fit(scaling_of(config, model), fit_values)
-    inputs = scaler.apply(model_inputs(model, container, rows, columns))
+    inputs = scaler.apply(read)
     fit_rows, stop_rows = (
         _samples(container, rows[part], taken(inputs, part), columns, config, model) for part in (inner.fit, inner.stop)
     )
@@ -179,9 +180,11 @@ def inner_parts(container: TimeSeriesDataContainer, rows: np.ndarray) -> InnerRo
 
 
 def _values(
-    model: BaseModel, container: TimeSeriesDataContainer, rows: np.ndarray, columns: tuple[str, ...]
+    model: BaseModel, container: TimeSeriesDataContainer, rows: np.ndarray, columns: tuple[str, ...], read: Any
 ) -> np.ndarray:
-    """The columns at the bars of some rows, unscaled `(n, F)`: what a scaler is fitted on."""
+    """The columns at the bars of some rows, unscaled `(n, F)`: what a scaler is fitted on. `read` is what the model reads."""
+    if not model.requires_sequences:
+        return np.asarray(read)
     if not model.input_spec.padded:
         return container.matrix(rows, columns)
     newest: np.ndarray = container.padded_windows(rows, columns, 1)[:][:, 0]
@@ -238,8 +241,9 @@ def _refit(
     """A new model on all training rows, stopped at the best round of the first; calibrator and rule stay from the first."""
     schedule = first.model.refit_schedule(metrics)
     model = config.create_model(**schedule)
-    scaler = Scaler.fit(scaling_of(config, model), _values(model, container, rows, first.columns))
-    inputs = scaler.apply(model_inputs(model, container, rows, first.columns))
+    read = model_inputs(model, container, rows, first.columns)
+    scaler = Scaler.fit(scaling_of(config, model), _values(model, container, rows, first.columns, read))
+    inputs = scaler.apply(read)
     model.fit(_samples(container, rows, inputs, first.columns, config, model))
     return replace(first, model=model, scaler=scaler)
 
