@@ -50,7 +50,7 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _let_write(write: Callable[[Path], None], temporary: Path) -> None:
+def _let_write(write: Callable[[Path], object], temporary: Path) -> None:
     """Let a library write; where the disk made it fail, raise that instead of the library's own words."""
     try:
         write(temporary)
