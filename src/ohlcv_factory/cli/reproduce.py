@@ -40,7 +40,8 @@ def reproduce(
     from ohlcv_factory.runtime.plugin_files import load_plugins
     from ohlcv_factory.studies import reproduction
     from ohlcv_factory.studies.run_folders import find_run
-    from ohlcv_factory.training.bundle import read_run_manifest, require_model
+    from ohlcv_factory.training.bundle import require_model
+    from ohlcv_factory.training.run_manifest import read_run_manifest
 
     folder = find_run(run)
     threads = read_run_manifest(folder)["threads"]

@@ -48,7 +48,7 @@ from ohlcv_factory.training.drift import TrainingRange
 from ohlcv_factory.training.ensemble import FittedEnsemble, MemberAnswers, member_answers, prediction_table
 from ohlcv_factory.training.fitting import Fit, inner_parts, input_columns, refuse_missing_class
 from ohlcv_factory.training.memory_estimate import refuse_too_large
-from ohlcv_factory.training.pipeline import ContainerRows, FittedPipeline, predictions_of
+from ohlcv_factory.training.pipeline import ContainerRows, FittedPipeline, Question, predictions_of
 from ohlcv_factory.training.scoring import score_part
 from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.trials import enter_trial, trial_of, weighed
@@ -215,7 +215,7 @@ class EnsembleTrainer:
         head = replace(head, fit=replace(head.fit, training_range=training_range(ensemble, container)))
         result = self._scored(folder, container, rows, answers, head, ensemble, pipelines)
         log.write(f"finished: {result.ensemble['comparison']['words']}")
-        artifacts.write_manifest(folder, self.config, head.fit.pipeline.model, container)
+        artifacts.write_manifest(folder, self.config, head.fit.pipeline, container)
         return result
 
     def _write_start(self, folder: Path, container: TimeSeriesDataContainer) -> None:
@@ -364,7 +364,7 @@ class EnsembleTrainer:
             "out_of_fold": self._out_of_fold_facts(container, rows, answers),
             "comparison": ensemble_verdict(predictions, calibrated, uniqueness, code, seed=seed),
         }
-        artifacts.write_model(folder, fit)
+        artifacts.write_model(folder, fit, Question(ensemble.table(read, source)))
         artifacts.write_predictions(folder, "val", predictions, scores)
         _write_answers(folder / "predictions" / "oof_members.parquet", container, rows, answers)
         _write_answers(folder / "predictions" / "val_members.parquet", container, val, said)

@@ -8,14 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ohlcv_factory.config import read_yaml
 from ohlcv_factory.errors import FactoryError, InputMissingError, LockedError, UsageError, unknown_name
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.formats import read_json, write_json
+from ohlcv_factory.storage.formats import read_json, read_settings, write_json
 from ohlcv_factory.storage.locks import folder_lock
+from ohlcv_factory.storage.manifests import check_files, read_manifest
 from ohlcv_factory.training.artifacts import START, STATE, TAGS
-from ohlcv_factory.training.bundle import MANIFEST, read_run_manifest, verify_files
+from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.resumption import flat_keys
+from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
 
 LATEST = "latest"
 LOST = "LOST"
@@ -141,12 +142,9 @@ def verify(path: Path) -> int:
     Raises InputMissingError (66) for anything else, VerificationError (76) for a file that is missing or has changed.
     """
     manifest = read_run_manifest(path)
-    verify_files(path, manifest)
+    count = verify_files(path, manifest)
     nested = [each.parent for each in sorted(path.rglob(MANIFEST)) if each.parent != path]
-    inner = [read_run_manifest(folder) for folder in nested]
-    for folder, facts in zip(nested, inner, strict=True):
-        verify_files(folder, facts)
-    return sum(len(facts["files"]) for facts in [manifest, *inner])
+    return count + sum(check_files(folder, read_manifest(folder)) for folder in nested)
 
 
 def tags_of(path: Path) -> tuple[str, ...]:
@@ -253,7 +251,7 @@ def _readable(path: Path) -> Mapping[str, Any]:
 def _described(path: Path) -> dict[str, dict[str, Any]]:
     """A finished run's facts by kind."""
     manifest = read_run_manifest(path)
-    settings = read_yaml(path / "config" / "training_config.yaml").values
+    settings = read_settings(path / "config" / "training_config.yaml")
     evaluation = read_json(path / "metrics" / "evaluation_metrics.json")["evaluation_metrics"]
     data = ("symbols", "horizon", "data_fingerprint", "row_digest")
     versions = {"ohlcv-model-factory": manifest["created_by"], **manifest["packages"], **manifest["machine"]}

@@ -14,7 +14,8 @@ from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.executor.job import JobSpec
 from ohlcv_factory.studies.finished_runs import FinishedRun
 from ohlcv_factory.training import artifacts
-from ohlcv_factory.training.bundle import MANIFEST, verify_files
+from ohlcv_factory.training.bundle import MANIFEST
+from ohlcv_factory.training.run_manifest import verify_files
 from ohlcv_factory.training.settings import RUNS_FOLDER, TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
 from ohlcv_factory.training.trials import kinds_of
