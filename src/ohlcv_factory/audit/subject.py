@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import polars as pl
 
 from ohlcv_factory.audit.audited_bars import AUDITED_BARS, AuditedBars
 from ohlcv_factory.audit.power import reading_all, small_network
@@ -29,16 +28,17 @@ from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.splits.chronological import PartShares
 from ohlcv_factory.storage.formats import read_json, read_settings
+from ohlcv_factory.storage.parquet import read_table
 from ohlcv_factory.studies.cross_validation import FOLDS
 from ohlcv_factory.studies.fold_job import FOLDS_FOLDER, PREDICTIONS
 from ohlcv_factory.studies.folds import TrainFolds
 from ohlcv_factory.studies.settings import CrossValidationConfig
-from ohlcv_factory.studies.study_folder import CROSS_VALIDATION, RECIPE, read_study_manifest
+from ohlcv_factory.studies.study_folder import CROSS_VALIDATION, RECIPE, open_study
 from ohlcv_factory.training.bundle import MANIFEST, ModelBundle
 from ohlcv_factory.training.ensemble import FittedEnsemble
 from ohlcv_factory.training.evaluation import SCORED_PARTS
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
-from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
+from ohlcv_factory.training.run_manifest import read_run_manifest
 from ohlcv_factory.training.settings import RUNS_FOLDER, STUDIES_FOLDER, TrainerConfig
 
 Kind = Literal["dataset", "features", "model", "run", "study"]
@@ -191,8 +191,7 @@ def study_subject(folder: Path, *, dataset: Path | None = None, last: int = AUDI
 
     Raises what `run_subject` raises.
     """
-    manifest = read_study_manifest(folder, CROSS_VALIDATION)
-    verify_files(folder, manifest)
+    manifest = open_study(folder, CROSS_VALIDATION)
     recipe = read_settings(folder / RECIPE)
     config = trainer_config({**recipe, "allow_missing_class": True})
     whole = _container(folder, manifest, recipe, dataset)
@@ -243,7 +242,7 @@ def stored_predictions(path: Path, container: TimeSeriesDataContainer) -> Predic
     """Predictions that lie on disk under the symbol codes of a container; None where there are none."""
     if not path.is_file():
         return None
-    return Predictions.from_frame(pl.read_parquet(path), container.horizon)
+    return Predictions.from_frame(read_table(path), container.horizon)
 
 
 def _container(

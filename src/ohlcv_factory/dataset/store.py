@@ -33,6 +33,7 @@ from ohlcv_factory.storage import atomic, manifests
 from ohlcv_factory.storage.cache import remember
 from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.formats import told_as_damage, write_json
+from ohlcv_factory.storage.parquet import column_names, read_table, write_table
 from ohlcv_factory.storage.trial import Trial, try_foreign
 
 MANIFEST = "dataset.json"
@@ -53,10 +54,10 @@ def write_dataset(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> Pa
     """
     atomic.create_folder(folder, must_be_new=True)
     for symbol in dataset.symbols:
-        atomic.write_with(folder / _file_name(symbol), _symbol_frame(symbol, dataset.feature_names).write_parquet)
+        write_table(folder / _file_name(symbol), _symbol_frame(symbol, dataset.feature_names))
         atomic.write_with(folder / _matrix_name(symbol), partial(_write_matrix, symbol.features))
         if symbol.source is not None:
-            atomic.write_with(folder / _source_name(symbol), symbol.source.frame().write_parquet)
+            write_table(folder / _source_name(symbol), symbol.source.frame())
     write_json(folder / MANIFEST, _manifest(dataset, folder, summary))
     remember(folder, MANIFEST)
     return folder
@@ -299,11 +300,12 @@ def _symbol_in(folder: Path, entry: dict[str, Any], names: tuple[str, ...], conf
 
 def _read_table(path: Path, feature_names: tuple[str, ...]) -> pl.DataFrame:
     """Bars and labels of one symbol; the features come from the matrix."""
-    try:
-        wanted = [name for name in pl.read_parquet_schema(path) if name in COLUMNS or name not in feature_names]
-        return pl.read_parquet(path, columns=wanted)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise DataError(f"{path.name} cannot be read: {error}.", where=str(path), help="build it again") from None
+    names = (
+        None
+        if not feature_names
+        else [name for name in column_names(path) if name in COLUMNS or name not in feature_names]
+    )
+    return read_table(path, names)
 
 
 def _read_matrix(path: Path) -> np.ndarray:

@@ -36,6 +36,7 @@ from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.formats import write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
+from ohlcv_factory.storage.parquet import write_table
 from ohlcv_factory.studies.ensemble_settings import EnsembleConfig
 from ohlcv_factory.studies.ensemble_verdict import ensemble_verdict
 from ohlcv_factory.studies.fold_job import FoldSpec, fold_folder, is_finished, run_fold
@@ -426,4 +427,4 @@ def _write_answers(
     for name, each in answers.items():
         for prefix, values in (("raw", each.raw), ("p", each.calibrated)):
             columns |= {f"{name}.{prefix}_{word}": values[:, code].copy() for code, word in enumerate(CLASS_NAMES)}
-    atomic.write_with(path, pl.DataFrame(columns).write_parquet)
+    write_table(path, pl.DataFrame(columns))

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from ohlcv_factory import __version__
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
@@ -34,6 +33,7 @@ from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.digests import file_digest, value_digest
 from ohlcv_factory.storage.formats import read_json, write_json
 from ohlcv_factory.storage.manifests import file_entries
+from ohlcv_factory.storage.parquet import read_table, write_table
 from ohlcv_factory.studies.executor.job import plugins_digest
 from ohlcv_factory.studies.fold_scores import block_scores
 from ohlcv_factory.studies.folds import TrainFolds, same_rows
@@ -173,7 +173,7 @@ def _fill(folder: Path, spec: Mapping[str, Any], container: TimeSeriesDataContai
     predictions = fit.pipeline.predict(part, part.rows("val"))
     seed, rule = config.random_seed, fit.pipeline.rule
     scores = [block_scores(folds, fold, group, predictions, seed=seed, rule=rule) for group in fold.groups]
-    atomic.write_with(folder / PREDICTIONS, predictions.frame.write_parquet)
+    write_table(folder / PREDICTIONS, predictions.frame)
     write_json(folder / SCORES, scores)
     write_json(folder / FIT, _fit_facts(fit))
     if cv.importance:
@@ -225,7 +225,7 @@ def _manifest(folder: Path, spec: Mapping[str, Any], fit: Fit, part: TimeSeriesD
 
 def _read_predictions(path: Path, container: TimeSeriesDataContainer, rows: np.ndarray) -> Predictions:
     """Stored predictions under the symbol codes of a container: a block may lack some of its symbols."""
-    found = Predictions.from_frame(pl.read_parquet(path), container.horizon)
+    found = Predictions.from_frame(read_table(path), container.horizon)
     expected = container.index[rows]
     same = len(found) == len(rows) and np.array_equal(found.index[["time_ns", "row"]], expected[["time_ns", "row"]])
     if not same:

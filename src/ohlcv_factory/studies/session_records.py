@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from ohlcv_factory.evaluation.comparison import SessionRecord, label_block, labe
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.storage.digests import array_digest, bytes_digest
 from ohlcv_factory.storage.formats import read_json, read_settings
+from ohlcv_factory.storage.parquet import table_in
 from ohlcv_factory.studies.finished_runs import FinishedRun
 from ohlcv_factory.studies.out_of_fold import part_name
 from ohlcv_factory.training.bundle import FEATURE_CONFIG, MANIFEST
@@ -68,7 +68,7 @@ def _verified_frame(folder: Path, file: Path) -> pl.DataFrame:
             where=str(folder),
             help="restore the run folder",
         )
-    return pl.read_parquet(io.BytesIO(content))
+    return table_in(content, file)
 
 
 def _calendars(run: FinishedRun) -> dict[str, SessionCalendar]:

@@ -24,11 +24,11 @@ from ohlcv_factory.runtime.clock import Clock, precise_utc_text, utc_text
 from ohlcv_factory.runtime.memory import peak_bytes
 from ohlcv_factory.runtime.packages import package_versions
 from ohlcv_factory.runtime.threads import thread_count
-from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.cache import remember
 from ohlcv_factory.storage.digests import code_digest
 from ohlcv_factory.storage.formats import write_array, write_canonical, write_json, write_settings
 from ohlcv_factory.storage.manifests import file_entries
+from ohlcv_factory.storage.parquet import write_table
 from ohlcv_factory.training.bundle import (
     BEST_MODEL,
     CALIBRATOR,
@@ -202,11 +202,10 @@ def write_predictions(
     frame = predictions.frame
     if fold is not None:
         frame = frame.with_columns(fold=fold)
-    atomic.write_with(target / f"{part}_predictions.parquet", frame.write_parquet)
+    write_table(target / f"{part}_predictions.parquet", frame)
     write_array(target / f"{part}_probabilities.npy", predictions.probabilities)
-    path_frame, trades = scores.path_frame, scores.trades_frame
-    atomic.write_with(target / f"{part}_path.parquet", path_frame.write_parquet)
-    atomic.write_with(target / f"{part}_trades.parquet", trades.write_parquet)
+    write_table(target / f"{part}_path.parquet", scores.path_frame)
+    write_table(target / f"{part}_trades.parquet", scores.trades_frame)
 
 
 def write_training_metrics(folder: Path, fit: Fit) -> None:

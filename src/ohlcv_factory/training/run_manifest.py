@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ohlcv_factory.errors import DataError, FactoryWarning, InputMissingError, MissingExtraError, VerificationError
+from ohlcv_factory.errors import (
+    DataError,
+    FactoryWarning,
+    InputMissingError,
+    MissingExtraError,
+    UsageError,
+    VerificationError,
+)
 from ohlcv_factory.labels.classes import CLASS_NAMES
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.runtime.packages import package_versions
 from ohlcv_factory.storage.digests import value_digest
-from ohlcv_factory.storage.manifests import MANIFEST, check_files, read_manifest, refuse_format
+from ohlcv_factory.storage.manifests import MANIFEST, check_files, manifest_digest, read_manifest, refuse_format
 from ohlcv_factory.training.pipeline import FittedPipeline
 from ohlcv_factory.training.reference import reference_facts
 
@@ -76,6 +84,23 @@ def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def verify_files(folder: Path, manifest: Mapping[str, Any]) -> int:
     """Compare a run, a fold or a member with its manifest, see `manifests.check_files`; how many files were compared."""
     return check_files(folder, manifest, READ_VERSIONS)
+
+
+def refuse_other_digest(folder: Path, expected: str) -> None:
+    """Raise VerificationError (76) where a manifest is not the one whose SHA-256 was told, UsageError (2) for no digest."""
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", expected):
+        raise UsageError(
+            f"a digest has 64 hexadecimal digits, got {expected!r}.",
+            where="--expect-digest",
+            help="ohlcv-factory verify RUN prints it",
+        )
+    found = manifest_digest(folder)
+    if found != expected.lower():
+        raise VerificationError(
+            f"{MANIFEST} has the SHA-256 {found}, {expected.lower()} is expected.",
+            where=str(folder / MANIFEST),
+            help="this is not the run or bundle that was pinned: do not use it",
+        )
 
 
 def refuse_other_model(folder: Path, manifest: Mapping[str, Any], pipeline: FittedPipeline) -> None:
