@@ -23,6 +23,7 @@ LAYOUT = {
     "config/feature_config.yaml",
     "checkpoints/best_model.txt",
     "checkpoints/best_model.meta.json",
+    "checkpoints/reference.npz",
     "checkpoints/scaler.json",
     "checkpoints/calibrator.json",
     "checkpoints/decision.json",

@@ -40,11 +40,12 @@ def reproduce(
     from ohlcv_factory.runtime.plugin_files import load_plugins
     from ohlcv_factory.studies import reproduction
     from ohlcv_factory.studies.run_folders import find_run
-    from ohlcv_factory.training.bundle import read_run_manifest, require_model
+    from ohlcv_factory.training.bundle import require_model
+    from ohlcv_factory.training.trial import open_run
 
     folder = find_run(run)
-    threads = read_run_manifest(folder)["threads"]
     load_plugins(plugins or ())
+    threads = open_run(folder)["threads"]
     require_model(folder)
     recipe = _recipe(folder, dataset, plugins or [])
     set_threads(recipe.threads or threads)

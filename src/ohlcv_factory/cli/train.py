@@ -128,13 +128,22 @@ def _refuse_for_ensembles(given: dict[str, Any]) -> None:
 
 def result_values(result: RunResult) -> dict[str, Any]:
     """What `--json` prints of a run."""
-    return {"run_id": result.run_id, "output_path": str(result.path), "evaluation_metrics": result.evaluation}
+    from ohlcv_factory.storage.manifests import manifest_digest
+
+    return {
+        "run_id": result.run_id,
+        "output_path": str(result.path),
+        "manifest_sha256": manifest_digest(result.path),
+        "evaluation_metrics": result.evaluation,
+    }
 
 
 def result_text(result: RunResult) -> str:
     """Where the run lies and its table of scores."""
     from ohlcv_factory.cli.scores import score_table
+    from ohlcv_factory.storage.manifests import manifest_digest
 
     verdict = result.evaluation["verdict"]["words"]
     notes = "".join(f"  note: {note}\n" for note in result.notes)
-    return f"run: {result.path}\n{notes}\n{score_table(result.evaluation)}\n\n{verdict}"
+    where = f"run: {result.path}\nmanifest: sha256 {manifest_digest(result.path)}"
+    return f"{where}\n{notes}\n{score_table(result.evaluation)}\n\n{verdict}"

@@ -36,6 +36,7 @@ from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.formats import write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
+from ohlcv_factory.storage.parquet import write_table
 from ohlcv_factory.storage.run_state import CREATED, StateFile
 from ohlcv_factory.studies.ensemble_settings import EnsembleConfig
 from ohlcv_factory.studies.ensemble_verdict import ensemble_verdict
@@ -49,7 +50,7 @@ from ohlcv_factory.training.drift import TrainingRange
 from ohlcv_factory.training.ensemble import FittedEnsemble, MemberAnswers, member_answers, prediction_table
 from ohlcv_factory.training.fitting import Fit, inner_parts, input_columns, refuse_missing_class
 from ohlcv_factory.training.memory_estimate import refuse_too_large
-from ohlcv_factory.training.pipeline import ContainerRows, FittedPipeline, predictions_of
+from ohlcv_factory.training.pipeline import ContainerRows, FittedPipeline, Question, predictions_of
 from ohlcv_factory.training.scoring import score_part
 from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.tracking.session import tracked
@@ -210,7 +211,7 @@ class EnsembleTrainer:
         head = replace(head, fit=replace(head.fit, training_range=training_range(ensemble, container)))
         result = self._scored(folder, container, rows, answers, head, ensemble, pipelines)
         log.write(f"finished: {result.ensemble['comparison']['words']}")
-        artifacts.write_manifest(folder, self.config, head.fit.pipeline.model, container)
+        artifacts.write_manifest(folder, self.config, head.fit.pipeline, container)
         return result
 
     def _write_start(self, folder: Path, container: TimeSeriesDataContainer) -> None:
@@ -360,7 +361,7 @@ class EnsembleTrainer:
             "out_of_fold": self._out_of_fold_facts(container, rows, answers),
             "comparison": ensemble_verdict(predictions, calibrated, uniqueness, code, seed=seed),
         }
-        artifacts.write_model(folder, fit)
+        artifacts.write_model(folder, fit, Question(ensemble.table(read, source)))
         artifacts.write_predictions(folder, "val", predictions, scores)
         _write_answers(folder / "predictions" / "oof_members.parquet", container, rows, answers)
         _write_answers(folder / "predictions" / "val_members.parquet", container, val, said)
@@ -422,4 +423,4 @@ def _write_answers(
     for name, each in answers.items():
         for prefix, values in (("raw", each.raw), ("p", each.calibrated)):
             columns |= {f"{name}.{prefix}_{word}": values[:, code].copy() for code, word in enumerate(CLASS_NAMES)}
-    atomic.write_with(path, pl.DataFrame(columns).write_parquet)
+    write_table(path, pl.DataFrame(columns))

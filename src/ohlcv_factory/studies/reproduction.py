@@ -18,8 +18,8 @@ from ohlcv_factory.studies.ensembling import EnsembleTrainer
 from ohlcv_factory.studies.run_folders import verify
 from ohlcv_factory.studies.training_job import PROBABILITIES
 from ohlcv_factory.training import artifacts
-from ohlcv_factory.training.bundle import read_run_manifest
 from ohlcv_factory.training.resumption import changed_since_start, flat_keys
+from ohlcv_factory.training.run_manifest import read_run_manifest
 from ohlcv_factory.training.trainer import Trainer
 
 TOLERANCE = 1e-5

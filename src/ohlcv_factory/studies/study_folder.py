@@ -15,20 +15,19 @@ from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.runtime.clock import Clock, utc_text
 from ohlcv_factory.runtime.threads import declared_threads
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.digests import folder_digests
 from ohlcv_factory.storage.experiments import RUNS_FOLDER, STUDIES_FOLDER
-from ohlcv_factory.storage.formats import read_json, write_json
 from ohlcv_factory.storage.locks import folder_lock
-from ohlcv_factory.storage.run_state import CREATED, STATE, StateFile
+from ohlcv_factory.storage.manifests import file_entries, read_manifest
+from ohlcv_factory.storage.run_state import CREATED, StateFile
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.settings import TrainerConfig
-from ohlcv_factory.training.tracking.delivery import DELIVERED
 from ohlcv_factory.training.tracking.session import tracked
 from ohlcv_factory.training.tracking.settings import ExperimentConfig
-from ohlcv_factory.training.tracking.spool import SPOOL
+from ohlcv_factory.training.trial import open_written
 
 STUDY_SCHEMA_VERSION = 1
+STUDY_VERSIONS = (1,)
 CROSS_VALIDATION, TUNING, BARRIERS = "cv", "tune", "barriers"
 """Kinds of study: the first part of a folder's name."""
 RECIPE = Path("config") / "study.yaml"
@@ -96,18 +95,24 @@ def write_study_manifest(
         **artifacts.machine_facts(),
         "thread_environment": declared_threads(),
         **more,
-        "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE, SPOOL, DELIVERED})),
+        "files": file_entries(folder),
     }
-    write_json(folder / MANIFEST, manifest)
+    artifacts.seal(folder, manifest)
 
 
 def read_study_manifest(folder: Path, kind: str) -> dict[str, Any]:
     """The manifest of a finished study of one kind. Raises InputMissingError (66) for anything else."""
-    manifest = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
+    manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else {}
     if manifest.get("kind") != kind:
         raise InputMissingError(
             f"{folder} is not a finished study of kind {kind!r}.",
             where=str(folder),
             help=f"ohlcv-factory {kind} … makes one",
         )
-    return dict(manifest)
+    return manifest
+
+
+def open_study(folder: Path, kind: str) -> dict[str, Any]:
+    """The same, where every file is what was written and can be parsed. Raises what `trial.open_run` does, too."""
+    read_study_manifest(folder, kind)
+    return open_written(folder, STUDY_VERSIONS)

@@ -16,7 +16,8 @@ from ohlcv_factory.storage.run_state import STATE
 from ohlcv_factory.studies.executor.job import JobSpec
 from ohlcv_factory.studies.finished_runs import FinishedRun
 from ohlcv_factory.training import artifacts
-from ohlcv_factory.training.bundle import MANIFEST, verify_files
+from ohlcv_factory.training.bundle import MANIFEST
+from ohlcv_factory.training.run_manifest import verify_files
 from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
 from ohlcv_factory.training.trials import kinds_of

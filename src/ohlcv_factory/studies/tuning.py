@@ -15,7 +15,6 @@ from typing import Any
 
 import polars as pl
 
-from ohlcv_factory.config import read_yaml
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import DataError, InputMissingError, OutputError, UsageError
 from ohlcv_factory.runtime.clock import Clock, system_clock
@@ -23,7 +22,7 @@ from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.runtime.progress import meter
 from ohlcv_factory.splits.splitter import Splitter
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.formats import jsonable, read_json, write_json, write_settings
+from ohlcv_factory.storage.formats import jsonable, read_json, read_settings, write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.run_state import STATE
 from ohlcv_factory.studies.fold_scores import plain_scores
@@ -395,7 +394,7 @@ def begun_attempts(folder: Path, recipe: Path) -> int:
 
 def refuse_fewer_trials(recipe: Path, trials: int) -> None:
     """Raise UsageError (2) where a study was begun with more trials than are asked for now."""
-    before = read_yaml(recipe).values["tune"]["trials"]
+    before = read_settings(recipe)["tune"]["trials"]
     if trials < before:
         raise UsageError(
             f"tune.trials: the study was begun with {before}, {trials} are asked for.",

@@ -25,9 +25,12 @@ from ohlcv_factory.runtime.memory import peak_bytes
 from ohlcv_factory.runtime.packages import library_versions
 from ohlcv_factory.runtime.threads import declared_threads, thread_count
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.digests import code_digest, folder_digests
-from ohlcv_factory.storage.formats import write_array, write_json, write_settings
-from ohlcv_factory.storage.run_state import FAILED, FINISHED, INTERRUPTED, RUNNING, STATE, StateFile, heartbeat, told
+from ohlcv_factory.storage.cache import remember
+from ohlcv_factory.storage.digests import code_digest
+from ohlcv_factory.storage.formats import write_array, write_canonical, write_json, write_settings
+from ohlcv_factory.storage.manifests import file_entries
+from ohlcv_factory.storage.parquet import write_table
+from ohlcv_factory.storage.run_state import FAILED, FINISHED, INTERRUPTED, RUNNING, StateFile, heartbeat, told
 from ohlcv_factory.training.bundle import (
     BEST_MODEL,
     CALIBRATOR,
@@ -43,14 +46,13 @@ from ohlcv_factory.training.ensemble import FittedEnsemble
 from ohlcv_factory.training.fitting import Fit
 from ohlcv_factory.training.importance import importance_frame
 from ohlcv_factory.training.machine import chosen_for_machine
-from ohlcv_factory.training.pipeline import FittedPipeline
+from ohlcv_factory.training.pipeline import FittedPipeline, Question
 from ohlcv_factory.training.plots import plot_confusion_matrix, plot_feature_importance, plot_training_curves
+from ohlcv_factory.training.reference import REFERENCE, Reference
+from ohlcv_factory.training.run_manifest import RUN_SCHEMA_VERSION, model_facts
 from ohlcv_factory.training.scoring import Scores
 from ohlcv_factory.training.settings import MODEL_SETTINGS, TrainerConfig
-from ohlcv_factory.training.tracking.delivery import DELIVERED
-from ohlcv_factory.training.tracking.spool import SPOOL
 
-RUN_SCHEMA_VERSION = 1
 TAGS = "tags.json"
 """What people call a run; like the state no part of what its manifest vouches for."""
 START = Path("config") / "start.json"
@@ -203,8 +205,11 @@ def write_ensemble_features(
     write_settings(folder / FEATURE_CONFIG, facts)
 
 
-def write_model(folder: Path, fit: Fit) -> None:
-    """`checkpoints/best_model.*`, scaler, calibrator and decision rule; where columns were selected, which ones and why."""
+def write_model(folder: Path, fit: Fit, asked: Question) -> None:
+    """`checkpoints/best_model.*`, scaler, calibrator and decision rule; where columns were selected, which ones and why.
+
+    A few rows of `asked` are kept with the answers, for the self-test of whoever loads the model.
+    """
     pipeline = fit.pipeline
     if fit.selection.method != "none":
         write_json(folder / SELECTION, fit.selection.plain())
@@ -213,6 +218,7 @@ def write_model(folder: Path, fit: Fit) -> None:
     write_json(folder / CALIBRATOR, pipeline.calibrator.plain())
     write_json(folder / DECISION, pipeline.rule.plain())
     write_json(folder / TRAINING_RANGE, fit.training_range.plain())
+    Reference.of(pipeline, asked).write(folder / REFERENCE)
 
 
 def write_predictions(
@@ -223,11 +229,10 @@ def write_predictions(
     frame = predictions.frame
     if fold is not None:
         frame = frame.with_columns(fold=fold)
-    atomic.write_with(target / f"{part}_predictions.parquet", frame.write_parquet)
+    write_table(target / f"{part}_predictions.parquet", frame)
     write_array(target / f"{part}_probabilities.npy", predictions.probabilities)
-    path_frame, trades = scores.path_frame, scores.trades_frame
-    atomic.write_with(target / f"{part}_path.parquet", path_frame.write_parquet)
-    atomic.write_with(target / f"{part}_trades.parquet", trades.write_parquet)
+    write_table(target / f"{part}_path.parquet", scores.path_frame)
+    write_table(target / f"{part}_trades.parquet", scores.trades_frame)
 
 
 def write_training_metrics(folder: Path, fit: Fit) -> None:
@@ -284,9 +289,15 @@ def write_plots(folder: Path, fit: Fit, evaluation: Mapping[str, Any]) -> None:
 
 
 def write_manifest(
-    folder: Path, config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer, *, kind: str = "run"
+    folder: Path,
+    config: TrainerConfig,
+    pipeline: FittedPipeline,
+    container: TimeSeriesDataContainer,
+    *,
+    kind: str = "run",
 ) -> None:
     """`manifest.json`, written last: its presence means that the run is complete."""
+    model = pipeline.model
     manifest = {
         "format": RUN_SCHEMA_VERSION,
         "kind": kind,
@@ -301,11 +312,18 @@ def write_manifest(
         "row_digest": container.row_digest(),
         "seed": config.random_seed,
         "device": model.device_used,
+        **model_facts(pipeline),
         **machine_facts(),
         "thread_environment": declared_threads(),
-        "files": folder_digests(folder, leave_out=frozenset({MANIFEST, STATE, TAGS, SPOOL, DELIVERED})),
+        "files": file_entries(folder),
     }
-    write_json(folder / MANIFEST, manifest)
+    seal(folder, manifest)
+
+
+def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest of a folder that is otherwise complete; this machine knows it from then on as its own."""
+    write_canonical(folder / MANIFEST, manifest)
+    remember(folder)
 
 
 def machine_facts() -> dict[str, Any]:

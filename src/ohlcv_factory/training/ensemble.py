@@ -97,9 +97,12 @@ class FittedEnsemble:
 
     def combined(self, members: Mapping[str, MemberAnswers], source: RowSource) -> Answers:
         """The head's answers, where those of the members are at hand."""
+        return self.head.probabilities(self.table(members, source))
+
+    def table(self, members: Mapping[str, MemberAnswers], source: RowSource) -> np.ndarray:
+        """What the head reads about some rows, float32 `(n, F)`."""
         context = source.matrix(self.context) if self.context else None
-        table = prediction_table(members, context, calibrated=self.model.input_spec.calibrated)
-        return self.head.probabilities(table)
+        return prediction_table(members, context, calibrated=self.model.input_spec.calibrated)
 
     def predict(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> Predictions:
         """Predictions of some rows of a container, with their truth where there is one."""

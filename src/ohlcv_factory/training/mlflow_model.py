@@ -24,7 +24,8 @@ from ohlcv_factory.errors import UsageError
 from ohlcv_factory.runtime.clock import Clock, system_clock
 from ohlcv_factory.runtime.packages import DISTRIBUTION, import_extra
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.training.bundle import MANIFEST, ModelBundle, read_run_manifest, verify_files
+from ohlcv_factory.training.bundle import MANIFEST, ModelBundle
+from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
 
 WRITTEN_FOR = "3.17.2"
 """The version of MLflow whose folders these are; later ones read them too."""

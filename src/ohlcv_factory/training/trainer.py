@@ -30,6 +30,7 @@ from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
 from ohlcv_factory.training.importance import importance_frame
 from ohlcv_factory.training.memory_estimate import out_of_memory, refuse_too_large
 from ohlcv_factory.training.overlap import overlap_notes
+from ohlcv_factory.training.reference import reference_question
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.tracking.session import tracked
@@ -159,7 +160,7 @@ class Trainer:
         evaluation = artifacts.evaluation_block(self.config, self.clock(), fit, scores)
         self._save(folder, container, fit, predictions, scores, evaluation)
         log.write(f"finished: {evaluation['verdict']['words']}")
-        artifacts.write_manifest(folder, self.config, fit.pipeline.model, container)
+        artifacts.write_manifest(folder, self.config, fit.pipeline, container)
         importance = importance_frame(fit.pipeline.model)
         return RunResult(folder.name, folder, fit.metrics, evaluation, predictions, fit.notes, importance)
 
@@ -195,7 +196,7 @@ class Trainer:
         scores: Scores,
         evaluation: Mapping[str, Any],
     ) -> None:
-        artifacts.write_model(folder, fit)
+        artifacts.write_model(folder, fit, reference_question(fit.pipeline, container))
         artifacts.write_feature_config(folder, self.config, fit.pipeline, container)
         artifacts.write_predictions(folder, "val", predictions, scores)
         artifacts.write_training_metrics(folder, fit)
