@@ -18,9 +18,13 @@ import pytest
 from command_line import call, succeed
 from faulty_runs import MAIN, check_same, check_whole, command, hurt, only_run, surroundings, whole_run
 
+from ohlcv_factory.dataset.store import MANIFEST as DATASET_MANIFEST
 from ohlcv_factory.storage import atomic
+from ohlcv_factory.storage.cache import CACHE_VARIABLE, KNOWN
 from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.storage.manifests import manifest_digest
 
+NOBODY = 65534
 CALLS = (
     (os, "open"),
     (os, "fsync"),
@@ -236,13 +240,20 @@ def test_a_read_only_disk_is_74_before_any_training(small: Path, tmp_path: Path)
 @needs_root
 def test_a_folder_that_may_not_be_written_is_77_before_any_training(small: Path) -> None:
     """F6: as a user of no rights; root ignores modes."""
-    becoming_nobody = "import os, lightgbm, ohlcv_factory.cli.scores, ohlcv_factory.training.trainer\nos.setgroups([])\nos.setgid(65534)\nos.setuid(65534)\n"
+    becoming_nobody = f"""
+import os, lightgbm, ohlcv_factory.cli.scores, ohlcv_factory.training.trainer
+os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})
+"""
     with tempfile.TemporaryDirectory() as place:  # pytest's own folders are closed to others
         os.chmod(place, 0o755)
         shutil.copytree(small, Path(place) / "dataset")
-        cache = {"NUMBA_CACHE_DIR": str(Path(place) / "compiled")}
-        (Path(place) / "compiled").mkdir(mode=0o777)
-        os.chmod(Path(place) / "compiled", 0o777)
+        cache = {"NUMBA_CACHE_DIR": str(Path(place) / "compiled"), CACHE_VARIABLE: str(Path(place) / "known")}
+        for folder in cache.values():
+            Path(folder).mkdir()
+            os.chown(folder, NOBODY, NOBODY)
+        # a dataset that is known: the user of no rights may not start this Python again to try a foreign one
+        (Path(place) / "known" / KNOWN).write_text(f"{manifest_digest(small, DATASET_MANIFEST)}\n")
+        os.chown(Path(place) / "known" / KNOWN, NOBODY, NOBODY)
         answer = hurt(becoming_nobody, command("lightgbm", Path(place) / "dataset", Path(place) / "runs"), **cache)
     check_refused(answer, 77, "cannot be written")
 
