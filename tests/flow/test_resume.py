@@ -149,8 +149,26 @@ def test_settings_that_were_changed_are_named(failed):
     recipe.write_text(recipe.read_text().replace("random_seed: 42", "random_seed: 7"))
     answer = call("resume", failed)
     assert answer.code == 2
-    assert "the run began with other values of: random_seed." in answer.err
+    assert "the run began with other values: random_seed: 42 then, 7 now." in answer.err
     assert read_json(failed / "state.json")["state"] == "FAILED"
+
+
+def test_a_fork_is_a_new_run_with_the_settings_of_now(failed):
+    recipe = failed / "config" / "training_config.yaml"
+    recipe.write_text(recipe.read_text().replace("random_seed: 42", "random_seed: 7"))
+    before = read_json(failed / "state.json")
+    forked = Path(succeed("resume", failed, "--fork", "--json").json["output_path"])
+    assert forked.parent == failed.parent and forked != failed
+    assert read_json(forked / "state.json")["state"] == "FINISHED"
+    assert read_json(forked / "manifest.json")["seed"] == 7
+    assert read_json(failed / "state.json") == before
+
+
+def test_a_study_is_not_forked(tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "study.yaml").write_text("")
+    answer = call("resume", tmp_path, "--fork")
+    assert (answer.code, "--fork is for the run of one model" in answer.err) == (2, True)
 
 
 def test_other_data_is_refused(failed, tmp_path):
@@ -158,7 +176,7 @@ def test_other_data_is_refused(failed, tmp_path):
     succeed("data", "build", write_bars(tmp_path / "SYNTH_few.csv", 3100), "--out", other, *DATASET)
     answer = call("resume", failed, "--dataset", other)
     assert answer.code == 2
-    assert "dataset (its fingerprint)" in answer.err
+    assert "dataset: digest " in answer.err and " then, " in answer.err
 
 
 def test_a_run_that_is_still_at_work_is_left_alone(failed):

@@ -10,6 +10,7 @@ from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.features import plugins
 from ohlcv_factory.runtime.clock import time_text
 from ohlcv_factory.training.bundle import ModelBundle
+from ohlcv_factory.training.drift import TrainingRange
 from ohlcv_factory.training.live import LiveMarket, RecomputedColumnsWarning
 
 NEWEST = 24
@@ -95,10 +96,9 @@ def test_a_session_names_the_columns_that_it_computes_from_the_start_of_their_bl
     def own_memory(inputs):
         return np.cumsum(inputs.close) / np.arange(1, len(inputs) + 1)
 
-    watched = bundle.training_range.columns
-    spare = next(name for name in bundle.pipeline.columns if name not in watched)
-    columns = tuple("own_memory" if name == spare else name for name in bundle.pipeline.columns)
-    own = replace(bundle, pipeline=replace(bundle.pipeline, columns=columns))
+    columns = (*bundle.pipeline.columns[:-1], "own_memory")
+    nothing_watched = TrainingRange((), np.empty(0), np.empty(0))
+    own = replace(bundle, pipeline=replace(bundle.pipeline, columns=columns), training_range=nothing_watched)
     with pytest.warns(RecomputedColumnsWarning, match="own_memory"):
         session = own.live(market.head(len(market) - 1))
     assert session.recomputed == ("own_memory",)

@@ -199,3 +199,14 @@ def embargo_days(text: str | None) -> float | str | None:
         raise UsageError(
             f"--embargo takes days or auto, got {text!r}.", where="--embargo", help="for example: --embargo 5"
         ) from None
+
+
+def refuse_inside(out: Path, *inputs: str | Path) -> None:
+    """Raise OutputError (73) for an output that would lie in a folder of the input, which the next command would read."""
+    from ohlcv_factory.errors import OutputError
+
+    for folder in (Path(each) for each in inputs if Path(each).is_dir()):
+        if out.resolve().is_relative_to(folder.resolve()) and out.resolve() != folder.resolve():
+            raise OutputError(
+                f"{out} lies inside the input {folder}.", where=str(out), help="choose a folder outside of the input"
+            )

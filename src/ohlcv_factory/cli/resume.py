@@ -26,6 +26,9 @@ def resume(
     run: Annotated[Path, typer.Argument(help="Run or study folder.")],
     dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder, where it has moved.")] = None,
     plugins: options.Plugins = None,
+    fork: Annotated[
+        bool, typer.Option("--fork", help="Of a run: train a new one beside it, from the settings and data of now.")
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Complete a run or study that was killed, interrupted or has failed, in its own folder and from its own settings.
@@ -39,6 +42,8 @@ def resume(
     from ohlcv_factory.runtime.threads import set_threads
 
     set_threads()
+    if fork:
+        _refuse_to_fork_a_study(run)
     if (run / "config" / "study.yaml").is_file():
         from ohlcv_factory.cli.cv import resume_cv
 
@@ -76,11 +81,24 @@ def resume(
 
     trainer = Trainer(recipe.trainer_config())
     container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
-    if not trainer.model.resumable:
+    if fork:
+        say(f"{run.name} stays as it is: a new run begins")
+    elif not trainer.model.resumable:
         say(f"{recipe.model_name} cannot continue from a checkpoint: it trains again from the start")
     with told_how_to_resume(trainer):
-        result = trainer.resume(run, container)
+        result = trainer.run(container) if fork else trainer.resume(run, container)
     emit(result_values(result), result_text(result), as_json)
+
+
+def _refuse_to_fork_a_study(run: Path) -> None:
+    """Raise UsageError (2) for what is not the run of one model."""
+    from ohlcv_factory.errors import UsageError
+
+    studies = ("study.yaml", "tuning.yaml", "barrier_tuning.yaml")
+    if any((run / "config" / name).is_file() for name in studies) or is_ensemble(run):
+        raise UsageError(
+            "--fork is for the run of one model.", where=str(run), help="begin a new study with the settings of now"
+        )
 
 
 def is_ensemble(run: Path) -> bool:

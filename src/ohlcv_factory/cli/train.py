@@ -54,7 +54,7 @@ def train(
     set_threads(threads)
 
     from ohlcv_factory.cli.ensemble import run_ensemble
-    from ohlcv_factory.cli.recipes import names_ensemble, read_ensemble_recipe, read_train_recipe
+    from ohlcv_factory.cli.recipes import names_ensemble, placed, read_ensemble_recipe, read_train_recipe
     from ohlcv_factory.errors import UsageError
 
     flags = {
@@ -77,7 +77,7 @@ def train(
         return run_ensemble(read_ensemble_recipe(config, overrides, flags, None, feature_sets), dry_run, as_json)
     if run_id is not None:
         _refuse_path(run_id)
-    recipe, _, _ = read_train_recipe(config, overrides, flags, feature_sets)
+    recipe, _, layers = read_train_recipe(config, overrides, flags, feature_sets)
     set_threads(recipe.threads)
     if recipe.dataset is None:
         raise UsageError(
@@ -87,6 +87,7 @@ def train(
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
     from ohlcv_factory.training.trainer import Trainer
 
+    options.refuse_inside(recipe.output_dir, recipe.dataset)
     trainer = Trainer(recipe.trainer_config())
     if detach:
         from ohlcv_factory.cli.detach import begin_detached
@@ -97,7 +98,8 @@ def train(
         begun = begin_detached(context.obj, name, recipe.output_dir)
         emit(begun, "\n".join(f"{key}: {value}" for key, value in begun.items()), as_json)
         return
-    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
+    with placed(layers, "horizon"):
+        container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
     if dry_run:
         from ohlcv_factory.training.plan import run_plan
 

@@ -182,6 +182,12 @@ def chosen_device(asked: Device, name: str, works: Callable[[], bool]) -> Litera
     return "cpu"
 
 
+def refuse_absent_device(asked: Device, name: str) -> None:
+    """Raise DeviceError (69) before any work where CUDA was asked for and there is no driver; the build may lack it still."""
+    if asked == "cuda" and not NVIDIA_DRIVER.exists():
+        chosen_device(asked, name, lambda: False)
+
+
 def contributions(model: BaseModel, values: np.ndarray) -> dict[str, Explanation]:
     """SHAP values `(n, classes seen, F + 1)` of a booster as what the model says of its answers, the base value last.
 

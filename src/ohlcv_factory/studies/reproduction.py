@@ -64,7 +64,7 @@ def reproduce(
     changed = changed_since_start(run, artifacts.repeatable_config(own.config, own.model), container)
     if changed:
         raise VerificationError(
-            f"this is not what the run was made of: {', '.join(changed)}.",
+            f"this is not what the run was made of: {'; '.join(changed)}.",
             where=str(run),
             help="put them back; the run's own values stand in config/start.json",
         )

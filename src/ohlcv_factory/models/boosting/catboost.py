@@ -14,7 +14,14 @@ import numpy as np
 
 from ohlcv_factory.config import Search, setting
 from ohlcv_factory.dataset.samples import InputSpec, Samples
-from ohlcv_factory.models._trees import BoostingConfig, RoundLog, chosen_device, contributions, planned_rounds
+from ohlcv_factory.models._trees import (
+    BoostingConfig,
+    RoundLog,
+    chosen_device,
+    contributions,
+    planned_rounds,
+    refuse_absent_device,
+)
 from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, SilentSink, importance_shares
 from ohlcv_factory.models.explanation import Explanation
 from ohlcv_factory.models.registry import ModelRegistry
@@ -80,6 +87,10 @@ class CatBoost(BaseModel):
     shape_decides = True
 
     _booster: Any = None
+
+    def check_ready(self) -> None:
+        """Refuse a device that is not there (DeviceError, 69)."""
+        refuse_absent_device(self.config.device, self.name)
 
     def get_feature_importance(self) -> dict[str, float] | None:
         """How much predictions change with each feature (CatBoost's PredictionValuesChange), as a share."""

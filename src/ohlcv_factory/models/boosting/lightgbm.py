@@ -19,6 +19,7 @@ from ohlcv_factory.models._trees import (
     chosen_device,
     contributions,
     planned_rounds,
+    refuse_absent_device,
 )
 from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, importance_shares
 from ohlcv_factory.models.explanation import Explanation
@@ -59,6 +60,10 @@ class LightGBM(BaseModel):
     shape_decides = True
 
     _booster: Any = None
+
+    def check_ready(self) -> None:
+        """Refuse a device that is not there (DeviceError, 69)."""
+        refuse_absent_device(self.config.device, self.name)
 
     def get_feature_importance(self) -> dict[str, float] | None:
         """Total gain of each feature's splits, as a share of all gain."""

@@ -11,7 +11,15 @@ import numpy as np
 
 from ohlcv_factory.config import Search, setting
 from ohlcv_factory.dataset.samples import InputSpec, Samples
-from ohlcv_factory.models._trees import ChunkedConfig, RoundLog, boost, chosen_device, contributions, planned_rounds
+from ohlcv_factory.models._trees import (
+    ChunkedConfig,
+    RoundLog,
+    boost,
+    chosen_device,
+    contributions,
+    planned_rounds,
+    refuse_absent_device,
+)
 from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, importance_shares
 from ohlcv_factory.models.explanation import Explanation
 from ohlcv_factory.models.registry import ModelRegistry
@@ -48,6 +56,10 @@ class XGBoost(BaseModel):
     shape_decides = True
 
     _booster: Any = None
+
+    def check_ready(self) -> None:
+        """Refuse a device that is not there (DeviceError, 69)."""
+        refuse_absent_device(self.config.device, self.name)
 
     def get_feature_importance(self) -> dict[str, float] | None:
         """Total gain of each feature's splits, as a share of all gain."""
