@@ -86,8 +86,6 @@ def deliver_all(folders: Sequence[Path], experiment: ExperimentConfig | None = N
 
 def main() -> None:
     """Deliver one run until it ends, or some runs once."""
-    with suppress(OSError):
-        os.nice(10)
     answers, arguments = _own_mouth(), sys.argv[1:]
     if arguments[0] == "--once":
         experiment = None
@@ -102,6 +100,8 @@ def main() -> None:
 
 def _follow(folder: Path, answers: int) -> None:
     """Deliver at news until standard input ends, then what is left; the last delivery is answered."""
+    with suppress(OSError):
+        os.nice(5)  # the run comes first
     while os.read(0, READ_BYTES):
         told = _attempt(folder)
         if _ended_within(RETRY_SECONDS if "what" in told else PAUSE_SECONDS):

@@ -7,10 +7,11 @@ of their event: what is sent twice is stored once. The run there ends last, so F
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from ohlcv_factory.errors import (
     ServiceError,
     StorageError,
 )
+from ohlcv_factory.storage import atomic
 from ohlcv_factory.training.tracking.tracked_run import Epoch, TrackedRun
 
 if TYPE_CHECKING:
@@ -78,6 +80,8 @@ class MlflowTracker:
             check_database(database)
         from mlflow import MlflowClient
 
+        if database is not None and not database.exists():
+            create_database(database)
         return MlflowClient(self.uri if database is None else f"sqlite:///{database}?timeout={TIMEOUT_SECONDS}")
 
     @property
@@ -143,20 +147,35 @@ class MlflowTracker:
 def check_database(path: Path) -> None:
     """Wait until a database file can be written, or raise what is wrong with it: MLflow alone would try for minutes.
 
-    Raises DataError (65) for a damaged one, LockedError (75), AccessError (77), OutputError (73) or StorageError (74).
+    One that is not there yet is not made, but its folder is. Raises DataError (65) for a damaged one, LockedError (75),
+    AccessError (77), OutputError (73) or StorageError (74).
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not path.exists()
+        if not path.exists():
+            return
         with closing(sqlite3.connect(path, timeout=TIMEOUT_SECONDS, isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")
             database.execute("ROLLBACK")
-            small = is_new or path.stat().st_size <= QUICK_CHECK_BYTES
+            small = path.stat().st_size <= QUICK_CHECK_BYTES
             found = database.execute("PRAGMA quick_check(1)").fetchone()[0] if small else "ok"
     except (sqlite3.Error, OSError) as error:
         raise _told(error, str(path)) from None
     if found != "ok":
         raise _damaged(path, found)
+
+
+def create_database(path: Path) -> None:
+    """The tables of MLflow in a new file, whole or not at all: MLflow cannot go on with half of them."""
+    from mlflow import MlflowClient
+
+    temporary = path.with_name(f"{atomic.TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}")
+    try:
+        MlflowClient(f"sqlite:///{temporary}").search_experiments(max_results=1)
+        with suppress(FileExistsError):  # another process was faster
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 _REASONS: tuple[tuple[tuple[str, ...], type[FactoryError], str, str], ...] = (
