@@ -58,7 +58,7 @@ def served(arguments: list[str], port: int, path: str) -> Iterator[subprocess.Po
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(arguments, start_new_session=True, env=environment, **quiet)
     try:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 240
         while not answers(f"http://127.0.0.1:{port}{path}"):
             assert process.poll() is None and time.monotonic() < until, f"{arguments} does not answer"
             time.sleep(0.3)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -125,12 +126,8 @@ class MlflowTracker:
             _log_epochs(client, run_id, [Epoch(0, run.updated_ms, run.scores())])
         for name, value in _tags(run).items():
             client.set_tag(run_id, name, value)
-        if run.experiment.log_artifacts:
-            for path in run.files():
-                folder = path.parent.relative_to(run.folder).as_posix()
-                client.log_artifact(run_id, str(path), None if folder == "." else folder)
-        if run.experiment.keeps_model and run.is_finished:
-            _log_model(client, run_id, run)
+        if run.is_finished:
+            _log_files(client, run_id, run)
         client.set_terminated(run_id, STATUS[run.state], end_time=run.updated_ms)
 
     @contextmanager
@@ -236,14 +233,19 @@ def _log_params(client: MlflowClient, run_id: str, run: TrackedRun) -> None:
         client.log_batch(run_id, params=params[first : first + PARAMS_AT_ONCE])
 
 
-def _log_model(client: MlflowClient, run_id: str, run: TrackedRun) -> None:
-    """The run as a model folder of MLflow, under `model` of its artifacts."""
+def _log_files(client: MlflowClient, run_id: str, run: TrackedRun) -> None:
+    """The files of a run, and the run as a model folder of MLflow under `model`, all at once."""
     from ohlcv_factory.training.mlflow_model import export_mlflow_model
 
     with tempfile.TemporaryDirectory(prefix="ohlcv-mlflow-") as place:
-        folder = Path(place) / MODEL
-        export_mlflow_model(run.folder, folder)
-        client.log_artifacts(run_id, str(folder), MODEL)
+        for path in run.files() if run.experiment.log_artifacts else ():
+            copy = Path(place) / path.relative_to(run.folder)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, copy)
+        if run.experiment.keeps_model:
+            export_mlflow_model(run.folder, Path(place) / MODEL)
+        if any(Path(place).iterdir()):
+            client.log_artifacts(run_id, place)
 
 
 def _tags(run: TrackedRun) -> dict[str, str]:
