@@ -36,6 +36,7 @@ PAGES = (
     "docs/refused_keys.md",
     "docs/sessions.md",
     "docs/studies.md",
+    "docs/tracking.md",
 )
 LINK = re.compile(r"\]\((?!http)([^)#]+)\)")
 ENTRY = re.compile(r"`([a-z0-9_]+)`")

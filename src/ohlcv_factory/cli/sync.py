@@ -36,7 +36,9 @@ def sync(
     found = [run for folder in folders for run in tracked_folders(folder, untracked=experiment is not None)]
     answers = [{"folder": str(run), **told} for run, told in zip(found, deliver_all(found, experiment), strict=True)]
     failed = [told for told in answers if "what" in told]
-    emit(answers, sync_text(answers), as_json and not failed)
+    emit(answers, sync_text(answers), as_json)
+    if failed and as_json:
+        raise typer.Exit(failed[0]["exit_code"])
     if failed:
         raise told_again(failed[0])
 

@@ -28,8 +28,8 @@ PAUSE_SECONDS = 1.0
 """Between two deliveries: epochs that end meanwhile go together."""
 RETRY_SECONDS = 15.0
 """Before the next try after one that failed."""
-LAST_SECONDS = 60
-"""How long a delivery may go on after the run's process has ended."""
+LAST_SECONDS = 120
+"""How long a delivery may go on after the run has ended."""
 READ_BYTES = 1 << 16
 
 
@@ -54,24 +54,27 @@ class Courier:
     def ended(self, patience_seconds: float) -> str | None:
         """Let it deliver the rest and end; what was wrong with the last delivery, or that it takes too long.
 
-        Without patience it is left to itself: it ends some time after it has delivered.
+        One that takes longer than the patience, or without any, is left to itself: it ends when it has delivered.
         """
         if patience_seconds == 0:
-            self.process.stdin.close()  # type: ignore[union-attr]
-            self.process.stdout.close()  # type: ignore[union-attr]
-            threading.Thread(target=self.process.wait, daemon=True).start()
+            self._leave()
             return None
         try:
             said, _ = self.process.communicate(timeout=patience_seconds)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.communicate()
-            return f"no answer within {patience_seconds:.0f} s."
+            self._leave()
+            return f"it takes longer than {patience_seconds:.0f} s."
         try:
             problem: str | None = json.loads(said).get("what")
         except ValueError:
             return f"the process that delivers ended with exit code {self.process.returncode}."
         return problem
+
+    def _leave(self) -> None:
+        """Close its standard input, which tells it that the run has ended, and let nobody wait for it."""
+        for pipe in (self.process.stdin, self.process.stdout):
+            pipe.close()  # type: ignore[union-attr]
+        threading.Thread(target=self.process.wait, daemon=True).start()
 
 
 def deliver_all(folders: Sequence[Path], experiment: ExperimentConfig | None = None) -> list[dict[str, Any]]:
@@ -86,8 +89,6 @@ def deliver_all(folders: Sequence[Path], experiment: ExperimentConfig | None = N
 
 def main() -> None:
     """Deliver one run until it ends, or some runs once."""
-    with suppress(OSError):
-        os.nice(10)
     answers, arguments = _own_mouth(), sys.argv[1:]
     if arguments[0] == "--once":
         experiment = None
@@ -102,6 +103,8 @@ def main() -> None:
 
 def _follow(folder: Path, answers: int) -> None:
     """Deliver at news until standard input ends, then what is left; the last delivery is answered."""
+    with suppress(OSError):
+        os.nice(5)  # the run comes first
     while os.read(0, READ_BYTES):
         told = _attempt(folder)
         if _ended_within(RETRY_SECONDS if "what" in told else PAUSE_SECONDS):

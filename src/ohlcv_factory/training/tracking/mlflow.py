@@ -7,10 +7,12 @@ of their event: what is sent twice is stored once. The run there ends last, so F
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ from ohlcv_factory.errors import (
     ServiceError,
     StorageError,
 )
+from ohlcv_factory.storage import atomic
 from ohlcv_factory.training.tracking.tracked_run import Epoch, TrackedRun
 
 if TYPE_CHECKING:
@@ -78,6 +81,8 @@ class MlflowTracker:
             check_database(database)
         from mlflow import MlflowClient
 
+        if database is not None and not database.exists():
+            create_database(database)
         return MlflowClient(self.uri if database is None else f"sqlite:///{database}?timeout={TIMEOUT_SECONDS}")
 
     @property
@@ -121,12 +126,8 @@ class MlflowTracker:
             _log_epochs(client, run_id, [Epoch(0, run.updated_ms, run.scores())])
         for name, value in _tags(run).items():
             client.set_tag(run_id, name, value)
-        if run.experiment.log_artifacts:
-            for path in run.files():
-                folder = path.parent.relative_to(run.folder).as_posix()
-                client.log_artifact(run_id, str(path), None if folder == "." else folder)
-        if run.experiment.keeps_model and run.is_finished:
-            _log_model(client, run_id, run)
+        if run.is_finished:
+            _log_files(client, run_id, run)
         client.set_terminated(run_id, STATUS[run.state], end_time=run.updated_ms)
 
     @contextmanager
@@ -143,20 +144,35 @@ class MlflowTracker:
 def check_database(path: Path) -> None:
     """Wait until a database file can be written, or raise what is wrong with it: MLflow alone would try for minutes.
 
-    Raises DataError (65) for a damaged one, LockedError (75), AccessError (77), OutputError (73) or StorageError (74).
+    One that is not there yet is not made, but its folder is. Raises DataError (65) for a damaged one, LockedError (75),
+    AccessError (77), OutputError (73) or StorageError (74).
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not path.exists()
+        if not path.exists():
+            return
         with closing(sqlite3.connect(path, timeout=TIMEOUT_SECONDS, isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")
             database.execute("ROLLBACK")
-            small = is_new or path.stat().st_size <= QUICK_CHECK_BYTES
+            small = path.stat().st_size <= QUICK_CHECK_BYTES
             found = database.execute("PRAGMA quick_check(1)").fetchone()[0] if small else "ok"
     except (sqlite3.Error, OSError) as error:
         raise _told(error, str(path)) from None
     if found != "ok":
         raise _damaged(path, found)
+
+
+def create_database(path: Path) -> None:
+    """The tables of MLflow in a new file, whole or not at all: MLflow cannot go on with half of them."""
+    from mlflow import MlflowClient
+
+    temporary = path.with_name(f"{atomic.TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}")
+    try:
+        MlflowClient(f"sqlite:///{temporary}").search_experiments(max_results=1)
+        with suppress(FileExistsError):  # another process was faster
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 _REASONS: tuple[tuple[tuple[str, ...], type[FactoryError], str, str], ...] = (
@@ -217,14 +233,19 @@ def _log_params(client: MlflowClient, run_id: str, run: TrackedRun) -> None:
         client.log_batch(run_id, params=params[first : first + PARAMS_AT_ONCE])
 
 
-def _log_model(client: MlflowClient, run_id: str, run: TrackedRun) -> None:
-    """The run as a model folder of MLflow, under `model` of its artifacts."""
+def _log_files(client: MlflowClient, run_id: str, run: TrackedRun) -> None:
+    """The files of a run, and the run as a model folder of MLflow under `model`, all at once."""
     from ohlcv_factory.training.mlflow_model import export_mlflow_model
 
     with tempfile.TemporaryDirectory(prefix="ohlcv-mlflow-") as place:
-        folder = Path(place) / MODEL
-        export_mlflow_model(run.folder, folder)
-        client.log_artifacts(run_id, str(folder), MODEL)
+        for path in run.files() if run.experiment.log_artifacts else ():
+            copy = Path(place) / path.relative_to(run.folder)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, copy)
+        if run.experiment.keeps_model:
+            export_mlflow_model(run.folder, Path(place) / MODEL)
+        if any(Path(place).iterdir()):
+            client.log_artifacts(run_id, place)
 
 
 def _tags(run: TrackedRun) -> dict[str, str]:
