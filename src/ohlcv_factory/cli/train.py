@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,50 +14,24 @@ if TYPE_CHECKING:
     from ohlcv_factory.training.trainer import RunResult
 
 
+@options.with_flags(options.FIT)
 def train(
     model: Annotated[str | None, typer.Option("--model", help="Model name, see `models list`.")] = None,
-    dataset: options.Dataset = None,
-    symbol: options.OneSymbol = None,
-    horizon: options.Horizon = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
-    feature_set: options.FeatureSet = None,
     feature_sets: options.FeatureSets = None,
-    feature_selection: options.FeatureSelection = None,
-    plugins: options.Plugins = None,
-    weighting: options.WeightingKind = None,
-    experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the run by.")] = None,
-    output_dir: Annotated[
-        Path | None, typer.Option("--output-dir", help="Folder that the run folder is made in.")
-    ] = None,
-    seed: options.Seed = None,
-    threads: options.Threads = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
+    *,
+    keys: dict[str, Any],
 ) -> None:
     """Train one model, score it on the val part beside the baselines, and leave a run folder."""
-    from ohlcv_factory.runtime.threads import set_threads
-
-    set_threads(threads)
-
     from ohlcv_factory.cli.ensemble import run_ensemble
     from ohlcv_factory.cli.recipes import names_ensemble, read_ensemble_recipe, read_train_recipe
     from ohlcv_factory.errors import UsageError
+    from ohlcv_factory.runtime.threads import set_threads
 
-    flags = {
-        "model_name": model,
-        "dataset": dataset,
-        "symbol": symbol,
-        "horizon": horizon,
-        "feature_set": feature_set,
-        "feature_selection": feature_selection,
-        "plugins": plugins or None,
-        "weighting": weighting,
-        "experiment_name": experiment,
-        "output_dir": output_dir,
-        "random_seed": seed,
-        "threads": threads,
-    }
+    flags = {"model_name": model, **keys}
     if names_ensemble(config, overrides, flags):
         return run_ensemble(read_ensemble_recipe(config, overrides, flags, None, feature_sets), dry_run, as_json)
     recipe, _, _ = read_train_recipe(config, overrides, flags, feature_sets)
