@@ -165,17 +165,14 @@ def importance_text(records: list[dict[str, Any]]) -> str:
 
 def _opened(recipe: CrossValidationRecipe) -> tuple[CrossValidation, Any]:
     """The study of a recipe, and its data."""
-    from ohlcv_factory.errors import UsageError
 
-    if recipe.dataset is None:
-        raise UsageError("cv needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR")
-
+    dataset = options.required_dataset(recipe.dataset, "cv")
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
     from ohlcv_factory.reports.study_report import write_study_page
     from ohlcv_factory.studies.cross_validation import CrossValidation
 
     study = CrossValidation(recipe.trainer_config(), recipe.cv, write_page=write_study_page)
-    return study, TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
+    return study, TimeSeriesDataContainer.from_dataset(dataset, recipe.horizon, symbol=recipe.symbol)
 
 
 @contextmanager

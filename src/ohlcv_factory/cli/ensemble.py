@@ -100,17 +100,12 @@ def result_text(result: EnsembleResult) -> str:
 
 def _opened(recipe: EnsembleRecipe) -> tuple[EnsembleTrainer, Any]:
     """The ensemble of a recipe, and its data."""
-    from ohlcv_factory.errors import UsageError
     from ohlcv_factory.runtime.threads import set_threads
 
     set_threads(recipe.threads)
-    if recipe.dataset is None:
-        raise UsageError(
-            "ensemble needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR"
-        )
-
+    dataset = options.required_dataset(recipe.dataset, "ensemble")
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
     from ohlcv_factory.studies.ensembling import EnsembleTrainer
 
     trainer = EnsembleTrainer(recipe.ensemble_config())
-    return trainer, TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
+    return trainer, TimeSeriesDataContainer.from_dataset(dataset, recipe.horizon, symbol=recipe.symbol)

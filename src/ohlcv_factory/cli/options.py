@@ -211,6 +211,15 @@ def _reading_keys(given: dict[str, Any]) -> dict[str, Any]:
     return keys
 
 
+def required_dataset(dataset: Path | None, verb: str) -> Path:
+    """The dataset folder that a flag or a recipe names. Raises UsageError (2) where none does."""
+    if dataset is None:
+        raise UsageError(
+            f"{verb} needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR"
+        )
+    return dataset
+
+
 def integers(text: str | None, option: str) -> list[int] | None:
     """`5,10` as numbers. Raises UsageError (2)."""
     if text is None:

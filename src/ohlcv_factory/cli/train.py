@@ -28,7 +28,6 @@ def train(
     """Train one model, score it on the val part beside the baselines, and leave a run folder."""
     from ohlcv_factory.cli.ensemble import run_ensemble
     from ohlcv_factory.cli.recipes import names_ensemble, read_ensemble_recipe, read_train_recipe
-    from ohlcv_factory.errors import UsageError
     from ohlcv_factory.runtime.threads import set_threads
 
     flags = {"model_name": model, **keys}
@@ -36,16 +35,12 @@ def train(
         return run_ensemble(read_ensemble_recipe(config, overrides, flags, None, feature_sets), dry_run, as_json)
     recipe, _, _ = read_train_recipe(config, overrides, flags, feature_sets)
     set_threads(recipe.threads)
-    if recipe.dataset is None:
-        raise UsageError(
-            "train needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR"
-        )
-
+    dataset = options.required_dataset(recipe.dataset, "train")
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
     from ohlcv_factory.training.trainer import Trainer
 
     trainer = Trainer(recipe.trainer_config())
-    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
+    container = TimeSeriesDataContainer.from_dataset(dataset, recipe.horizon, symbol=recipe.symbol)
     if dry_run:
         from ohlcv_factory.training.plan import run_plan
 

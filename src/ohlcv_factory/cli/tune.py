@@ -132,17 +132,14 @@ def _value_text(value: Any) -> str:
 
 def _opened(recipe: TuneRecipe) -> tuple[Tuning, Any]:
     """The search of a recipe, and its data."""
-    from ohlcv_factory.errors import UsageError
 
-    if recipe.dataset is None:
-        raise UsageError("tune needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR")
-
+    dataset = options.required_dataset(recipe.dataset, "tune")
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
     from ohlcv_factory.reports.tuning_report import write_tuning_page
     from ohlcv_factory.studies.tuning import Tuning
 
     search = Tuning(recipe.trainer_config(), recipe.tune, recipe.cv, write_page=write_tuning_page)
-    return search, TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
+    return search, TimeSeriesDataContainer.from_dataset(dataset, recipe.horizon, symbol=recipe.symbol)
 
 
 def range_flags(given: list[str] | None, section: str) -> dict[str, Any]:

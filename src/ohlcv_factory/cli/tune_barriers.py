@@ -110,14 +110,9 @@ def _meaning(facts: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _opened(recipe: BarrierRecipe) -> BarrierTuning:
     """The search of a recipe."""
-    from ohlcv_factory.errors import UsageError
 
-    if recipe.dataset is None:
-        raise UsageError(
-            "tune-barriers needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR"
-        )
-
+    dataset = options.required_dataset(recipe.dataset, "tune-barriers")
     from ohlcv_factory.reports.barrier_report import write_barrier_page
     from ohlcv_factory.studies.barrier_tuning import BarrierTuning
 
-    return BarrierTuning(recipe.trainer_config(), recipe.dataset, recipe.tune, recipe.cv, write_page=write_barrier_page)
+    return BarrierTuning(recipe.trainer_config(), dataset, recipe.tune, recipe.cv, write_page=write_barrier_page)
