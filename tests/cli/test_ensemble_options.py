@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import typer
-from command_line import DATASET, call, succeed, write_bars
-from markets import COLUMNS
-from own_features import OWN_FEATURE, own_features
+from command_line import call
+from option_data import laid_out
+from own_features import own_features
 from quick_studies import quick_studies
 from quick_tracking import FLAGS as TRACKING
 from quick_tracking import no_courier, told_to_trackers
@@ -26,7 +26,6 @@ from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.training import artifacts
 
 PROBABILITIES = "probabilities"
-OWN_SET = {"mine": {"include": ["rsi_14", "return_*"]}}
 LINEAR = {"logistic": {"feature_set": "neural_optimal"}, "strict": {"model_name": "logistic", "model": {"C": 0.001}}}
 
 
@@ -118,23 +117,11 @@ DEFAULTS = {"--method": "stacking", "--dataset": "small", "--horizon": "5", "--o
 
 
 @pytest.fixture(scope="module")
-def joined(folder, dataset):
+def joined(folder, dataset, option_data):
     """`joined(arguments)` runs one `ensemble` command in a folder of datasets and tells what can be seen of it."""
-    place = folder / "ensemble_options"
-    place.mkdir()
+    place = laid_out(option_data, folder / "ensemble_options")
     (place / "large").symlink_to(dataset)
-    for name, seed in (("small", 7), ("other", 8)):
-        bars = write_bars(place / f"SYNTH_{name}.csv", 2500, seed=seed)
-        succeed("data", "build", bars, "--out", place / name, *DATASET)
-    two = [write_bars(place / f"SYNTH{name}.csv", 2600, seed=seed) for seed, name in enumerate("AB")]
-    succeed("data", "build", *two, "--out", place / "two", *DATASET)
-    (place / "sets.yaml").write_text(write_yaml(OWN_SET), encoding="utf-8")
     (place / "linear.yaml").write_text(write_yaml({"members": LINEAR}), encoding="utf-8")
-    (place / "own.py").write_text(OWN_FEATURE, encoding="utf-8")
-    columns = f"features=[{', '.join((*COLUMNS, 'gap_1'))}]"
-    with own_features():
-        own = ("--plugin", place / "own.py", "--set", columns)
-        succeed("data", "build", place / "SYNTH_small.csv", "--out", place / "with_plugin", *DATASET, *own)
 
     @cache
     def train(arguments: tuple[str, ...]) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import typer
-from command_line import DATASET, call, succeed, train, write_bars
-from markets import COLUMNS
-from own_features import OWN_FEATURE, own_features
+from command_line import call, succeed, train
+from option_data import laid_out
+from own_features import own_features
 from quick_studies import quick_studies
 
 from ohlcv_factory.cli.app import application
@@ -52,19 +52,9 @@ def quick_guide():
 
 
 @pytest.fixture(scope="module")
-def advised(folder):
+def advised(folder, option_data):
     """`advised(arguments)` runs one `recommend` in a folder of datasets and tells what can be seen of it."""
-    place = folder / "recommend"
-    place.mkdir()
-    for name, seed in (("small", 7), ("other", 8)):
-        bars = write_bars(place / f"SYNTH_{name}.csv", 2400, seed=seed)
-        succeed("data", "build", bars, "--out", place / name, *DATASET)
-    pair = [write_bars(place / f"SYNTH{letter}.csv", 2400, seed=seed) for letter, seed in (("A", 1), ("B", 2))]
-    succeed("data", "build", *pair, "--out", place / "two", *DATASET)
-    (place / "own.py").write_text(OWN_FEATURE, encoding="utf-8")
-    with own_features():
-        own = ("--plugin", place / "own.py", "--set", f"features=[{', '.join((*COLUMNS, 'gap_1'))}]")
-        succeed("data", "build", place / "SYNTH_small.csv", "--out", place / "with_plugin", *DATASET, *own)
+    place = laid_out(option_data, folder / "recommend")
     with quick_studies() as patch:
         patch.setattr(artifacts, "write_plots", lambda *_: None)
         train(place / "small", place / "runs")

@@ -66,17 +66,13 @@ def recommend(
     set_threads(threads)
 
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-    from ohlcv_factory.errors import UsageError
     from ohlcv_factory.models.base import DEFAULT_SEED
     from ohlcv_factory.runtime.plugin_files import load_plugins
     from ohlcv_factory.storage import atomic
     from ohlcv_factory.studies import recommendation
     from ohlcv_factory.studies.dataset_facts import Wishes
 
-    if dataset is None:
-        raise UsageError(
-            "recommend needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR"
-        )
+    dataset = options.required_dataset(dataset, "recommend")
     asked = {"latency_ms": latency_ms, "context_bars": context_bars, "minutes": minutes, "correlation": correlation}
     given = {name: value for name, value in {**asked, "checkpoint": checkpoint}.items() if value is not None}
     wishes = Wishes.parse({**given, "interpretable": interpretable, "covariates": covariates}, where="recommend")

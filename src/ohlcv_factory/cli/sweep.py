@@ -54,7 +54,6 @@ def sweep(
     set_threads(1)
 
     from ohlcv_factory.cli.recipes import SweepRecipe, read_recipe
-    from ohlcv_factory.errors import UsageError
     from ohlcv_factory.runtime.plugin_files import load_plugins
     from ohlcv_factory.studies.sweep import plan_sweep
 
@@ -74,14 +73,9 @@ def sweep(
         "address": address,
     }
     recipe, _ = read_recipe(SweepRecipe, config, overrides, flags)
-    if recipe.dataset is None:
-        raise UsageError(
-            "sweep needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR"
-        )
+    dataset = options.required_dataset(recipe.dataset, "sweep")
     load_plugins(recipe.plugins)
-    planned = plan_sweep(
-        recipe.sweep_config(), recipe.dataset, recipe.out, plugins=recipe.plugins, threads=recipe.threads
-    )
+    planned = plan_sweep(recipe.sweep_config(), dataset, recipe.out, plugins=recipe.plugins, threads=recipe.threads)
     if dry_run:
         emit(plan_values(planned, recipe), plan_text(planned, recipe), as_json)
         return
