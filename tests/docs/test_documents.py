@@ -34,6 +34,7 @@ PAGES = (
     "docs/numbers.md",
     "docs/own_features.md",
     "docs/refused_keys.md",
+    "docs/running.md",
     "docs/sessions.md",
     "docs/studies.md",
     "docs/tracking.md",

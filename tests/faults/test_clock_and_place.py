@@ -15,14 +15,18 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.run_folders import latest_run, list_runs, outdated
+from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
-def test_runs_of_one_second_or_after_a_clock_that_was_set_back_are_unique_and_keep_their_order(tmp_path: Path) -> None:
+def test_runs_of_one_second_or_after_a_clock_that_was_set_back_are_unique_and_keep_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """F16."""
+    monkeypatch.setattr(artifacts, "write_plots", lambda *_: None)
     config = DatasetConfig(horizons=(5,), features=("return_1", "rsi_14"), embargo_days="auto")
     container = TimeSeriesDataContainer.from_bars(random_walk(2500, 7), horizon=5, config=config)
     settings = TrainerConfig(model_name="logistic", horizon=5, model={"max_iter": 5}, output_dir=tmp_path / "runs")

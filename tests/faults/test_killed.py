@@ -74,7 +74,7 @@ def _forget_unbegun(runs: Path) -> None:
             state.unlink()
 
 
-@pytest.mark.parametrize("model", ["gru", "lightgbm"])
+@pytest.mark.parametrize("model", ["lightgbm", pytest.param("gru", marks=pytest.mark.slow)])
 def test_a_run_killed_at_two_moments_ends_with_the_bytes_of_a_whole_one(
     model: str, small: Path, wholes: Callable[[str], Path], tmp_path: Path
 ) -> None:

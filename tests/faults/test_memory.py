@@ -49,7 +49,11 @@ def test_a_fit_that_cannot_fit_below_the_limit_of_the_process_is_refused_before_
 
 
 @pytest.mark.parametrize(
-    ("model", "knob"), [("logistic", "lower the number of bars or features"), ("gru", "lower batch_size")]
+    ("model", "knob"),
+    [
+        ("logistic", "lower the number of bars or features"),
+        pytest.param("gru", "lower batch_size", marks=pytest.mark.slow),
+    ],
 )
 def test_memory_that_runs_out_in_a_fit_fails_the_run_with_the_figures_and_the_knob(
     model: str, knob: str, small: Path, tmp_path: Path

@@ -63,6 +63,7 @@ def test_a_pool_that_lost_a_worker_gives_the_folds_of_one_fit_alone(
     assert len(list(other.glob("folds/*/manifest.json"))) == 3
 
 
+@pytest.mark.slow
 def test_a_sweep_that_lost_a_worker_finishes_and_counts_it(small: Path, dying: dict[str, str], tmp_path: Path) -> None:
     """F12 for runs."""
     where = (

@@ -185,7 +185,11 @@ class _Snapshots:
         """Put the snapshot into a checkpoint."""
         assert self.folder is not None
         source = self.folder / SNAPSHOT
-        write_with(folder / SNAPSHOT, lambda temporary: shutil.copyfile(source, temporary))
+
+        def copy(temporary: Path) -> None:
+            shutil.copyfile(source, temporary)
+
+        write_with(folder / SNAPSHOT, copy)
 
 
 @contextmanager
