@@ -30,6 +30,7 @@ PAGES = (
     "docs/foundation.md",
     "docs/glossary.md",
     "docs/labels.md",
+    "docs/live.md",
     "docs/networks.md",
     "docs/numbers.md",
     "docs/own_features.md",
