@@ -20,7 +20,6 @@ MODELS = {
     "mlp": ("--set", "model.max_epochs=1", "--set", "model.hidden_size=8", "--set", "model.lookback=8"),
 }
 """One model for each format that is parsed by a library."""
-MOST_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,26 @@ class Stand:
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Stand:
     folder = tmp_path_factory.mktemp("stand")
     bars = write_bars(folder / "SYNTH.csv", 1900)
-    small = ("--horizons", "5", "--embargo", "auto", "--set", FEATURES, "--set", "history_bars=8", "--set", "timeframes=[]")
-    barriers = ("--set", "barriers.5={k_up: 2, k_down: 2, max_bars: 8}", "--set", "parts.train=0.5", "--set", "parts.val=0.25")
+    small = (
+        "--horizons",
+        "5",
+        "--embargo",
+        "auto",
+        "--set",
+        FEATURES,
+        "--set",
+        "history_bars=8",
+        "--set",
+        "timeframes=[]",
+    )
+    barriers = (
+        "--set",
+        "barriers.5={k_up: 2, k_down: 2, max_bars: 8}",
+        "--set",
+        "parts.train=0.5",
+        "--set",
+        "parts.val=0.25",
+    )
     succeed("data", "build", bars, "--out", folder / "dataset", *small, *barriers)
     places = folder / "experiments" / "runs"
     runs = {model: train(folder / "dataset", places, *more, model=model) for model, more in MODELS.items()}
@@ -50,6 +67,12 @@ def _warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WarmTrials
     notes = tmp_path_factory.mktemp("notes") / "notes.txt"
     with warm_trials(notes, folder) as trials:
         yield trials, notes
+
+
+@pytest.fixture
+def trials(_warm: tuple[WarmTrials, Path]) -> WarmTrials:
+    """What answers for the children."""
+    return _warm[0]
 
 
 @pytest.fixture

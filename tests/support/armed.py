@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any
 
 NEVER = frozenset(
-    {"pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "socket.connect"}
+    {
+        "pickle.find_class",
+        "os.system",
+        "os.exec",
+        "os.posix_spawn",
+        "os.spawn",
+        "os.fork",
+        "os.forkpty",
+        "socket.connect",
+    }
 )
 OWN_CHILD = "from ohlcv_factory.storage.trial import main; main()"
 NOTES = "ARMED_NOTES"

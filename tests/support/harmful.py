@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import secrets
 import stat
 import struct
 import zipfile
@@ -101,7 +102,7 @@ def make_fifo(path: Path) -> None:
 
 def make_symlink(path: Path) -> None:
     """A link to a file of the same bytes outside of the folder."""
-    outside = path.parent.parent.parent / f"outside-{path.name}"
+    outside = _outside(path)
     outside.write_bytes(path.read_bytes())
     path.unlink()
     path.symlink_to(outside)
@@ -109,4 +110,9 @@ def make_symlink(path: Path) -> None:
 
 def make_hardlink(path: Path) -> None:
     """A second name of the file, outside of the folder."""
-    os.link(path, path.parent.parent.parent / f"outside-{path.name}")
+    os.link(path, _outside(path))
+
+
+def _outside(path: Path) -> Path:
+    """A new name out of the folder that is attacked, on the same disk."""
+    return path.parent.parent.parent / f"outside-{secrets.token_hex(4)}-{path.name}"

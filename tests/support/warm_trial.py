@@ -30,6 +30,8 @@ class WarmTrials:
         path = os.pathsep.join([str(SUPPORT), *filter(None, sys.path)])
         environment = {**os.environ, "PYTHONPATH": path, NOTES: str(notes), f"{NOTES}_PLACE": str(place.resolve())}
         environment |= {"OMP_NUM_THREADS": "1"}
+        self.cpu_seconds = 0.0
+        """Processor time of the last child."""
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen([sys.executable, "-c", SERVE], env=environment, text=True, **pipes)
 
@@ -38,6 +40,7 @@ class WarmTrials:
         self.process.stdin.write(json.dumps({"request": dict(request), "seconds": seconds}) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
+        self.cpu_seconds = answer["cpu_seconds"]
         return answer["code"], answer["lines"]
 
 
@@ -90,11 +93,11 @@ def _forked(request: dict[str, Any], seconds: float) -> dict[str, Any]:
         said = answers.read()
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        done, status = os.waitpid(pid, os.WNOHANG)
+        done, status, used = os.wait4(pid, os.WNOHANG)
         if done:
             code = os.waitstatus_to_exitcode(status)
-            return {"code": code, "lines": said.splitlines()}
+            return {"code": code, "lines": said.splitlines(), "cpu_seconds": used.ru_utime + used.ru_stime}
         time.sleep(0.005)
     os.kill(pid, 9)
-    os.waitpid(pid, 0)
-    return {"code": None, "lines": said.splitlines()}
+    used = os.wait4(pid, 0)[2]
+    return {"code": None, "lines": said.splitlines(), "cpu_seconds": used.ru_utime + used.ru_stime}

@@ -28,7 +28,7 @@ from ohlcv_factory.storage.formats import read_array, read_arrays, read_json, to
 from ohlcv_factory.storage.manifests import MANIFEST, Listed, listed_files, manifest_digest, read_manifest
 from ohlcv_factory.storage.parquet import read_table
 
-CPU_SECONDS, CPU_SECONDS_PER_MB = 5, 0.1
+CPU_SECONDS, CPU_SECONDS_PER_MB = 3, 0.1
 """Processor time for all of a folder, imports left out, and more of it for larger folders."""
 WALL_SECONDS = 60
 """Of the clock, beside the processor time: other processes may be at work."""
