@@ -215,6 +215,34 @@ def test_a_dataset_of_pipes_and_links_is_not_read(kind, guarded, copied_dataset,
     refused(guarded("train", *arguments), "SYNTH.features.npy", codes=(65,))
 
 
+UNFINISHED = {
+    "a pipe as a checkpoint": ("xgboost", "checkpoints/checkpoint_epoch_0012/model.ubj", harmful.make_fifo),
+    "a link as a checkpoint": ("xgboost", "checkpoints/checkpoint_epoch_0012/model.ubj", harmful.make_symlink),
+    "a pickle as a checkpoint of XGBoost": ("xgboost", "checkpoints/checkpoint_epoch_0012/model.ubj", harmful.pickled),
+    "a pickle as a checkpoint of LightGBM": (
+        "lightgbm",
+        "checkpoints/checkpoint_epoch_0012/model.txt",
+        harmful.pickled,
+    ),
+    "a pickle as settings": ("xgboost", "config/training_config.yaml", harmful.pickled),
+    "a pickle as the start": ("xgboost", "config/start.json", harmful.pickled),
+    "a pickle beside the checkpoint": ("xgboost", "checkpoints/checkpoint_epoch_0012/optimizer.pt", harmful.pickled),
+}
+
+
+@pytest.mark.parametrize("attack", UNFINISHED)
+def test_resume_reads_nothing_harmful_of_an_unfinished_run(attack, guarded, copied, stand, canary) -> None:
+    model, name, harm = UNFINISHED[attack]
+    run = copied(model)
+    (run / "manifest.json").unlink()
+    (run / "state.json").write_text(json.dumps({"state": "FAILED", "attempt": 1, "updated": "", "error": None}))
+    if harm in IRREGULAR.values():
+        harm(run / name)
+    else:
+        (run / name).write_bytes(harm(canary))
+    refused(guarded("resume", run, "--dataset", stand.dataset), name, codes=(65,))
+
+
 def test_runs_are_listed_around_a_harmful_one(guarded, copied, canary) -> None:
     run = copied("logistic")
     (run / "metrics" / "evaluation_metrics.json").write_bytes(harmful.pickled(canary))
