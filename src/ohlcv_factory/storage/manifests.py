@@ -47,7 +47,7 @@ ROLES = {
 RECORD = "record"
 """Every other file: summaries, tables, pages."""
 SUFFIXES = {
-    "model": frozenset({".json", ".npz", ".ubj", ".txt", ".cbm", ".skops", ".safetensors"}),
+    "model": frozenset({".json", ".npz", ".ubj", ".txt", ".cbm", ".cbsnapshot", ".skops", ".safetensors"}),
     "settings": frozenset({".json", ".yaml"}),
     "metrics": frozenset({".json", ".npz"}),
     "predictions": frozenset({".parquet", ".npy"}),
