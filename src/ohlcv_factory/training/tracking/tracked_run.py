@@ -16,8 +16,8 @@ from ohlcv_factory.errors import DataError, LockedError, UsageError
 from ohlcv_factory.storage.experiments import experiments_folder
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.storage.locks import folder_lock
+from ohlcv_factory.storage.manifests import MANIFEST
 from ohlcv_factory.storage.run_state import STATE
-from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.tracking.settings import ExperimentConfig
 from ohlcv_factory.training.tracking.spool import SPOOL, read_events
 
