@@ -23,7 +23,7 @@ LOOP = "max_epochs: 2, warmup_epochs: 0, windows_per_epoch: 4096"
 SMALL = {
     "lightgbm": "{n_estimators: 100}",
     "lstm": f"{{preset: small, hidden_size: 16, num_layers: 1, lookback: 16, {LOOP}}}",
-    "patchtst": f"{{preset: small, d_model: 16, d_ff: 32, e_layers: 1, n_heads: 2, lookback: 32, {LOOP}}}",
+    "patchtst": f"{{preset: small, d_model: 16, d_ff: 32, n_layers: 1, n_heads: 2, lookback: 32, {LOOP}}}",
 }
 
 
