@@ -15,6 +15,8 @@ from command_line import call
 from option_data import laid_out
 from own_features import own_features
 from quick_studies import quick_studies
+from quick_tracking import FLAGS as TRACKING
+from quick_tracking import no_courier, told_to_trackers
 
 from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import CrossValidationRecipe, TrainRecipe
@@ -71,6 +73,7 @@ FLAGS = {
     "plugins": Case(("--plugin", "own.py"), "code", ("--dataset", "with_plugin")),
     "weighting": Case(("--weighting", "none")),
     "experiment": Case(("--experiment", "first try"), "experiment"),
+    **{name: Case(flags, "tracking", ("--set", "experiment.backend=mlflow")) for name, flags in TRACKING.items()},
     "output_dir": Case(("--output-dir", "elsewhere"), "folder"),
     "seed": Case(("--seed", "7"), base=BOOSTED),
     "executor": Case(("--executor", "local", "--workers", "1"), "jobs"),
@@ -122,7 +125,7 @@ def crossed(folder, option_data):
 
     @cache
     def cross_validate(arguments: tuple[str, ...]) -> dict[str, Any]:
-        with own_features(), quick_studies() as patch:
+        with own_features(), no_courier(), quick_studies() as patch:
             patch.chdir(place)
             before = set(place.glob("*/*/state.json"))
             answer = call("cv", *arguments, environment={"OMP_NUM_THREADS": "2"})
@@ -151,6 +154,7 @@ def observed(answer, study):
             "final": (study / "final").is_dir(),
             "models": sorted(path.name for path in study.glob("folds/*/checkpoints")),
             "experiment": read_json(study / "manifest.json")["experiment_name"],
+            "tracking": (told_to_trackers(study), read_yaml(study / "config" / "study.yaml").values.get("experiment")),
             "threads": read_yaml(study / "config" / "study.yaml").values["threads"],
         }
     return seen

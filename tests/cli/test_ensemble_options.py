@@ -15,6 +15,8 @@ from command_line import call
 from option_data import laid_out
 from own_features import own_features
 from quick_studies import quick_studies
+from quick_tracking import FLAGS as TRACKING
+from quick_tracking import no_courier, told_to_trackers
 
 from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import EnsembleRecipe, TrainRecipe
@@ -62,6 +64,7 @@ FLAGS = {
     "plugins": Case(("--plugin", "own.py"), "code", ("--dataset", "with_plugin")),
     "weighting": Case(("--weighting", "none")),
     "experiment": Case(("--experiment", "first try"), "experiment"),
+    **{name: Case(flags, "tracking", ("--set", "experiment.backend=mlflow")) for name, flags in TRACKING.items()},
     "output_dir": Case(("--output-dir", "elsewhere"), "folder"),
     "seed": Case(("--seed", "7"), base=TREES),
     "threads": Case(("--threads", "1"), "threads"),
@@ -122,7 +125,7 @@ def joined(folder, dataset, option_data):
 
     @cache
     def train(arguments: tuple[str, ...]) -> dict[str, Any]:
-        with own_features(), quick_studies() as patch:
+        with own_features(), no_courier(), quick_studies() as patch:
             patch.chdir(place)
             patch.setattr(artifacts, "write_plots", lambda *_: None)
             patch.setattr("ohlcv_factory.studies.fold_job.block_scores", lambda *_, **__: {})
@@ -146,13 +149,15 @@ def observed(answer, run):
         import polars as pl
 
         manifest = read_json(run / "manifest.json")
+        recipe = read_yaml(run / "config" / "training_config.yaml").values
         seen |= {
             PROBABILITIES: (run / "predictions" / "val_probabilities.npy").read_bytes(),
             "decisions": pl.read_parquet(run / "predictions" / "val_predictions.parquet").columns,
             "read": read_json(run / "metrics" / "ensemble.json")["choice"],
             "experiment": manifest["experiment_name"],
+            "tracking": (told_to_trackers(run), recipe.get("experiment")),
             "symbols": manifest["symbols"],
-            "threads": read_yaml(run / "config" / "training_config.yaml").values["threads"],
+            "threads": recipe["threads"],
         }
     return seen
 
@@ -178,6 +183,7 @@ QUICK = {
     "flag members",
     "flag final",
     "flag choose",
+    "flag tags",
     "flag dry_run",
     "flag as_json",
     "key members",

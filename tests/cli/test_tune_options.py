@@ -17,6 +17,8 @@ from command_line import call
 from option_data import laid_out
 from own_features import own_features
 from quick_studies import quick_studies
+from quick_tracking import FLAGS as TRACKING
+from quick_tracking import no_courier, told_to_trackers
 
 from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import BarrierRecipe, TrainRecipe, TuneRecipe, read_fit_recipe
@@ -54,6 +56,7 @@ TUNE_FLAGS: dict[str, tuple[Change, str, tuple[str, ...]]] = {
     "plugins": (("--plugin", "own.py"), "code", ("--dataset", "with_plugin")),
     "weighting": (("--weighting", "none"), TRIALS, ()),
     "experiment": (("--experiment", "first try"), "experiment", ()),
+    **{name: (flags, "tracking", ("--set", "experiment.backend=mlflow")) for name, flags in TRACKING.items()},
     "out": (("--out", "named"), "folder", ()),
     "output_dir": (("--output-dir", "elsewhere"), "folder", ()),
     "seed": (("--seed", "7"), TRIALS, ()),
@@ -78,6 +81,7 @@ BARRIER_FLAGS: dict[str, tuple[Change, str, tuple[str, ...]]] = {
     "folds": (("--folds", "3"), TRIALS, ()),
     "feature_set": (("--feature-set", "neural_optimal"), TRIALS, ()),
     "plugins": (("--plugin", "own.py"), "code", ("--dataset", "with_plugin")),
+    **{name: (flags, "tracking", ("--set", "experiment.backend=mlflow")) for name, flags in TRACKING.items()},
     "out": (("--out", "named_too"), "folder", ()),
     "output_dir": (("--output-dir", "elsewhere"), "folder", ()),
     "seed": (("--seed", "7"), TRIALS, ()),
@@ -124,7 +128,7 @@ def searched(folder, option_data):
 
     @cache
     def run(arguments: tuple[str, ...]) -> dict[str, Any]:
-        with own_features(), quick_studies() as patch:
+        with own_features(), no_courier(), quick_studies() as patch:
             patch.chdir(place)
             patch.setattr(tuning_trials, "STARTUP_TRIALS", 1)
             for name in ("plot_history", "plot_importance"):
@@ -166,6 +170,7 @@ def observed(answer, study, place) -> dict[str, Any]:
         TRIALS: (study / "trials.csv").read_bytes(),
         SPACE: [[(each["name"], each["low"], each["choices"]) for each in one["space"]] for one in searches],
         "experiment": read_json(study / "manifest.json")["experiment_name"],
+        "tracking": (told_to_trackers(study), recipe.get("experiment")),
         "threads": recipe["threads"],
     }
 

@@ -88,10 +88,10 @@ def test_damaged_json_is_refused(content: bytes, tmp_path: Path) -> None:
 def test_a_closed_json_file_is_an_access_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_json(tmp_path / "a.json", {})
 
-    def closed(self: Path, encoding: str) -> str:
+    def closed(*_: Any) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_text", closed)
+    monkeypatch.setattr(os, "open", closed)
     with pytest.raises(AccessError):
         read_json(tmp_path / "a.json")
 

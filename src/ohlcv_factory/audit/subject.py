@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import polars as pl
 
 from ohlcv_factory.audit.audited_bars import AUDITED_BARS, AuditedBars
 from ohlcv_factory.audit.power import reading_all, small_network
@@ -17,7 +16,6 @@ from ohlcv_factory.bars.instruments import Instrument
 from ohlcv_factory.bars.load import ReadOptions
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.bars.synthetic import random_walk
-from ohlcv_factory.config import read_yaml
 from ohlcv_factory.dataset.build import Dataset
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
@@ -29,17 +27,20 @@ from ohlcv_factory.features.feature import Feature
 from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.splits.chronological import PartShares
-from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.storage.experiments import experiments_folder
+from ohlcv_factory.storage.formats import read_json, read_settings
+from ohlcv_factory.storage.parquet import read_table
 from ohlcv_factory.studies.cross_validation import FOLDS
 from ohlcv_factory.studies.fold_job import FOLDS_FOLDER, PREDICTIONS
 from ohlcv_factory.studies.folds import TrainFolds
 from ohlcv_factory.studies.settings import CrossValidationConfig
-from ohlcv_factory.studies.study_folder import CROSS_VALIDATION, RECIPE, read_study_manifest
-from ohlcv_factory.training.bundle import MANIFEST, ModelBundle, read_run_manifest, verify_files
+from ohlcv_factory.studies.study_folder import CROSS_VALIDATION, RECIPE, open_study
+from ohlcv_factory.training.bundle import MANIFEST, ModelBundle
 from ohlcv_factory.training.ensemble import FittedEnsemble
 from ohlcv_factory.training.evaluation import SCORED_PARTS
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
-from ohlcv_factory.training.settings import RUNS_FOLDER, STUDIES_FOLDER, TrainerConfig
+from ohlcv_factory.training.run_manifest import read_run_manifest
+from ohlcv_factory.training.settings import TrainerConfig
 
 Kind = Literal["dataset", "features", "model", "run", "study"]
 KINDS: tuple[Kind, ...] = ("dataset", "features", "model", "run", "study")
@@ -171,7 +172,7 @@ def run_subject(folder: Path, *, dataset: Path | None = None, last: int = AUDITE
     if manifest.get("kind") == CROSS_VALIDATION:
         raise UsageError(f"{folder} is a study.", where=str(folder), help=f"ohlcv-factory audit study {folder}")
     bundle = ModelBundle.from_run(folder)
-    recipe = read_yaml(folder / "config" / "training_config.yaml").values
+    recipe = read_settings(folder / "config" / "training_config.yaml")
     container = _container(folder, manifest, recipe, dataset)
     return Subject(
         "run",
@@ -191,9 +192,8 @@ def study_subject(folder: Path, *, dataset: Path | None = None, last: int = AUDI
 
     Raises what `run_subject` raises.
     """
-    manifest = read_study_manifest(folder, CROSS_VALIDATION)
-    verify_files(folder, manifest)
-    recipe = read_yaml(folder / RECIPE).values
+    manifest = open_study(folder, CROSS_VALIDATION)
+    recipe = read_settings(folder / RECIPE)
     config = trainer_config({**recipe, "allow_missing_class": True})
     whole = _container(folder, manifest, recipe, dataset)
     cv = CrossValidationConfig.parse(recipe["cv"], where=str(RECIPE))
@@ -244,7 +244,7 @@ def stored_predictions(path: Path, container: TimeSeriesDataContainer) -> Predic
     """Predictions that lie on disk under the symbol codes of a container; None where there are none."""
     if not path.is_file():
         return None
-    return Predictions.from_frame(pl.read_parquet(path), container.horizon)
+    return Predictions.from_frame(read_table(path), container.horizon)
 
 
 def _container(
@@ -276,8 +276,7 @@ def _of_container(container: TimeSeriesDataContainer, columns: Sequence[str], la
 
 def _experiments(folder: Path) -> Path:
     """The experiments folder of a run or a study."""
-    above = folder.resolve().parent
-    return above.parent if above.name in (RUNS_FOLDER, STUDIES_FOLDER) else above
+    return experiments_folder(folder.resolve().parent)
 
 
 def _seconds(text: str) -> int:

@@ -20,6 +20,8 @@ from ohlcv_factory.bars.options import ReadOptions, named_dialect
 from ohlcv_factory.bars.records import json_table
 from ohlcv_factory.bars.table import Table, refuse_repeated_names
 from ohlcv_factory.errors import AccessError, DataError, FactoryError, InputMissingError, StorageError, nearest
+from ohlcv_factory.storage.parquet import compare_checksums
+from ohlcv_factory.storage.parquet_pages import DamagedPageError
 
 OTHER_FORMATS = {
     b"BZh": "bzip2-compressed",
@@ -145,8 +147,9 @@ def _parquet_frame(content: bytes, source: str) -> pl.DataFrame:
             f"{source} is not a complete Parquet file (footer missing).", where=source, help="copy it again"
         )
     try:
+        compare_checksums(content)
         return pl.read_parquet(io.BytesIO(content))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, DamagedPageError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{source} is a damaged Parquet file: {reason}.", where=source, help="copy it again") from None
 

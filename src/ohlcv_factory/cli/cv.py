@@ -23,7 +23,7 @@ SHOWN_FEATURES = 15
 SUMMARY_NAMES = ("log_loss_skill", "log_loss", "macro_f1", "direction_edge", "sharpe_ratio", "annualized_return")
 
 
-@options.with_flags(options.FIT, options.FOLDS)
+@options.with_flags(options.FIT, options.FOLDS, options.TRACKING)
 def cv(
     model: Annotated[str | None, typer.Argument(help="Model name, see `models list`; or in the recipe.")] = None,
     config: options.ConfigFile = None,

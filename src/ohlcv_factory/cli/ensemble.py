@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from ohlcv_factory.studies.ensembling import EnsembleResult, EnsembleTrainer
 
 
-@options.with_flags(options.FIT, options.FOLDS, without=("feature_set", "feature_selection", "scheme"))
+@options.with_flags(
+    options.FIT, options.FOLDS, options.TRACKING, without=("feature_set", "feature_selection", "scheme")
+)
 def ensemble(
     method: Annotated[str | None, typer.Option("--method", help="voting, stacking or blending.")] = None,
     members: Annotated[
@@ -73,9 +75,12 @@ def resume_ensemble(run: Path, dataset: Path | None, plugins: list[str] | None, 
 
 def result_values(result: EnsembleResult) -> dict[str, Any]:
     """What `--json` prints of an ensemble."""
+    from ohlcv_factory.storage.manifests import manifest_digest
+
     return {
         "run_id": result.run_id,
         "output_path": str(result.path),
+        "manifest_sha256": manifest_digest(result.path),
         "ensemble": result.ensemble,
         "evaluation_metrics": result.evaluation,
     }
@@ -84,6 +89,7 @@ def result_values(result: EnsembleResult) -> dict[str, Any]:
 def result_text(result: EnsembleResult) -> str:
     """Where the run lies, how its members differ, what won on val, and its table of scores."""
     from ohlcv_factory.cli.scores import score_table
+    from ohlcv_factory.storage.manifests import manifest_digest
 
     facts, comparison = result.ensemble, result.ensemble["comparison"]
     out_of_fold = facts["out_of_fold"]["log_loss"]
@@ -95,7 +101,8 @@ def result_text(result: EnsembleResult) -> str:
     )
     notes = "".join(f"  note: {note}\n" for note in result.notes)
     verdict = f"{comparison['words']}\n{result.evaluation['verdict']['words']}"
-    return f"run: {result.path}\n{notes}\n{pairs}\n\n{losses}\n\n{score_table(result.evaluation)}\n\n{verdict}"
+    where = f"run: {result.path}\nmanifest: sha256 {manifest_digest(result.path)}"
+    return f"{where}\n{notes}\n{pairs}\n\n{losses}\n\n{score_table(result.evaluation)}\n\n{verdict}"
 
 
 def _opened(recipe: EnsembleRecipe) -> tuple[EnsembleTrainer, Any]:

@@ -41,6 +41,18 @@ OutputDir = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Every random draw follows from it.")]
 
+Track = Annotated[
+    str | None,
+    typer.Option("--track", help="Show it in mlflow, tensorboard or wandb too; none: not, whatever the recipe says."),
+]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri", help="Where: sqlite:///FILE or http://HOST:PORT of MLflow, folder of TensorBoard, …"
+    ),
+]
+RunName = Annotated[str | None, typer.Option("--run-name", help="Its name there; default: that of its folder.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="Tag there: --tag desk=fx; repeat it for more.")]
 Scheme = Annotated[str | None, typer.Option("--scheme", help="kfold, walk_forward or combinatorial.")]
 Folds = Annotated[
     int | None,
@@ -211,6 +223,22 @@ def _reading_keys(given: dict[str, Any]) -> dict[str, Any]:
     return keys
 
 
+def tracking_keys(track: str | None, uri: str | None, tags: list[str] | None) -> dict[str, Any]:
+    """`{"experiment.backend": "mlflow", …}` from the flags that were given. Raises UsageError (2)."""
+    return {"experiment.backend": track, "experiment.tracking_uri": uri, "experiment.tags": tag_pairs(tags)}
+
+
+def tag_pairs(tags: list[str] | None) -> dict[str, str] | None:
+    """`{"desk": "fx"}` of `["desk=fx"]`; None where nothing was typed. Raises UsageError (2) for another form."""
+    pairs = [tag.partition("=") for tag in tags or ()]
+    for name, separator, value in pairs:
+        if not name or not separator:
+            raise UsageError(
+                f"--tag takes name=value, got {name + separator + value!r}.", where="--tag", help="--tag desk=fx"
+            )
+    return {name: value for name, _, value in pairs} or None
+
+
 def required_dataset(dataset: Path | None, verb: str) -> Path:
     """The dataset folder that a flag or a recipe names. Raises UsageError (2) where none does."""
     if dataset is None:
@@ -249,6 +277,17 @@ def embargo_days(text: str | None) -> float | str | None:
         ) from None
 
 
+def refuse_inside(out: Path, *inputs: str | Path) -> None:
+    """Raise OutputError (73) for an output that would lie in a folder of the input, which the next command would read."""
+    from ohlcv_factory.errors import OutputError
+
+    for folder in (Path(each) for each in inputs if Path(each).is_dir()):
+        if out.resolve().is_relative_to(folder.resolve()) and out.resolve() != folder.resolve():
+            raise OutputError(
+                f"{out} lies inside the input {folder}.", where=str(out), help="choose a folder outside of the input"
+            )
+
+
 FIT: Mapping[str, Flag] = {
     "dataset": Flag(Dataset, "dataset"),
     "symbol": Flag(OneSymbol, "symbol"),
@@ -277,3 +316,10 @@ SEARCH: Mapping[str, Flag] = {
     "out": Flag(StudyOut, "out"),
 }
 """Of every search."""
+TRACKING: Mapping[str, Flag] = {
+    "track": Flag(Track, "experiment.backend"),
+    "tracking_uri": Flag(TrackingUri, "experiment.tracking_uri"),
+    "run_name": Flag(RunName, "experiment.run_name"),
+    "tags": Flag(Tags, "experiment.tags", tag_pairs),
+}
+"""Of every verb that leaves one folder which a tracker can show."""

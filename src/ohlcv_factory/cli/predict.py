@@ -17,8 +17,18 @@ if TYPE_CHECKING:
 @options.with_reading
 def predict(
     *,
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
-    files: Annotated[list[Path], typer.Argument(help="Bar files or folders, from the first bar to use on.")],
+    run: Annotated[Path, typer.Argument(help="Run folder; with --bundle the first bar file.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Bar files or folders, from the first bar to use on.")
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", help="A run or bundle of somebody else: always parsed in a child process first."),
+    ] = None,
+    expect_digest: Annotated[
+        str | None,
+        typer.Option("--expect-digest", help="SHA-256 of its manifest as train, verify or its author told it."),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write all predictions here (.parquet or .csv).")] = None,
     last: Annotated[int, typer.Option("--last", min=1, help="How many of the newest bars to show.")] = 1,
     plugins: options.Plugins = None,
@@ -35,20 +45,27 @@ def predict(
 
     from ohlcv_factory.bars.load import ReadOptions, read_sources
     from ohlcv_factory.config import Layers
+    from ohlcv_factory.errors import UsageError
     from ohlcv_factory.runtime.plugin_files import load_plugins
     from ohlcv_factory.training.bundle import ModelBundle
+    from ohlcv_factory.training.run_manifest import refuse_other_digest
 
     load_plugins(plugins or ())
-    bundle = ModelBundle.from_run(run)
+    folder, named = (run, files or []) if bundle is None else (bundle, [run, *(files or [])])
+    if not named:
+        raise UsageError("predict needs bars.", where="FILES", help="ohlcv-factory predict RUN BARS.csv")
+    if expect_digest is not None:
+        refuse_other_digest(folder, expect_digest)
+    model = ModelBundle.from_run(folder, always_try=bundle is not None)
     given = Layers.merge([], (), reading).values.get("read", {})
-    recorded = {**bundle.read_options.plain(), "bar_size": None}
-    sources = read_sources(files, ReadOptions.parse({**recorded, **given}, where="flags"))
-    frames = [bundle.predict(source.bars).frame.drop("truth", "labelled", "scored") for source in sources]
+    recorded = {**model.read_options.plain(), "bar_size": None}
+    sources = read_sources(named, ReadOptions.parse({**recorded, **given}, where="flags"))
+    frames = [model.predict(source.bars).frame.drop("truth", "labelled", "scored") for source in sources]
     frame = pl.concat(frames)
     if out is not None:
         write_frame(frame, out)
     newest = pl.concat(one.tail(last) for one in frames)
-    facts = {"run": str(run), "rows": len(frame), "written": str(out) if out else None, "newest": newest.to_dicts()}
+    facts = {"run": str(folder), "rows": len(frame), "written": str(out) if out else None, "newest": newest.to_dicts()}
     columns = ["symbol", "time", "p_short", "p_neutral", "p_long", "decision"]
     rows = [
         [str(value) if name == "time" else value for name, value in zip(columns, row, strict=True)]
@@ -65,11 +82,12 @@ def write_frame(frame: pl.DataFrame, out: Path) -> None:
     """Write a frame as CSV or Parquet, by the suffix. Raises UsageError (2) for another one."""
     from ohlcv_factory.errors import UsageError
     from ohlcv_factory.storage.atomic import write_with
+    from ohlcv_factory.storage.parquet import write_table
 
     if out.suffix == ".csv":
         write_with(out, frame.write_csv)
     elif out.suffix == ".parquet":
-        write_with(out, frame.write_parquet)
+        write_table(out, frame)
     else:
         raise UsageError(
             f"--out must end in .parquet or .csv, got {out.name!r}.", where="--out", help="choose a suffix"

@@ -40,11 +40,12 @@ def reproduce(
     from ohlcv_factory.runtime.plugin_files import load_plugins
     from ohlcv_factory.studies import reproduction
     from ohlcv_factory.studies.run_folders import find_run
-    from ohlcv_factory.training.bundle import read_run_manifest, require_model
+    from ohlcv_factory.training.bundle import require_model
+    from ohlcv_factory.training.trial import open_run
 
     folder = find_run(run)
-    threads = read_run_manifest(folder)["threads"]
     load_plugins(plugins or ())
+    threads = open_run(folder)["threads"]
     require_model(folder)
     recipe = _recipe(folder, dataset, plugins or [])
     set_threads(recipe.threads or threads)
@@ -81,7 +82,7 @@ def _trainer(recipe: TrainRecipe | EnsembleRecipe, output_dir: Path | None = Non
     from ohlcv_factory.studies.ensembling import EnsembleTrainer
     from ohlcv_factory.training.trainer import Trainer
 
-    place = {} if output_dir is None else {"output_dir": output_dir}
+    place = {} if output_dir is None else {"output_dir": output_dir, "experiment": None}
     if isinstance(recipe, EnsembleRecipe):
         return EnsembleTrainer(recipe.ensemble_config().model_copy(update=place))
     return Trainer(recipe.trainer_config().model_copy(update=place))

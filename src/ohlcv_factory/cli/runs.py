@@ -21,7 +21,8 @@ Run = Annotated[Path, typer.Argument(help="Run folder; DIR/latest is the run of 
 Runs = Annotated[list[Path], typer.Argument(help="Run folders.")]
 Tag = Annotated[str | None, typer.Option("--tag", help="Only runs with this tag.")]
 State = Annotated[
-    str | None, typer.Option("--state", help="Only RUNNING, FINISHED, FAILED, INTERRUPTED, LOST or DAMAGED runs.")
+    str | None,
+    typer.Option("--state", help="Only CREATED, RUNNING, FINISHED, FAILED, INTERRUPTED, LOST or DAMAGED runs."),
 ]
 DEFAULT = Path("experiments/runs")
 
@@ -111,13 +112,19 @@ def index(
 
 
 def verify(run: Run, as_json: options.AsJson = False) -> None:
-    """Compare every file of a finished run with the digest that was written with it."""
+    """Compare every file of a finished run with its manifest, and print the manifest's own digest; it can be pinned.
+
+    The model is loaded and predicts its reference rows again, where its libraries and plugins are at hand.
+    """
+    from ohlcv_factory.storage.manifests import manifest_digest
     from ohlcv_factory.studies.run_folders import find_run
     from ohlcv_factory.studies.run_folders import verify as verify_run
 
     folder = find_run(run)
-    count = verify_run(folder)
-    emit({"run": str(folder), "files": count}, f"{folder.name}: all {count} files are those that were written", as_json)
+    count, digest = verify_run(folder), manifest_digest(folder)
+    values = {"run": str(folder), "files": count, "manifest_sha256": digest}
+    text = f"{folder.name}: all {count} files are those that were written\nmanifest: sha256 {digest}"
+    emit(values, text, as_json)
 
 
 def list_text(runs: Sequence[RunFacts]) -> str:

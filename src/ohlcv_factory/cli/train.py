@@ -14,12 +14,20 @@ if TYPE_CHECKING:
     from ohlcv_factory.training.trainer import RunResult
 
 
-@options.with_flags(options.FIT)
+@options.with_flags(options.FIT, options.TRACKING)
 def train(
+    context: typer.Context,
     model: Annotated[str | None, typer.Option("--model", help="Model name, see `models list`.")] = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
     feature_sets: options.FeatureSets = None,
+    run_id: Annotated[
+        str | None,
+        typer.Option("--run-id", help="Name of the run folder; default: model, horizon, time, a random part."),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Train in a process of its own that outlives this terminal.")
+    ] = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
     *,
@@ -27,20 +35,35 @@ def train(
 ) -> None:
     """Train one model, score it on the val part beside the baselines, and leave a run folder."""
     from ohlcv_factory.cli.ensemble import run_ensemble
-    from ohlcv_factory.cli.recipes import names_ensemble, read_ensemble_recipe, read_train_recipe
+    from ohlcv_factory.cli.recipes import names_ensemble, placed, read_ensemble_recipe, read_train_recipe
+    from ohlcv_factory.errors import UsageError
     from ohlcv_factory.runtime.threads import set_threads
 
     flags = {"model_name": model, **keys}
     if names_ensemble(config, overrides, flags):
+        _refuse_for_ensembles({"--run-id": run_id, "--detach": detach})
         return run_ensemble(read_ensemble_recipe(config, overrides, flags, None, feature_sets), dry_run, as_json)
-    recipe, _, _ = read_train_recipe(config, overrides, flags, feature_sets)
+    if run_id is not None:
+        _refuse_path(run_id)
+    recipe, _, layers = read_train_recipe(config, overrides, flags, feature_sets)
     set_threads(recipe.threads)
     dataset = options.required_dataset(recipe.dataset, "train")
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
     from ohlcv_factory.training.trainer import Trainer
 
+    options.refuse_inside(recipe.output_dir, dataset)
     trainer = Trainer(recipe.trainer_config())
-    container = TimeSeriesDataContainer.from_dataset(dataset, recipe.horizon, symbol=recipe.symbol)
+    if detach:
+        from ohlcv_factory.cli.detach import begin_detached
+
+        if dry_run:
+            raise UsageError("--dry-run does nothing that could be detached.", where="--detach", help="leave out one")
+        name = run_id or trainer.new_run_id()
+        begun = begin_detached(context.obj, name, recipe.output_dir)
+        emit(begun, "\n".join(f"{key}: {value}" for key, value in begun.items()), as_json)
+        return
+    with placed(layers, "horizon"):
+        container = TimeSeriesDataContainer.from_dataset(dataset, recipe.horizon, symbol=recipe.symbol)
     if dry_run:
         from ohlcv_factory.training.plan import run_plan
 
@@ -48,19 +71,45 @@ def train(
         emit(plan, "\n".join(f"{name}: {value}" for name, value in plan.items()), as_json)
         return
     with told_how_to_resume(trainer):
-        result = trainer.run(container)
+        result = trainer.run(container, run_id=run_id)
     emit(result_values(result), result_text(result), as_json)
+
+
+def _refuse_path(run_id: str) -> None:
+    """Raise UsageError (2) for a name that is no plain folder name on every system."""
+    from ohlcv_factory.errors import UsageError
+
+    if not run_id or run_id.startswith(".") or any(sign in run_id for sign in '/\\:*?"<>|'):
+        raise UsageError(
+            f"--run-id is the name of a folder, got {run_id!r}.", where="--run-id", help="letters and digits"
+        )
+
+
+def _refuse_for_ensembles(given: dict[str, Any]) -> None:
+    from ohlcv_factory.errors import UsageError
+
+    for flag in [flag for flag, value in given.items() if value]:
+        raise UsageError(f"{flag} is for a single model, not for an ensemble.", where=flag, help="leave it out")
 
 
 def result_values(result: RunResult) -> dict[str, Any]:
     """What `--json` prints of a run."""
-    return {"run_id": result.run_id, "output_path": str(result.path), "evaluation_metrics": result.evaluation}
+    from ohlcv_factory.storage.manifests import manifest_digest
+
+    return {
+        "run_id": result.run_id,
+        "output_path": str(result.path),
+        "manifest_sha256": manifest_digest(result.path),
+        "evaluation_metrics": result.evaluation,
+    }
 
 
 def result_text(result: RunResult) -> str:
     """Where the run lies and its table of scores."""
     from ohlcv_factory.cli.scores import score_table
+    from ohlcv_factory.storage.manifests import manifest_digest
 
     verdict = result.evaluation["verdict"]["words"]
     notes = "".join(f"  note: {note}\n" for note in result.notes)
-    return f"run: {result.path}\n{notes}\n{score_table(result.evaluation)}\n\n{verdict}"
+    where = f"run: {result.path}\nmanifest: sha256 {manifest_digest(result.path)}"
+    return f"{where}\n{notes}\n{score_table(result.evaluation)}\n\n{verdict}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ohlcv_factory.studies.tuning import Tuning, TuningResult
 
 
-@options.with_flags(options.FIT, options.FOLDS, options.SEARCH)
+@options.with_flags(options.FIT, options.FOLDS, options.SEARCH, options.TRACKING)
 def tune(
     model: Annotated[str | None, typer.Argument(help="Model name, see `models list`; or in the recipe.")] = None,
     config: options.ConfigFile = None,

@@ -20,7 +20,7 @@ OF_OTHER_VERBS = ("symbol", "horizon", "feature_selection", "weighting", "experi
 HEADER = ("barriers", "k_up", "k_down", "max_bars", "short", "neutral", "long", "bars to end", "timed out", "ambiguous")
 
 
-@options.with_flags(options.FIT, options.FOLDS, options.SEARCH, without=OF_OTHER_VERBS)
+@options.with_flags(options.FIT, options.FOLDS, options.SEARCH, options.TRACKING, without=OF_OTHER_VERBS)
 def tune_barriers(
     model: Annotated[
         str | None, typer.Option("--model", help="Model whose predictions are traded; default logistic.")

@@ -93,14 +93,14 @@ class TimeSeriesDataContainer:
         from ohlcv_factory.dataset.store import read_dataset
 
         dataset = read_dataset(Path(folder), symbol=symbol)
-        return replace(cls.from_built(dataset, horizon), origin=str(folder), symbol=symbol)
+        return replace(cls.from_built(dataset, horizon, where=str(folder)), origin=str(folder), symbol=symbol)
 
     @classmethod
-    def from_built(cls, dataset: Dataset, horizon: int) -> Self:
+    def from_built(cls, dataset: Dataset, horizon: int, *, where: str = "horizon") -> Self:
         """One horizon of a built dataset; with one symbol the feature matrix is a view."""
         if horizon not in dataset.config.horizons:
             offered = ", ".join(map(str, dataset.config.horizons))
-            raise UsageError(f"horizon {horizon} is not in this dataset.", where="horizon", help=f"it holds: {offered}")
+            raise UsageError(f"horizon {horizon} is not in this dataset.", where=where, help=f"it holds: {offered}")
         rows = [dataset.eligible(symbol) for symbol in dataset.symbols]
         table, table_row = _table(dataset, rows)
         return cls(

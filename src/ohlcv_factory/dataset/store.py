@@ -20,7 +20,7 @@ from ohlcv_factory.bars.schema import COLUMNS, Bars
 from ohlcv_factory.dataset.build import Dataset, SymbolData, narrowed
 from ohlcv_factory.dataset.labelling import HorizonLabels
 from ohlcv_factory.dataset.settings import DatasetConfig
-from ohlcv_factory.errors import DataError, InputMissingError, UsageError, unknown_name
+from ohlcv_factory.errors import DataError, InputMissingError, UsageError, VerificationError, unknown_name
 from ohlcv_factory.features import catalogue
 from ohlcv_factory.features.plugins import PluginRecord
 from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
@@ -29,12 +29,18 @@ from ohlcv_factory.labels.rules import RULES, LabelRule
 from ohlcv_factory.labels.triple_barrier import barrier_atr
 from ohlcv_factory.labels.weights import Quality
 from ohlcv_factory.splits.chronological import PART_NAMES
-from ohlcv_factory.storage import atomic
+from ohlcv_factory.storage import atomic, manifests
+from ohlcv_factory.storage.cache import remember
 from ohlcv_factory.storage.digests import file_digest
-from ohlcv_factory.storage.formats import read_json, write_json
+from ohlcv_factory.storage.formats import told_as_damage, write_json
+from ohlcv_factory.storage.parquet import column_names, read_table, write_table
+from ohlcv_factory.storage.trial import Trial, try_foreign
 
 MANIFEST = "dataset.json"
 SCHEMA_VERSION = 2
+READ_VERSIONS = (1, 2)
+PAGES = (MANIFEST, "report.html", "report.json")
+"""What a dataset's folder has beside the files of its manifest: pages about it, which are made anew at any time."""
 TRANSPOSED_ROWS = 4096
 
 
@@ -48,11 +54,12 @@ def write_dataset(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> Pa
     """
     atomic.create_folder(folder, must_be_new=True)
     for symbol in dataset.symbols:
-        atomic.write_with(folder / _file_name(symbol), _symbol_frame(symbol, dataset.feature_names).write_parquet)
+        write_table(folder / _file_name(symbol), _symbol_frame(symbol, dataset.feature_names))
         atomic.write_with(folder / _matrix_name(symbol), partial(_write_matrix, symbol.features))
         if symbol.source is not None:
-            atomic.write_with(folder / _source_name(symbol), symbol.source.frame().write_parquet)
+            write_table(folder / _source_name(symbol), symbol.source.frame())
     write_json(folder / MANIFEST, _manifest(dataset, folder, summary))
+    remember(folder, MANIFEST)
     return folder
 
 
@@ -74,14 +81,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise InputMissingError(
             f"{folder} holds no {MANIFEST}: not a dataset, or half-written.", where=str(folder), help="build it again"
         )
-    manifest: dict[str, Any] = read_json(folder / MANIFEST)
-    if manifest.get("schema_version") != SCHEMA_VERSION:
+    manifest = manifests.read_manifest(folder, MANIFEST)
+    if manifest.get("schema_version") not in READ_VERSIONS:
         raise DataError(
-            f"dataset schema {manifest.get('schema_version')}, this version reads {SCHEMA_VERSION}.",
+            f"dataset schema {manifest.get('schema_version')}, this version reads "
+            f"{', '.join(map(str, READ_VERSIONS))}.",
             where=str(folder / MANIFEST),
             help="build the dataset again, or use the version that wrote it",
         )
-    return manifest
+    with told_as_damage(folder / MANIFEST):
+        return _upgraded(manifest)
 
 
 def read_dataset(folder: Path, *, symbol: str | None = None) -> Dataset:
@@ -93,17 +102,43 @@ def read_dataset(folder: Path, *, symbol: str | None = None) -> Dataset:
     entries = [entry for entry in manifest["symbols"] if symbol in (None, entry["instrument"]["symbol"])]
     if not entries:
         raise unknown_name("symbol", str(symbol), [entry["instrument"]["symbol"] for entry in manifest["symbols"]])
-    plain = {
-        **manifest["config"],
-        "plugins": [],
-    }  # a path that a manifest names is never run; `plugins` says what made what
-    config = DatasetConfig.parse(plain, where=str(folder / MANIFEST))
-    wanted = {name for entry in entries for name in _stored_names(entry)}
-    for stored in manifest["files"]:
-        if symbol is None or stored["path"] in wanted:
-            _refuse_changed(folder / stored["path"], stored["sha256"])
-    dataset = _dataset(folder, manifest, config, entries)
-    return dataset if len(entries) == len(manifest["symbols"]) else narrowed(dataset, dataset.symbols[0])
+    wanted = None if symbol is None else {name for entry in entries for name in _stored_names(entry)}
+    _refuse_changed(folder, manifest, wanted)
+    with told_as_damage(folder / MANIFEST):
+        plain = {
+            **manifest["config"],
+            "plugins": [],
+        }  # a path that a manifest names is never run; `plugins` says what made what
+        config = DatasetConfig.parse(plain, where=str(folder / MANIFEST))
+        dataset = _dataset(folder, manifest, config, entries)
+        return dataset if len(entries) == len(manifest["symbols"]) else narrowed(dataset, dataset.symbols[0])
+
+
+def _refuse_changed(folder: Path, manifest: dict[str, Any], wanted: set[str] | None) -> None:
+    """Raise InputMissingError (66) or DataError (65) where the files are not those that were written, or cannot be read."""
+    listed = {each.path for each in manifests.listed_files(manifest)}
+    for name in sorted(name for entry in manifest["symbols"] for name in _stored_names(entry)):
+        if name not in listed:
+            raise DataError(f"{name} is not among the files.", where=str(folder / MANIFEST), help=_BUILD_AGAIN)
+        if (wanted is None or name in wanted) and not (folder / name).exists():
+            raise InputMissingError(f"{name} is missing.", where=str(folder / name), help=_BUILD_AGAIN)
+    try:
+        manifests.check_files(folder, manifest, later=PAGES, only=wanted)
+    except VerificationError as error:
+        raise DataError(error.what, where=error.where, help=_BUILD_AGAIN) from None
+    try_foreign(folder, Trial(MANIFEST, None if wanted is None else frozenset(wanted)))
+
+
+_BUILD_AGAIN = "the file is damaged or was changed: build the dataset again"
+
+
+def _upgraded(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest as the newest version has it.
+
+    Version 1 had the features in the Parquet file alone; it and the first of version 2 knew neither finer bars nor plugins.
+    """
+    symbols = [{"matrix": None, "source": None, **entry} for entry in manifest["symbols"]]
+    return {"plugins": [], "feature_catalogue": 1, **manifest, "symbols": symbols}
 
 
 def _dataset(folder: Path, manifest: dict[str, Any], config: DatasetConfig, entries: list[dict[str, Any]]) -> Dataset:
@@ -150,7 +185,8 @@ def _manifest(dataset: Dataset, folder: Path, summary: dict[str, Any]) -> dict[s
 
 def _stored_names(entry: dict[str, Any]) -> list[str]:
     """The files of one symbol, as its entry names them."""
-    return [entry["file"], entry["matrix"], *([entry["source"]["file"]] if entry["source"] else [])]
+    source = [entry["source"]["file"]] if entry["source"] else []
+    return [entry["file"], *([entry["matrix"]] if entry["matrix"] else []), *source]
 
 
 def _symbol_entry(symbol: SymbolData) -> dict[str, Any]:
@@ -199,17 +235,6 @@ def _write_matrix(features: np.ndarray, path: Path) -> None:
     np.save(path, np.ascontiguousarray(features), allow_pickle=False)
 
 
-def _refuse_changed(path: Path, digest: str) -> None:
-    if not path.is_file():
-        raise InputMissingError(f"{path.name} is missing.", where=str(path), help="build the dataset again")
-    if file_digest(path) != digest:
-        raise DataError(
-            f"{path.name} is not the file that was written: its digest differs from the manifest's.",
-            where=str(path),
-            help="the file is damaged or was changed: build the dataset again",
-        )
-
-
 def _symbol_frame(symbol: SymbolData, names: tuple[str, ...]) -> pl.DataFrame:
     """One row per bar: time, bars, part, features, and per horizon label, end and weight components."""
     columns: list[pl.Series] = [
@@ -252,7 +277,18 @@ def _label_columns(prefix: str, bars: Bars, labels: HorizonLabels) -> list[pl.Se
 
 
 def _read_symbol(folder: Path, entry: dict[str, Any], names: tuple[str, ...], config: DatasetConfig) -> SymbolData:
-    frame, features = _read_table(folder / entry["file"], names), _read_matrix(folder / entry["matrix"])
+    """The data of one symbol. Raises DataError (65) where a file does not hold what the manifest says."""
+    with told_as_damage(folder / entry["file"]):
+        return _symbol_in(folder, entry, names, config)
+
+
+def _symbol_in(folder: Path, entry: dict[str, Any], names: tuple[str, ...], config: DatasetConfig) -> SymbolData:
+    frame = _read_table(folder / entry["file"], names if entry["matrix"] else ())
+    features = _read_matrix(folder / entry["matrix"]) if entry["matrix"] else _matrix_of(frame, names)
+    if features.shape != (len(frame), len(names)) or features.dtype != np.float32:
+        raise ValueError(
+            f"the features are {features.dtype} {features.shape}, not ({len(frame)}, {len(names)}) float32"
+        )
     instrument = Instrument.parse(entry["instrument"], where=str(folder / MANIFEST))
     bars, source = _bars(frame, instrument.symbol, entry["bar_seconds"]), entry["source"]
     finer = source and _bars(_read_table(folder / source["file"], ()), instrument.symbol, source["bar_seconds"])
@@ -264,11 +300,12 @@ def _read_symbol(folder: Path, entry: dict[str, Any], names: tuple[str, ...], co
 
 def _read_table(path: Path, feature_names: tuple[str, ...]) -> pl.DataFrame:
     """Bars and labels of one symbol; the features come from the matrix."""
-    try:
-        wanted = [name for name in pl.read_parquet_schema(path) if name in COLUMNS or name not in feature_names]
-        return pl.read_parquet(path, columns=wanted)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path.name} cannot be read: {error}.", where=str(path), help="build it again") from None
+    names = (
+        None
+        if not feature_names
+        else [name for name in column_names(path) if name in COLUMNS or name not in feature_names]
+    )
+    return read_table(path, names)
 
 
 def _read_matrix(path: Path) -> np.ndarray:
@@ -277,6 +314,11 @@ def _read_matrix(path: Path) -> np.ndarray:
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except (ValueError, OSError) as error:
         raise DataError(f"{path.name} cannot be read: {error}.", where=str(path), help="build it again") from None
+
+
+def _matrix_of(frame: pl.DataFrame, names: tuple[str, ...]) -> np.ndarray:
+    """The feature matrix out of the columns of a table that has no other place for it, float32 `(n, F)`."""
+    return np.column_stack([frame[name].to_numpy().astype(np.float32) for name in names])
 
 
 def _bars(frame: pl.DataFrame, symbol: str, bar_seconds: int) -> Bars:
@@ -299,18 +341,22 @@ def _read_labels(frame: pl.DataFrame, prefix: str, rule: LabelRule) -> HorizonLa
     def column(name: str) -> np.ndarray:
         return frame[f"{prefix}_{name}"].to_numpy().copy()
 
+    def later_column(name: str, unknown: float | bool) -> np.ndarray:
+        """A column that datasets of the first days lack."""
+        return column(name) if f"{prefix}_{name}" in frame.columns else np.full(len(frame), unknown)
+
     codes = _codes(frame[f"{prefix}_label"], CLASS_NAMES, CLASS_COUNT)
     bars_to_hit = column("bars_to_hit")
     path = PathLabels(
         label=np.where(codes == CLASS_COUNT, 1, codes).astype(np.int8),
         labelled=codes != CLASS_COUNT,
         ambiguous=column("ambiguous"),
-        resolved=column("resolved"),
+        resolved=later_column("resolved", False),
         end_row=np.arange(len(frame)) + bars_to_hit,
         bars_to_hit=bars_to_hit,
         realised_return=column("return"),
         adverse=column("adverse"),
-        favourable=column("favourable"),
+        favourable=later_column("favourable", np.nan),
         touch=_codes(frame[f"{prefix}_touch"], TOUCH_NAMES, 0),
     )
     quality = Quality(column("quality_time"), column("quality_drawdown"), column("quality_touch"))

@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 
 from ohlcv_factory.bars.instruments import Instrument
-from ohlcv_factory.errors import DataError
 from ohlcv_factory.reports.charts import Line, legend, line_chart
 from ohlcv_factory.reports.page import text
 from ohlcv_factory.reports.reported_run import ReportedRun
 from ohlcv_factory.reports.words import percent
 from ohlcv_factory.runtime.clock import time_text
+from ohlcv_factory.storage.parquet import read_table
 
 HELD = "buy and hold"
 
@@ -75,10 +75,7 @@ def drawdown(equity: np.ndarray) -> np.ndarray:
 
 def _read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
     """A Parquet file. Raises DataError (65) when it is damaged."""
-    try:
-        return pl.read_parquet(path, columns=columns)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path.name} cannot be read: {error}.", where=str(path), help="the file is damaged") from None
+    return read_table(path, columns)
 
 
 def _has_bars(dataset: Path, path: pl.DataFrame) -> bool:

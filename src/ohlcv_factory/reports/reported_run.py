@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ohlcv_factory.config import read_yaml
 from ohlcv_factory.reports.charts import series_kind
-from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.storage.formats import read_json, read_settings
 from ohlcv_factory.studies.finished_runs import FinishedRun, Group, comparable_groups, ranked, run_names
 from ohlcv_factory.training.explanation import PartExplanation, read_explanation
 
@@ -72,8 +71,8 @@ def _read(run: FinishedRun, name: str, kind: str) -> ReportedRun:
         run.path,
         run.manifest,
         run.evaluation,
-        config=read_yaml(run.path / "config" / "training_config.yaml").values,
-        features=read_yaml(run.path / "config" / "feature_config.yaml").values,
+        config=read_settings(run.path / "config" / "training_config.yaml"),
+        features=read_settings(run.path / "config" / "feature_config.yaml"),
         training=read_json(run.path / "metrics" / "training_metrics.json"),
         importance=read_json(importance) if importance.is_file() else [],
         said=read_explanation(run.path),

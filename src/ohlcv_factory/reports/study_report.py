@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ohlcv_factory import __version__
-from ohlcv_factory.config import read_yaml
 from ohlcv_factory.reports import model_cards
 from ohlcv_factory.reports.breakdown_table import breakdown_tables
 from ohlcv_factory.reports.charts import Span, interval_chart, series_kind
@@ -32,7 +31,7 @@ from ohlcv_factory.reports.words import (
     score,
 )
 from ohlcv_factory.storage.atomic import write_text
-from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.storage.formats import read_json, read_settings
 from ohlcv_factory.studies.cross_validation import FOLDS, IMPORTANCE_METRICS, METRICS, stability_words
 from ohlcv_factory.studies.fold_scores import JUDGED, SKILL, score_of
 from ohlcv_factory.studies.out_of_fold import part_name
@@ -83,7 +82,7 @@ class StudyOnPage:
     @classmethod
     def read(cls, folder: Path) -> StudyOnPage:
         """Read a study folder, its manifest or not: the page is written before it."""
-        recipe = read_yaml(folder / RECIPE).values
+        recipe = read_settings(folder / RECIPE)
         importance = read_json(folder / IMPORTANCE_METRICS) if (folder / IMPORTANCE_METRICS).is_file() else []
         return cls(folder, read_json(folder / METRICS), read_json(folder / FOLDS), recipe, importance)
 

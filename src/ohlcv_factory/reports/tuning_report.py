@@ -11,12 +11,11 @@ import numpy as np
 import polars as pl
 
 from ohlcv_factory import __version__
-from ohlcv_factory.config import read_yaml
 from ohlcv_factory.reports.charts import Line, bar, legend, line_chart
 from ohlcv_factory.reports.page import Markup, Section, bullets, compose, facts, paragraph, table
 from ohlcv_factory.reports.words import DASH, MINUS, count, percent, plural, score
 from ohlcv_factory.storage.atomic import write_text
-from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.storage.formats import read_json, read_settings
 from ohlcv_factory.studies.tuning import METRICS, TRIALS_TABLE, TUNING_RECIPE
 
 PAGE = "report.html"
@@ -60,7 +59,7 @@ class SearchOnPage:
 
 def write_tuning_page(folder: Path) -> Path:
     """Write `report.html` of a search into its folder; the same study gives the same bytes."""
-    metrics, recipe = read_json(folder / METRICS), read_yaml(folder / TUNING_RECIPE).values
+    metrics, recipe = read_json(folder / METRICS), read_settings(folder / TUNING_RECIPE)
     search = SearchOnPage(metrics, read_trials(folder))
     made = (_asked(search, recipe), *(make(search) for make in SECTIONS), _meaning())
     title = f"{metrics['model_name']}, horizon {metrics['horizon']}: search of {plural(len(search.trials), 'trial')}"

@@ -63,6 +63,11 @@ def load_plugins(paths: Iterable[str | Path]) -> None:
         _load_file(str(path))
 
 
+def loaded_files() -> tuple[str, ...]:
+    """The plugin files that declared something in this process, as they were named."""
+    return tuple(dict.fromkeys(own.place for own in _origins() if own.is_file))
+
+
 def file_of(declared: Any) -> Path | None:
     """The file of the module that a function or class was written in; None in a notebook."""
     file = getattr(sys.modules.get(module_of(declared)), "__file__", None)

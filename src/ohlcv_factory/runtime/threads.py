@@ -50,15 +50,21 @@ def thread_environment(threads: int) -> dict[str, str]:
     return {"OMP_WAIT_POLICY": "PASSIVE", **counts, **dict.fromkeys(BLAS_VARIABLES, "1")}
 
 
+def declared_threads() -> dict[str, str]:
+    """What the environment of this process says of threads, by variable; those that it does not name are left out."""
+    names = ("OMP_WAIT_POLICY", *COUNT_VARIABLES, *BLAS_VARIABLES)
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 def one_blas_thread() -> AbstractContextManager[object]:
     """Keep BLAS to one thread for a while, in a process that imported it before `set_threads` could speak."""
-    limits: AbstractContextManager[object] = _loaded_pools(len(sys.modules)).limit(limits=1, user_api="blas")
+    limits: AbstractContextManager[object] = _native_pools(len(sys.modules)).limit(limits=1, user_api="blas")
     return limits
 
 
 @lru_cache(maxsize=1)
-def _loaded_pools(modules: int) -> Any:
-    """The thread pools of the libraries that are loaded: looking for them takes 7 ms, and new ones come with a module."""
+def _native_pools(modules: int) -> Any:
+    """The native libraries of the process; looked for again (4 ms) only where modules were imported since."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

@@ -73,6 +73,7 @@ from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.fitting import input_columns
 from ohlcv_factory.training.resumption import refuse_other_start, unfinished_attempt
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.tracker import require_backend
 
 BARRIER_RECIPE = Path("config") / "barrier_tuning.yaml"
 PIECE, INSTRUMENTS = "barriers.yaml", "instruments.yaml"
@@ -254,6 +255,7 @@ class BarrierTuning:
     def run(self, folder: Path | None = None) -> BarrierTuningResult:
         """All searches in a new study folder, or in the one that is named, where what is there is continued."""
         self.searches()
+        require_backend(self.config.experiment)
         if folder is None:
             return self._attempt(new_study_folder(BARRIERS, self.config, self.clock), 1)
         attempt = 1 + begun_attempts(folder, BARRIER_RECIPE)
@@ -274,7 +276,7 @@ class BarrierTuning:
 
     def _attempt(self, folder: Path, attempt: int) -> BarrierTuningResult:
         self.folder = folder
-        with at_work(folder, self.clock, attempt) as log:
+        with at_work(folder, self.clock, attempt, self.config.experiment) as log:
             log.write(f"barriers by {self.config.model_name}, {self.goal}, attempt {attempt}")
             self._write_recipe(folder)
             with opened_storage(storage_url(self.tuning.storage, folder)) as storage:

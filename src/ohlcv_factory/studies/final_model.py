@@ -17,6 +17,7 @@ from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.formats import write_json
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.fitting import Fit, fit_pipeline
+from ohlcv_factory.training.reference import reference_question
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import TrainerConfig
 
@@ -76,7 +77,7 @@ def fit_final_model(
         artifacts.write_predictions(folder, PART, predictions, scores)
         artifacts.write_evaluation_metrics(folder, evaluation)
         write_json(folder / CALIBRATION, calibration)
-        artifacts.write_manifest(folder, config, fit.pipeline.model, container, kind=KIND)
+        artifacts.write_manifest(folder, config, fit.pipeline, container, kind=KIND)
     return FinalModel(study / FINAL_FOLDER, evaluation, calibration)
 
 
@@ -91,7 +92,7 @@ def pooled_calibrator(
 
 
 def _write_bundle(folder: Path, config: TrainerConfig, container: TimeSeriesDataContainer, fit: Fit) -> None:
-    artifacts.write_model(folder, fit)
+    artifacts.write_model(folder, fit, reference_question(fit.pipeline, container))
     artifacts.write_model_config(folder, fit.pipeline.model)
     artifacts.write_feature_config(folder, config, fit.pipeline, container)
     artifacts.write_training_metrics(folder, fit)

@@ -9,19 +9,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ohlcv_factory.config import read_yaml
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError, unknown_name
 from ohlcv_factory.evaluation.scorecard import averaged, judged, threshold_column
 from ohlcv_factory.evaluation.trials import Trials, scaled_ratio
-from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.storage.experiments import RUNS_FOLDER, STUDIES_FOLDER
+from ohlcv_factory.storage.formats import read_json, read_settings, told_as_damage
+from ohlcv_factory.storage.manifests import read_manifest
 from ohlcv_factory.studies.cross_validation import METRICS
 from ohlcv_factory.studies.fold_job import FOLDS_FOLDER, TIME
 from ohlcv_factory.studies.out_of_fold import PART
-from ohlcv_factory.studies.study_folder import CROSS_VALIDATION
+from ohlcv_factory.studies.study_folder import CROSS_VALIDATION, open_study
 from ohlcv_factory.studies.study_folder import RECIPE as STUDY_RECIPE
-from ohlcv_factory.training.bundle import MANIFEST, read_run_manifest
+from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.evaluation import SCORED_PARTS
-from ohlcv_factory.training.settings import RUNS_FOLDER, STUDIES_FOLDER
+from ohlcv_factory.training.run_manifest import read_run_manifest
+from ohlcv_factory.training.trial import open_run, open_written
 
 DEFAULT_RUNS = Path("experiments") / RUNS_FOLDER
 LOWER_IS_BETTER = ("log_loss", "brier", "ece", "total_cost")
@@ -33,6 +35,9 @@ COMPARED_PARTS = (VAL, TEST, OUT_OF_FOLD)
 VERDICTS = ("too little data", "no edge found", "edge")
 """The most careful first: it stands for a study whose paths differ."""
 RECIPE = Path("config") / "training_config.yaml"
+BLOCKS = ("classification", "trading", "baselines", "verdict")
+SCORED = ("horizon", "model_name", "timestamp", "part", "rows", *BLOCKS)
+"""What every file of scores holds, whatever version wrote it."""
 EVALUATION = Path("metrics") / "evaluation_metrics.json"
 NOT_OF_THE_MODEL = ("random_seed", "experiment_name", "output_dir", "dataset", "threads")
 """Settings in which runs of the same settings may differ; the data is compared by its fingerprint."""
@@ -66,19 +71,18 @@ class FinishedRun:
     def read(cls, path: Path, part: str = VAL) -> FinishedRun:
         """A run with its own scores on val or those of its newest `evaluate --part test`; of `oof` a cross-validation.
 
-        Raises InputMissingError (66) for anything else: looking at the test part is left to `evaluate`, which counts it.
+        Raises InputMissingError (66) for anything else: looking at the test part is left to `evaluate`, which counts it; and
+        what `trial.open_run` raises about files that are not what was written.
         """
-        manifest = read_run_manifest(path)
-        if _is_study(manifest) != (part == OUT_OF_FOLD):
+        if _is_study(read_run_manifest(path)) != (part == OUT_OF_FOLD):
             raise _other_kind(path, part)
         if part == OUT_OF_FOLD:
-            return _study(cls, path, manifest)
-        own = read_json(path / EVALUATION)["evaluation_metrics"]
+            return _study(cls, path, open_study(path, CROSS_VALIDATION))
+        manifest, own = open_run(path), _scores(path)
         if part == VAL:
             return cls(path, manifest, own)
         addendum = _newest_addendum(path, part)
-        found = read_json(addendum / EVALUATION)["evaluation_metrics"]
-        return cls(path, manifest, {**found, "training": own.get("training")}, addendum)
+        return cls(path, manifest, {**_scores(addendum), "training": own.get("training")}, addendum)
 
     @property
     def group(self) -> Group:
@@ -104,6 +108,18 @@ class FinishedRun:
     def peak_memory_mb(self) -> float | None:
         """The most memory that its process had held when the run ended; of a cross-validation that of any fold."""
         return self.manifest.get("peak_memory_mb")
+
+
+def _scores(folder: Path) -> dict[str, Any]:
+    """The scores of a run or an addendum. Raises DataError (65) where the file holds none."""
+    values = read_json(folder / EVALUATION)
+    with told_as_damage(folder / EVALUATION):
+        found = values["evaluation_metrics"]
+        missing = [name for name in SCORED if name not in found]
+        blocks = [name for name in BLOCKS if not isinstance(found.get(name), dict)]
+        if missing or blocks:
+            raise ValueError(f"{', '.join((*missing, *blocks))} missing")
+        return dict(found)
 
 
 def find_runs(paths: Sequence[Path], *, experiment: str | None = None, part: str = VAL) -> list[FinishedRun]:
@@ -162,7 +178,7 @@ def judged_together(runs: Sequence[FinishedRun], *, tried: int = 0) -> list[Fini
 
 def settings_text(run: FinishedRun) -> str:
     """Everything that a run was trained with except its seed, as text; of the data its fingerprint."""
-    values = read_yaml(run.recipe).values
+    values = read_settings(run.recipe)
     kept = {name: value for name, value in values.items() if name not in NOT_OF_THE_MODEL}
     return json.dumps([run.manifest["data_fingerprint"], kept], sort_keys=True)
 
@@ -237,32 +253,37 @@ def _none_found(paths: Sequence[Path], part: str) -> InputMissingError:
 
 def _study(kind: type[FinishedRun], path: Path, manifest: dict[str, Any]) -> FinishedRun:
     """A cross-validation with the scores of its out-of-fold rows, the mean over its paths."""
-    blocks = read_json(path / METRICS)["out_of_fold"]
+    values = read_json(path / METRICS)
     times = [read_json(file) for file in sorted((path / FOLDS_FOLDER).glob(f"*/{TIME}"))]
-    worst = min(blocks, key=lambda block: VERDICTS.index(block["verdict"]["code"]))
-    means = {name: averaged([block[name] for block in blocks]) for name in ("rows", "classification", "trading")}
-    evaluation = {
-        "horizon": manifest["horizon"],
-        "model_name": manifest["model"],
-        "timestamp": manifest["finished"],
-        "part": OUT_OF_FOLD,
-        **worst,
-        **means,
-        "thresholds": threshold_column(means),
-        "training": {"training_time_seconds": sum(each["fit_seconds"] for each in times)},
-    }
-    memory = max((each["peak_memory_mb"] for each in times), default=manifest["peak_memory_mb"])
-    return kind(path, {**manifest, "peak_memory_mb": memory}, evaluation, paths=len(blocks))
+    with told_as_damage(path / METRICS):
+        blocks = values["out_of_fold"]
+        worst = min(blocks, key=lambda block: VERDICTS.index(block["verdict"]["code"]))
+        means = {name: averaged([block[name] for block in blocks]) for name in ("rows", "classification", "trading")}
+        evaluation = {
+            "horizon": manifest["horizon"],
+            "model_name": manifest["model"],
+            "timestamp": manifest["finished"],
+            "part": OUT_OF_FOLD,
+            **worst,
+            **means,
+            "thresholds": threshold_column(means),
+            "training": {"training_time_seconds": sum(each["fit_seconds"] for each in times)},
+        }
+        memory = max((each["peak_memory_mb"] for each in times), default=manifest["peak_memory_mb"])
+        return kind(path, {**manifest, "peak_memory_mb": memory}, evaluation, paths=len(blocks))
 
 
 def _newest_addendum(run: Path, part: str) -> Path:
     """The last evaluation of a part that is whole: its manifest was written last."""
-    found = sorted((path.parent for path in (run / "addenda").glob(f"*/{MANIFEST}")), key=lambda path: int(path.name))
-    newest = [folder for folder in found if read_json(folder / MANIFEST)["part"] == part]
+    found = sorted(
+        (path.parent for path in (run / "addenda").glob(f"*/{MANIFEST}")), key=lambda path: path.name.zfill(9)
+    )
+    newest = [folder for folder in found if read_manifest(folder).get("part") == part]
     if not newest:
         raise InputMissingError(
             f"{run.name} was never evaluated on its {part} part.",
             where=str(run),
             help=f"ohlcv-factory evaluate {run} --part {part}; every look makes the scores of that part worth less",
         )
+    open_written(newest[-1])
     return newest[-1]

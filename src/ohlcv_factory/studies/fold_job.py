@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from ohlcv_factory import __version__
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
@@ -31,19 +30,22 @@ from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.runtime.memory import peak_bytes
 from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.digests import file_digest, folder_digests, value_digest
+from ohlcv_factory.storage.digests import file_digest, value_digest
 from ohlcv_factory.storage.formats import read_json, write_json
+from ohlcv_factory.storage.manifests import file_entries
+from ohlcv_factory.storage.parquet import read_table, write_table
 from ohlcv_factory.studies.executor.job import plugins_digest
 from ohlcv_factory.studies.fold_scores import block_scores
 from ohlcv_factory.studies.folds import TrainFolds, same_rows
 from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.training import artifacts
-from ohlcv_factory.training.bundle import MANIFEST, verify_files
+from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.fitting import Fit, fit_pipeline
 from ohlcv_factory.training.permutation import permutation_importance
+from ohlcv_factory.training.reference import REFERENCE, reference_question
+from ohlcv_factory.training.run_manifest import RUN_SCHEMA_VERSION, model_facts, read_run_manifest, verify_files
 from ohlcv_factory.training.settings import TrainerConfig
 
-FOLD_SCHEMA_VERSION = 1
 FOLDS_FOLDER = "folds"
 PREDICTIONS, SCORES, FIT, TIME = "predictions.parquet", "scores.json", "fit.json", "time.json"
 IMPORTANCE = "importance.json"
@@ -115,7 +117,7 @@ def is_finished(spec: Mapping[str, Any]) -> bool:
     if not (folder / MANIFEST).is_file():
         return False
     try:
-        manifest = read_json(folder / MANIFEST)
+        manifest = read_run_manifest(folder)
         verify_files(folder, manifest)
     except (FactoryError, KeyError, TypeError):
         return False
@@ -171,19 +173,19 @@ def _fill(folder: Path, spec: Mapping[str, Any], container: TimeSeriesDataContai
     predictions = fit.pipeline.predict(part, part.rows("val"))
     seed, rule = config.random_seed, fit.pipeline.rule
     scores = [block_scores(folds, fold, group, predictions, seed=seed, rule=rule) for group in fold.groups]
-    atomic.write_with(folder / PREDICTIONS, predictions.frame.write_parquet)
+    write_table(folder / PREDICTIONS, predictions.frame)
     write_json(folder / SCORES, scores)
     write_json(folder / FIT, _fit_facts(fit))
     if cv.importance:
         found = permutation_importance(fit.pipeline, part, part.rows("val"), seed=seed)
         write_json(folder / IMPORTANCE, [asdict(each) for each in found])
     if cv.keep_models:
-        artifacts.write_model(folder, fit)
+        artifacts.write_model(folder, fit, reference_question(fit.pipeline, part))
         artifacts.write_model_config(folder, fit.pipeline.model)
         artifacts.write_feature_config(folder, config, fit.pipeline, part)
     seconds = {"seconds": time.perf_counter() - started, "fit_seconds": fit.metrics.training_time_seconds}
     write_json(folder / TIME, {**seconds, "peak_memory_mb": round(peak_bytes() / 1e6)})
-    write_json(folder / MANIFEST, _manifest(folder, spec, fit, part))
+    artifacts.seal(folder, _manifest(folder, spec, fit, part))
 
 
 def _fit_facts(fit: Fit) -> dict[str, Any]:
@@ -203,7 +205,7 @@ def _fit_facts(fit: Fit) -> dict[str, Any]:
 def _manifest(folder: Path, spec: Mapping[str, Any], fit: Fit, part: TimeSeriesDataContainer) -> dict[str, Any]:
     model = fit.pipeline.model
     return {
-        "format": FOLD_SCHEMA_VERSION,
+        "format": RUN_SCHEMA_VERSION,
         "kind": "fold",
         "created_by": f"ohlcv-model-factory {__version__}",
         "job": job_digest(spec),
@@ -216,13 +218,14 @@ def _manifest(folder: Path, spec: Mapping[str, Any], fit: Fit, part: TimeSeriesD
         "row_digest": part.row_digest(),
         "seed": model.seed,
         "device": model.device_used,
-        "files": folder_digests(folder, leave_out=frozenset({MANIFEST, TIME})),
+        **(model_facts(fit.pipeline) if (folder / REFERENCE).is_file() else {}),
+        "files": file_entries(folder),
     }
 
 
 def _read_predictions(path: Path, container: TimeSeriesDataContainer, rows: np.ndarray) -> Predictions:
     """Stored predictions under the symbol codes of a container: a block may lack some of its symbols."""
-    found = Predictions.from_frame(pl.read_parquet(path), container.horizon)
+    found = Predictions.from_frame(read_table(path), container.horizon)
     expected = container.index[rows]
     same = len(found) == len(rows) and np.array_equal(found.index[["time_ns", "row"]], expected[["time_ns", "row"]])
     if not same:

@@ -25,9 +25,11 @@ from ohlcv_factory.studies.folds import TrainFolds
 from ohlcv_factory.studies.out_of_fold import OutOfFold, out_of_fold
 from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.training import artifacts
-from ohlcv_factory.training.bundle import MANIFEST, verify_files
+from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.ensemble import MemberAnswers
 from ohlcv_factory.training.fitting import fit_pipeline
+from ohlcv_factory.training.reference import reference_question
+from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
 from ohlcv_factory.training.settings import TrainerConfig
 
 MEMBERS_FOLDER, FINAL_FOLDER = "members", "final"
@@ -97,7 +99,7 @@ class Member:
         if not (self.final / MANIFEST).is_file():
             return False
         try:
-            verify_files(self.final, read_json(self.final / MANIFEST))
+            verify_files(self.final, read_run_manifest(self.final))
             return bool(read_json(self.final / JOB) == self._final_job())
         except (FactoryError, KeyError):
             return False
@@ -107,12 +109,12 @@ class Member:
         container = self.folds.container
         with atomic.whole_folder(self.final) as folder:
             fit = fit_pipeline(self.config, container)
-            artifacts.write_model(folder, fit)
+            artifacts.write_model(folder, fit, reference_question(fit.pipeline, container))
             artifacts.write_model_config(folder, fit.pipeline.model)
             artifacts.write_feature_config(folder, self.config, fit.pipeline, container)
             artifacts.write_training_metrics(folder, fit)
             write_json(folder / JOB, self._final_job())
-            artifacts.write_manifest(folder, self.config, fit.pipeline.model, container, kind="member")
+            artifacts.write_manifest(folder, self.config, fit.pipeline, container, kind="member")
 
     def _final_job(self) -> dict[str, str]:
         left_out = ("output_dir", "experiment_name")  # they decide nothing

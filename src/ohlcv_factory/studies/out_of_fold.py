@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from ohlcv_factory.errors import DataError, InputMissingError
 from ohlcv_factory.evaluation.predictions import Predictions
+from ohlcv_factory.storage.parquet import read_table
 from ohlcv_factory.studies.fold_job import FoldResult
 from ohlcv_factory.studies.folds import TrainFolds
-from ohlcv_factory.studies.study_folder import CROSS_VALIDATION, read_study_manifest
+from ohlcv_factory.studies.study_folder import CROSS_VALIDATION, open_study
 from ohlcv_factory.training.scoring import Scores, score_rows
 
 PART = "oof"
@@ -36,13 +36,13 @@ class OutOfFold:
         Raises InputMissingError (66) where there is no such study or path.
         """
         study = Path(study)
-        manifest = read_study_manifest(study, CROSS_VALIDATION)
+        manifest = open_study(study, CROSS_VALIDATION)
         file = study / "predictions" / f"{part_name(path)}_predictions.parquet"
         if not file.is_file():
             raise InputMissingError(
                 f"{study} has no {file.name}.", where=str(study), help="give path=1, 2, … for a combinatorial study"
             )
-        frame = pl.read_parquet(file)
+        frame = read_table(file)
         return cls(Predictions.from_frame(frame, manifest["horizon"]), frame["fold"].to_numpy())
 
 

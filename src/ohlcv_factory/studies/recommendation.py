@@ -16,6 +16,7 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.models.device_report import DeviceReport, device_report
 from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.storage.experiments import RUNS_FOLDER
 from ohlcv_factory.storage.formats import jsonable
 from ohlcv_factory.studies.candidates import Candidate, candidates, probed
 from ohlcv_factory.studies.comparison import ComparedGroup
@@ -24,7 +25,7 @@ from ohlcv_factory.studies.finished_runs import FinishedRun, find_runs
 from ohlcv_factory.studies.leaderboard import ranked_board
 from ohlcv_factory.studies.selection_guide import SelectionGuide, Way, selection_guide
 from ohlcv_factory.training import artifacts
-from ohlcv_factory.training.settings import RUNS_FOLDER, TrainerConfig
+from ohlcv_factory.training.settings import TrainerConfig
 
 OPINION = "The tree and the matrix are the specification's opinion, which names no source."
 FAST = "fast"

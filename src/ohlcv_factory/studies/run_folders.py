@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ohlcv_factory.config import read_yaml
-from ohlcv_factory.errors import FactoryError, InputMissingError, LockedError, UsageError, unknown_name
+from ohlcv_factory.errors import (
+    FactoryError,
+    FactoryWarning,
+    InputMissingError,
+    MissingExtraError,
+    UsageError,
+    unknown_name,
+)
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.formats import read_json, write_json
+from ohlcv_factory.storage.digests import bytes_digest
+from ohlcv_factory.storage.formats import MOST_JSON_BYTES, read_json, read_settings, write_json
 from ohlcv_factory.storage.locks import folder_lock
-from ohlcv_factory.training.artifacts import START, STATE, TAGS
-from ohlcv_factory.training.bundle import MANIFEST, read_run_manifest, verify_files
+from ohlcv_factory.storage.manifests import check_files, listed_files, read_manifest
+from ohlcv_factory.storage.regular_files import read_regular
+from ohlcv_factory.storage.run_state import FINISHED, STATE, STATES, derived_state
+from ohlcv_factory.training.artifacts import START, TAGS
+from ohlcv_factory.training.bundle import MANIFEST, ModelBundle
 from ohlcv_factory.training.resumption import flat_keys
+from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
 
 LATEST = "latest"
-LOST = "LOST"
-"""A run that says RUNNING while no process holds its folder: it was killed."""
+EVALUATION = Path("metrics") / "evaluation_metrics.json"
 DAMAGED = "DAMAGED"
 """A folder whose state cannot be read, or that says FINISHED and holds no manifest."""
-FINISHED = "FINISHED"
 SCORES = {
     "macro_f1": "classification",
     "direction_hit_rate": "classification",
@@ -40,8 +51,10 @@ class RunFacts:
 
     path: Path
     state: str
-    """RUNNING, FINISHED, FAILED, INTERRUPTED, LOST or DAMAGED."""
+    """CREATED, RUNNING, FINISHED, FAILED, INTERRUPTED, LOST or DAMAGED."""
     attempt: int | None
+    order: int
+    """Counts beginnings and ends in the experiments folder: larger is later, whatever the clock said."""
     updated: str
     """When the state was written, UTC; empty where it cannot be read."""
     error: str
@@ -76,7 +89,7 @@ def list_runs(folder: Path, *, tag: str | None = None, state: str | None = None)
 
     Raises InputMissingError (66) where there is no such folder, UnknownNameError (2) for a state that does not exist.
     """
-    states = ("RUNNING", FINISHED, "FAILED", "INTERRUPTED", LOST, DAMAGED)
+    states = (*STATES, DAMAGED)
     if state is not None and state not in states:
         raise unknown_name("state", state, states, where="--state")
     if not folder.is_dir():
@@ -99,29 +112,51 @@ def latest_run(folder: Path) -> Path:
     finished = [run for run in list_runs(folder) if run.state == FINISHED]
     if not finished:
         raise InputMissingError(f"no finished run in {folder}.", where=str(folder), help="ohlcv-factory runs list")
-    return max(finished, key=lambda run: (run.updated, run.path.name)).path
+    return max(finished, key=_age).path
 
 
 def run_facts(path: Path) -> RunFacts:
     """What became of one run folder; reads its small files only."""
-    state, attempt, updated, error = _state_of(path)
+    state, attempt, order, updated, error = _state_of(path)
     manifest = _readable(path / MANIFEST)
     asked = manifest or _asked_for(path)
-    evaluation = _readable(path / "metrics" / "evaluation_metrics.json").get("evaluation_metrics", {})
+    evaluation, sound = _evaluation_of(path, manifest)
     return RunFacts(
         path=path,
-        state=DAMAGED if state == FINISHED and not manifest else state,
+        state=DAMAGED if state == FINISHED and not (manifest and sound) else state,
         attempt=attempt,
+        order=order,
         updated=updated,
         error=error,
-        model=asked.get("model"),
-        horizon=asked.get("horizon"),
-        symbols=tuple(manifest.get("symbols", ())),
+        model=_one(asked.get("model"), str),
+        horizon=_one(asked.get("horizon"), int),
+        symbols=tuple(map(str, _one(manifest.get("symbols"), list) or ())),
         tags=tags_of(path),
         size_bytes=folder_bytes(path),
-        verdict=evaluation.get("verdict", {}).get("code"),
-        sharpe_ratio=evaluation.get("trading", {}).get("sharpe_ratio"),
+        verdict=_one((_one(evaluation.get("verdict"), dict) or {}).get("code"), str),
+        sharpe_ratio=_one((_one(evaluation.get("trading"), dict) or {}).get("sharpe_ratio"), (int, float)),
     )
+
+
+def _evaluation_of(path: Path, manifest: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
+    """The scores of a run, and whether their file is the one that was written; an unfinished run has none."""
+    if not manifest:
+        return {}, True
+    try:
+        recorded = {each.path: each.sha256 for each in listed_files(manifest)}
+        if EVALUATION.as_posix() not in recorded:
+            return {}, True
+        content = read_regular(path / EVALUATION, MOST_JSON_BYTES)
+        sound = recorded[EVALUATION.as_posix()] == bytes_digest(content)
+        found = json.loads(content)["evaluation_metrics"] if sound else {}
+        return found, sound and isinstance(found, Mapping)
+    except (FactoryError, ValueError, KeyError, TypeError, RecursionError):
+        return {}, False
+
+
+def _one(value: Any, kind: type | tuple[type, ...]) -> Any:
+    """A value of a kind, or None: a damaged file may hold anything."""
+    return value if isinstance(value, kind) else None
 
 
 def differences(first: Path, second: Path) -> list[Difference]:
@@ -138,20 +173,33 @@ def differences(first: Path, second: Path) -> list[Difference]:
 def verify(path: Path) -> int:
     """Compare every file of a finished run, and of the runs nested in it, with its digest; how many were compared.
 
-    Raises InputMissingError (66) for anything else, VerificationError (76) for a file that is missing or has changed.
+    The model predicts its reference rows again. Raises InputMissingError (66) for anything else, VerificationError (76) for a
+    file that is missing or has changed, or other answers than then, DataError (65) for what may not be there.
     """
     manifest = read_run_manifest(path)
-    verify_files(path, manifest)
+    count = verify_files(path, manifest)
     nested = [each.parent for each in sorted(path.rglob(MANIFEST)) if each.parent != path]
-    inner = [read_run_manifest(folder) for folder in nested]
-    for folder, facts in zip(nested, inner, strict=True):
-        verify_files(folder, facts)
-    return sum(len(facts["files"]) for facts in [manifest, *inner])
+    count += sum(check_files(folder, read_manifest(folder)) for folder in nested)
+    _self_test(path, manifest)
+    return count
+
+
+def _self_test(path: Path, manifest: dict[str, Any]) -> None:
+    """Load the model of a run, where there is one, so that it predicts its reference rows again.
+
+    A library or a plugin that is not at hand is warned of: the files are those that were written all the same.
+    """
+    if manifest.get("reference") is None:
+        return
+    try:
+        ModelBundle.from_run(path)
+    except (MissingExtraError, UsageError) as error:
+        warnings.warn(f"the model is not tested: {error.what}", FactoryWarning, stacklevel=3)
 
 
 def tags_of(path: Path) -> tuple[str, ...]:
     """The tags of a run, sorted."""
-    return tuple(_readable(path / TAGS).get("tags", ()))
+    return tuple(map(str, _one(_readable(path / TAGS).get("tags"), list) or ()))
 
 
 def change_tags(path: Path, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> tuple[str, ...]:
@@ -203,8 +251,9 @@ def folder_bytes(path: Path) -> int:
     return sum(each.stat().st_size for each in path.rglob("*") if each.is_file() and not each.is_symlink())
 
 
-def _age(run: RunFacts) -> tuple[str, str]:
-    return run.updated, run.path.name
+def _age(run: RunFacts) -> tuple[int, str, str]:
+    """By count; runs from before there was one, by the clock."""
+    return run.order, run.updated, run.path.name
 
 
 def _run_folders(folder: Path) -> Iterator[Path]:
@@ -215,30 +264,24 @@ def _run_folders(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _state_of(path: Path) -> tuple[str, int | None, str, str]:
-    """State, attempt, time and error. A run that says RUNNING is LOST when its folder can be locked."""
+def _state_of(path: Path) -> tuple[str, int | None, int, str, str]:
+    """State, attempt, order, time and error. A run that says RUNNING is LOST when no process is at work on it."""
     facts = _readable(path / STATE)
     if not {"state", "attempt", "updated"} <= facts.keys():
-        return DAMAGED, None, "", f"{STATE} cannot be read"
-    state = str(facts["state"])
-    if state == "RUNNING" and not _at_work(path):
-        state = LOST
-    error = facts.get("error") or {}
-    return state, int(facts["attempt"]), str(facts["updated"]), str(error.get("message", ""))
+        return DAMAGED, None, 0, "", f"{STATE} cannot be read"
+    error = _one(facts.get("error"), dict) or {}
+    attempt, order, updated = _one(facts["attempt"], int), _one(facts.get("order"), int) or 0, str(facts["updated"])
+    try:
+        state = derived_state(path, facts)
+    except (TypeError, ValueError):
+        return DAMAGED, attempt, order, updated, f"{STATE} cannot be read"
+    return state, attempt, order, updated, str(error.get("message", ""))
 
 
 def _asked_for(path: Path) -> dict[str, Any]:
     """Model and horizon of a run that is not finished."""
-    settings = _readable(path / START).get("settings", {})
+    settings = _one(_readable(path / START).get("settings"), dict) or {}
     return {"model": settings.get("model_name"), "horizon": settings.get("horizon")}
-
-
-def _at_work(path: Path) -> bool:
-    try:
-        with folder_lock(path, "this run"):
-            return False
-    except LockedError:
-        return True
 
 
 def _readable(path: Path) -> Mapping[str, Any]:
@@ -253,7 +296,7 @@ def _readable(path: Path) -> Mapping[str, Any]:
 def _described(path: Path) -> dict[str, dict[str, Any]]:
     """A finished run's facts by kind."""
     manifest = read_run_manifest(path)
-    settings = read_yaml(path / "config" / "training_config.yaml").values
+    settings = read_settings(path / "config" / "training_config.yaml")
     evaluation = read_json(path / "metrics" / "evaluation_metrics.json")["evaluation_metrics"]
     data = ("symbols", "horizon", "data_fingerprint", "row_digest")
     versions = {"ohlcv-model-factory": manifest["created_by"], **manifest["packages"], **manifest["machine"]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,12 @@ import polars as pl
 
 from ohlcv_factory.bars.instruments import Instrument
 from ohlcv_factory.bars.sessions import SessionCalendar
-from ohlcv_factory.config import read_yaml
 from ohlcv_factory.errors import VerificationError
 from ohlcv_factory.evaluation.comparison import SessionRecord, label_block, label_sums
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.storage.digests import array_digest, bytes_digest
-from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.storage.formats import read_json, read_settings
+from ohlcv_factory.storage.parquet import table_in
 from ohlcv_factory.studies.finished_runs import FinishedRun
 from ohlcv_factory.studies.out_of_fold import part_name
 from ohlcv_factory.training.bundle import FEATURE_CONFIG, MANIFEST
@@ -69,14 +68,14 @@ def _verified_frame(folder: Path, file: Path) -> pl.DataFrame:
             where=str(folder),
             help="restore the run folder",
         )
-    return pl.read_parquet(io.BytesIO(content))
+    return table_in(content, file)
 
 
 def _calendars(run: FinishedRun) -> dict[str, SessionCalendar]:
     """Of each symbol; a cross-validation has them in its manifest, a run among what its features need."""
     instruments = run.manifest.get("instruments")
     if instruments is None:
-        instruments = read_yaml(run.path / FEATURE_CONFIG).values["data"]["instruments"]
+        instruments = read_settings(run.path / FEATURE_CONFIG)["data"]["instruments"]
     return {str(each["symbol"]): Instrument.parse(each).sessions for each in instruments}
 
 

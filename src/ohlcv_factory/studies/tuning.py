@@ -15,7 +15,6 @@ from typing import Any
 
 import polars as pl
 
-from ohlcv_factory.config import read_yaml
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import DataError, InputMissingError, OutputError, UsageError
 from ohlcv_factory.runtime.clock import Clock, system_clock
@@ -23,8 +22,9 @@ from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.runtime.progress import meter
 from ohlcv_factory.splits.splitter import Splitter
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.formats import jsonable, read_json, write_json, write_settings
+from ohlcv_factory.storage.formats import jsonable, read_json, read_settings, write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
+from ohlcv_factory.storage.run_state import STATE
 from ohlcv_factory.studies.fold_scores import plain_scores
 from ohlcv_factory.studies.folds import TrainFolds
 from ohlcv_factory.studies.settings import CrossValidationConfig
@@ -52,6 +52,7 @@ from ohlcv_factory.training.fitting import fit_pipeline, input_columns, refuse_e
 from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.resumption import refuse_other_start, unfinished_attempt
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.tracker import require_backend
 from ohlcv_factory.training.trials import trial_of
 
 TUNING_RECIPE = Path("config") / "tuning.yaml"
@@ -152,6 +153,7 @@ class Tuning:
     def run(self, container: TimeSeriesDataContainer, folder: Path | None = None) -> TuningResult:
         """All trials in a new study folder, or in the one that is named, where what is there is continued."""
         self.plan(container)
+        require_backend(self.config.experiment)
         if folder is None:
             return self._attempt(new_study_folder(TUNING, self.config, self.clock), container, 1)
         attempt = 1 + begun_attempts(folder, TUNING_RECIPE)
@@ -173,7 +175,7 @@ class Tuning:
 
     def _attempt(self, folder: Path, container: TimeSeriesDataContainer, attempt: int) -> TuningResult:
         self.folder = folder
-        with at_work(folder, self.clock, attempt) as log:
+        with at_work(folder, self.clock, attempt, self.config.experiment) as log:
             log.write(f"{self.config.model_name} at horizon {self.config.horizon}, {self.goal}, attempt {attempt}")
             self._write_recipe(folder, container)
             with opened_storage(storage_url(self.tuning.storage, folder)) as storage:
@@ -381,10 +383,10 @@ def begun_attempts(folder: Path, recipe: Path) -> int:
 
     Raises OutputError (73) for a folder that holds something else.
     """
-    if (folder / artifacts.STATE).is_file() and (folder / recipe).is_file():
-        return int(read_json(folder / artifacts.STATE)["attempt"])
+    if (folder / STATE).is_file() and (folder / recipe).is_file():
+        return int(read_json(folder / STATE)["attempt"])
     atomic.create_folder(folder)
-    known = {artifacts.STATE, "logs", "config", DATABASE, f"{DATABASE}-journal"}  # a begin that was cut off
+    known = {STATE, "logs", "config", DATABASE, f"{DATABASE}-journal"}  # a begin that was cut off
     if any(path.name not in known for path in folder.iterdir()):
         raise OutputError(f"{folder} holds no such study.", where=str(folder), help="choose a new or an empty folder")
     return 0
@@ -392,7 +394,7 @@ def begun_attempts(folder: Path, recipe: Path) -> int:
 
 def refuse_fewer_trials(recipe: Path, trials: int) -> None:
     """Raise UsageError (2) where a study was begun with more trials than are asked for now."""
-    before = read_yaml(recipe).values["tune"]["trials"]
+    before = read_settings(recipe)["tune"]["trials"]
     if trials < before:
         raise UsageError(
             f"tune.trials: the study was begun with {before}, {trials} are asked for.",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -16,29 +16,37 @@ from ohlcv_factory.bars.resample import resample
 from ohlcv_factory.bars.rolls import Rolls, rolls_within, with_rolls
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.bars.sizes import size_text
-from ohlcv_factory.config import read_yaml
 from ohlcv_factory.dataset.market import row_market
 from ohlcv_factory.dataset.rolled import eligible_rows, feature_rows, padded_windows
 from ohlcv_factory.dataset.samples import INDEX_DTYPE, RowMarket
 from ohlcv_factory.dataset.scaling import Scaler
 from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.dataset.windows import WindowSource
-from ohlcv_factory.errors import DataError, InputMissingError, VerificationError
+from ohlcv_factory.errors import DataError
 from ohlcv_factory.evaluation.calibrators import Calibrator
 from ohlcv_factory.evaluation.decisions import ARGMAX, DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.features.plugins import PluginRecord, require
+from ohlcv_factory.labels.rules import LabelRule
 from ohlcv_factory.labels.triple_barrier import barrier_atr
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.plugin_files import Origin
-from ohlcv_factory.storage.digests import file_digest
-from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.storage import manifests
+from ohlcv_factory.storage.formats import read_json, read_settings, told_as_damage
 from ohlcv_factory.training.drift import DriftWarning, TrainingRange
 from ohlcv_factory.training.ensemble import FittedEnsemble
 from ohlcv_factory.training.pipeline import FittedPipeline, lookback_of
+from ohlcv_factory.training.reference import REFERENCE, Reference
+from ohlcv_factory.training.run_manifest import read_run_manifest, refuse_other_model, refuse_other_packages
+from ohlcv_factory.training.trial import open_run
 
-MANIFEST = "manifest.json"
+if TYPE_CHECKING:
+    from ohlcv_factory.training.live import LiveSession
+
+MANIFEST = manifests.MANIFEST
+LARGEST_TOLERANCE = 1e-3
+"""Of a self-test, whatever a manifest allows itself."""
 BEST_MODEL = Path("checkpoints") / "best_model"
 SCALER = Path("checkpoints") / "scaler.json"
 CALIBRATOR = Path("checkpoints") / "calibrator.json"
@@ -47,6 +55,7 @@ TRAINING_RANGE = Path("checkpoints") / "training_range.json"
 SELECTION = Path("checkpoints") / "selection.json"
 FEATURE_CONFIG = Path("config") / "feature_config.yaml"
 MODEL_CONFIG = Path("config") / "model_config.yaml"
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -85,8 +94,7 @@ class BarRows:
 
     def market(self) -> RowMarket:
         """The label rules of the rows, by the bundle's dataset."""
-        rule = self.bundle.labels.rule(self.bundle.instrument(self.bars.symbol), self.bundle.horizon)
-        return row_market(self.bars, barrier_atr(self.bars), rule, self.rows)
+        return row_market(self.bars, barrier_atr(self.bars), self.bundle.label_rule(self.bars.symbol), self.rows)
 
     @property
     def _places(self) -> np.ndarray:
@@ -120,30 +128,16 @@ class ModelBundle:
     """What declared the columns that are not built in; it must be loaded, unchanged, before anything is predicted."""
 
     @classmethod
-    def from_run(cls, folder: Path | str) -> Self:
-        """Load a finished run, digests first.
+    def from_run(cls, folder: Path | str, *, always_try: bool = False) -> ModelBundle:
+        """Load a finished run: digests first, a foreign one in a child process first, then the self-test.
 
-        Raises InputMissingError (66) when it is not a finished run, VerificationError (76) for a changed file, and what
-        `require_model` raises where the model is one of the user's own.
+        `always_try` takes it for foreign, whatever this machine knows of it. Raises InputMissingError (66) when it is not a
+        finished run, VerificationError (76) for a changed file or other answers than then, DataError (65) for what cannot
+        be parsed, MissingExtraError (69) for libraries that cannot read it, and what `require_model` raises where the model
+        is one of the user's own.
         """
         folder = Path(folder)
-        manifest = read_run_manifest(folder)
-        verify_files(folder, manifest)
-        features = read_yaml(folder / FEATURE_CONFIG).values
-        pipeline = _pipeline_of(folder, manifest["model"], features)
-        data = features["data"]
-        return cls(
-            pipeline=pipeline,
-            horizon=manifest["horizon"],
-            bar_seconds=data["bar_seconds"],
-            first_eligible=data["warm_up_bars"] + data["history_bars"],
-            instruments=tuple(Instrument.parse(row, where=FEATURE_CONFIG.name) for row in data["instruments"]),
-            read_options=ReadOptions.parse(data["read"], where=FEATURE_CONFIG.name),
-            training_range=TrainingRange.from_plain(read_json(folder / TRAINING_RANGE)),
-            rolls=Rolls.parse(data["rolls"], where=FEATURE_CONFIG.name),
-            labels=DatasetConfig.parse(data.get("labels", {}), where=FEATURE_CONFIG.name),
-            plugins=_plugins_of(pipeline.columns, data.get("plugins", [])),
-        )
+        return parsed_bundle(folder, open_run(folder, always_try=always_try))
 
     def predict(self, bars: Bars) -> Predictions:
         """Predictions of every eligible bar of one symbol, from the first bar given on; nothing is scored.
@@ -153,7 +147,7 @@ class ModelBundle:
         UsageError (2) or VerificationError (76) when a plugin that the run needs is not loaded, or has changed.
         """
         require(self.plugins)
-        sized, instrument = self._sized(bars), self.instrument(bars.symbol)
+        sized, instrument = self.sized(bars), self.instrument(bars.symbol)
         rows = eligible_rows(sized, self.first_eligible, self.rolls)
         if not len(rows):
             raise DataError(
@@ -166,12 +160,17 @@ class ModelBundle:
         drift = self.training_range.note(features[rows][:, watched], bars.symbol)
         if drift:
             warnings.warn(drift, DriftWarning, stacklevel=2)
-        return self.predict_rows(sized, features, rows)
+        return self.answered(self.pipeline, BarRows(self, sized, features, rows))
 
     def live(self, bars: Bars) -> LiveSession:
-        """A session that starts from these bars and then gets one bar at a time."""
+        """A session that starts from these bars and then gets one bar at a time; see `LiveSession`.
+
+        Raises what `predict` does for bars of another size and for plugins.
+        """
+        from ohlcv_factory.training.live import LiveSession
+
         require(self.plugins)
-        return LiveSession(self, self._sized(bars))
+        return LiveSession(self, bars)
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument of a symbol as the run knew it; a symbol that it did not know gets the shipped row."""
@@ -179,7 +178,12 @@ class ModelBundle:
         shipped = instrument_table()
         return known.get(symbol) or shipped.get(symbol) or shipped[GENERIC]
 
-    def _sized(self, bars: Bars) -> Bars:
+    def label_rule(self, symbol: str) -> LabelRule:
+        """The rule that labels a symbol's rows at the run's horizon."""
+        return self.labels.rule(self.instrument(symbol), self.horizon)
+
+    def sized(self, bars: Bars) -> Bars:
+        """The bars in the run's size, with the rolls that were confirmed. Raises DataError (65) for coarser ones."""
         rolled = with_rolls(bars, rolls_within(bars, self.rolls.at))
         if bars.bar_seconds == self.bar_seconds:
             return rolled
@@ -191,79 +195,125 @@ class ModelBundle:
             )
         return resample(rolled, self.bar_seconds, self.instrument(bars.symbol).sessions)
 
-    def predict_rows(self, bars: Bars, features: np.ndarray, rows: np.ndarray) -> Predictions:
-        """Predictions of some rows of the bars; `features` holds the last bars' rows, back to the first one's window."""
-        raw, calibrated, decision = self.pipeline.answers(BarRows(self, bars, features, rows))
+    def answered(
+        self, pipeline: FittedPipeline | FittedEnsemble, source: BarRows, *, rows_before: int = 0
+    ) -> Predictions:
+        """Predictions of some rows of raw bars, of a series that began `rows_before` bars earlier."""
+        raw, calibrated, decision = pipeline.answers(source)
+        bars, rows = source.bars, source.rows
         count = len(rows)
         index = np.zeros(count, dtype=INDEX_DTYPE)
-        index["time_ns"], index["row"] = bars.time_ns[rows], rows
+        index["time_ns"], index["row"] = bars.time_ns[rows], rows + rows_before
         unknown = np.zeros(count, dtype=bool)
         truth = np.zeros(count, dtype=np.int8)
         answers = (raw, calibrated, decision, truth, unknown, unknown)
-        return Predictions(index, (bars.symbol,), *answers, self.horizon, self.pipeline.rule.sets(calibrated))
-
-    def first_needed(self, row: int) -> int:
-        """The first bar that the features of a row's window are needed from."""
-        return max(0, row + 1 - (self.pipeline.lookback or 1))
+        return Predictions(index, (bars.symbol,), *answers, self.horizon, pipeline.rule.sets(calibrated))
 
 
-@dataclass
-class LiveSession:
-    """Bars one by one; each prediction has the bytes that `ModelBundle.predict` gives for the same first bar."""
+def parsed_bundle(folder: Path, manifest: dict[str, Any] | None = None) -> ModelBundle:
+    """The bundle in a folder whose files were compared with its manifest, or with that of the folder around it.
 
-    bundle: ModelBundle
-    bars: Bars
+    Raises what `ModelBundle.from_run` raises beside that.
+    """
+    facts = read_run_manifest(folder) if manifest is None else manifest
+    refuse_other_packages(folder, facts)
+    features = read_settings(folder / FEATURE_CONFIG)
+    pipeline = _pipeline_of(folder, facts, features)
+    with told_as_damage(folder / FEATURE_CONFIG):
+        data = features["data"]
+        return ModelBundle(
+            pipeline=pipeline,
+            horizon=facts["horizon"],
+            bar_seconds=data["bar_seconds"],
+            first_eligible=data["warm_up_bars"] + data["history_bars"],
+            instruments=tuple(Instrument.parse(row, where=FEATURE_CONFIG.name) for row in data["instruments"]),
+            read_options=ReadOptions.parse(data["read"], where=FEATURE_CONFIG.name),
+            training_range=_range_of(folder),
+            rolls=Rolls.parse(data.get("rolls", {}), where=FEATURE_CONFIG.name),
+            labels=DatasetConfig.parse(data.get("labels", {}), where=FEATURE_CONFIG.name),
+            plugins=_plugins_of(pipeline.columns, data.get("plugins", [])),
+        )
 
-    def update(self, bar: Bars) -> Predictions:
-        """Take the next bar (a series of one, of the run's bar size) and predict it.
 
-        Raises DataError (65) when it does not follow, or when the session is not warm yet.
-        """
-        self.bars = _append(self.bars, bar)
-        row = len(self.bars) - 1
-        if row not in eligible_rows(self.bars, self.bundle.first_eligible, self.bundle.rolls)[-1:]:
-            raise DataError(
-                f"{bar.symbol}: the session is not warm yet.", help=f"needs {self.bundle.first_eligible} bars before"
-            )
-        instrument = self.bundle.instrument(bar.symbol)
-        first = self.bundle.first_needed(row)
-        features = feature_rows(self.bars, instrument, self.bundle.pipeline.columns, self.bundle.rolls, first)
-        return self.bundle.predict_rows(self.bars, features, np.array([row]))
-
-
-def _pipeline_of(folder: Path, name: str, features: dict[str, Any]) -> FittedPipeline | FittedEnsemble:
+def _pipeline_of(folder: Path, facts: dict[str, Any], features: dict[str, Any]) -> FittedPipeline | FittedEnsemble:
     """The fitted model of a run with all around it; that of an ensemble over those of its members' bundles."""
+    own = _own_pipeline(folder, facts, features)
+    refuse_other_model(folder, facts, own)
+    if facts["reference"] is not None:
+        _self_test(folder, facts["reference"], own)
+    if not own.model.input_spec.is_ensemble:
+        return own
+    with told_as_damage(folder / FEATURE_CONFIG):
+        members = {
+            member: tuple(_member_of(folder, place) for place in places)
+            for member, places in features["members"].items()
+        }
+        return FittedEnsemble(own, members, tuple(features["context"]))
+
+
+def _own_pipeline(folder: Path, facts: dict[str, Any], features: dict[str, Any]) -> FittedPipeline:
     require_model(folder)
-    model = ModelRegistry.create(name)
-    model.load(folder / BEST_MODEL)
-    own = FittedPipeline(
+    with told_as_damage(folder / MANIFEST):
+        model = ModelRegistry.create(facts["model"])
+    with told_as_damage(folder / f"{BEST_MODEL}{model.native_suffix}"):
+        model.load(folder / BEST_MODEL)
+    with told_as_damage(folder / FEATURE_CONFIG):
+        columns = model.feature_names if model.input_spec.is_ensemble else tuple(features["columns"])
+    return FittedPipeline(
         model=model,
-        columns=model.feature_names if model.input_spec.is_ensemble else tuple(features["columns"]),
-        scaler=Scaler.from_plain(read_json(folder / SCALER)),
-        calibrator=Calibrator.from_plain(read_json(folder / CALIBRATOR)),
+        columns=columns,
+        scaler=_stored(folder / SCALER, Scaler.from_plain),
+        calibrator=_stored(folder / CALIBRATOR, Calibrator.from_plain),
         rule=_rule_of(folder),
     )
-    if not model.input_spec.is_ensemble:
-        return own
-    members = {
-        member: tuple(member_pipeline(folder / place) for place in places)
-        for member, places in features["members"].items()
-    }
-    return FittedEnsemble(own, members, tuple(features["context"]))
+
+
+def _stored(path: Path, parse: Callable[[Any], Value]) -> Value:
+    """What a JSON file holds, as an object. Raises DataError (65) for one that holds something else."""
+    values = read_json(path)
+    with told_as_damage(path):
+        return parse(values)
+
+
+def _self_test(folder: Path, facts: dict[str, Any], pipeline: FittedPipeline) -> None:
+    """Raise VerificationError (76) where the model answers otherwise than when it was made."""
+    with told_as_damage(folder / REFERENCE):
+        reference = Reference.read(folder / REFERENCE, padded=pipeline.model.input_spec.padded)
+        tolerance = min(float(facts["tolerance"]), LARGEST_TOLERANCE)
+    with told_as_damage(folder / f"{BEST_MODEL}{pipeline.model.native_suffix}"):
+        reference.check(pipeline, tolerance, folder / f"{BEST_MODEL}{pipeline.model.native_suffix}")
+
+
+def _member_of(folder: Path, place: str) -> FittedPipeline:
+    """The pipeline of a bundle that lies in the folder, whose manifest lists its files too."""
+    inner = folder / place
+    if not inner.resolve().is_relative_to(folder.resolve()) or not (inner / MANIFEST).is_file():
+        raise DataError(f"there is no member at {place}.", where=str(folder / FEATURE_CONFIG), help="restore the run")
+    return _single(parsed_bundle(inner), inner)
 
 
 def member_pipeline(folder: Path) -> FittedPipeline:
     """That of a nested bundle. Raises what `ModelBundle.from_run` does, DataError (65) where it is an ensemble itself."""
-    pipeline = ModelBundle.from_run(folder).pipeline
-    if isinstance(pipeline, FittedEnsemble):
+    return _single(ModelBundle.from_run(folder), folder)
+
+
+def _single(bundle: ModelBundle, folder: Path) -> FittedPipeline:
+    if isinstance(bundle.pipeline, FittedEnsemble):
         raise DataError("an ensemble is no member of another.", where=str(folder), help="name its members instead")
-    return pipeline
+    return bundle.pipeline
 
 
 def _rule_of(folder: Path) -> DecisionRule:
     """The run's decision rule; runs from before there were others took the most probable class."""
     path = folder / DECISION
-    return DecisionRule.from_plain(read_json(path)) if path.is_file() else ARGMAX
+    return _stored(path, DecisionRule.from_plain) if path.is_file() else ARGMAX
+
+
+def _range_of(folder: Path) -> TrainingRange:
+    """Where the features of the training rows lie; the first runs kept nothing of that, and no column is watched."""
+    path = folder / TRAINING_RANGE
+    nothing = {"columns": (), "low": (), "high": ()}
+    return _stored(path, TrainingRange.from_plain) if path.is_file() else TrainingRange.from_plain(nothing)
 
 
 def _plugins_of(columns: tuple[str, ...], stored: list[dict[str, Any]]) -> tuple[PluginRecord, ...]:
@@ -273,47 +323,13 @@ def _plugins_of(columns: tuple[str, ...], stored: list[dict[str, Any]]) -> tuple
     return tuple(record for record in used if record.columns)
 
 
-def read_run_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a finished run. Raises InputMissingError (66) for anything else."""
-    if not (folder / MANIFEST).is_file():
-        raise InputMissingError(
-            f"{folder} is not a finished run: it holds no {MANIFEST}.",
-            where=str(folder),
-            help="ohlcv-factory train … makes one",
-        )
-    manifest: dict[str, Any] = read_json(folder / MANIFEST)
-    return manifest
-
-
 def require_model(run: Path) -> None:
     """Refuse to go on unless the model of a run, finished or not, is registered by the code that the run recorded.
 
     Raises UsageError (2) where that code was not named, VerificationError (76) where it has changed since.
     """
-    facts = read_yaml(run / MODEL_CONFIG).values
-    recorded = facts.get("plugin")
-    ModelRegistry.require(facts["model_name"], Origin(recorded["place"], recorded["sha256"]) if recorded else None)
-
-
-def verify_files(folder: Path, manifest: dict[str, Any]) -> None:
-    """Compare every file of a run with its recorded digest, before any of them is parsed."""
-    for stored in manifest["files"]:
-        path = folder / stored["path"]
-        if not path.is_file():
-            raise VerificationError(f"{stored['path']} is missing.", where=str(folder), help="restore the run folder")
-        if file_digest(path) != stored["sha256"]:
-            raise VerificationError(
-                f"{stored['path']} is not the file that was written.", where=str(folder), help="restore it"
-            )
-
-
-def _append(bars: Bars, bar: Bars) -> Bars:
-    if bar.bar_seconds != bars.bar_seconds or bar.symbol != bars.symbol:
-        raise DataError(
-            f"a {bar.bar_seconds} s bar of {bar.symbol} does not continue {bars.symbol}.", help="same symbol and size"
-        )
-    if len(bar) != 1 or bar.time_ns[0] <= bars.time_ns[-1]:
-        raise DataError(
-            f"{bar.symbol}: the next bar must be one bar later than the last.", help="send bars in time order"
-        )
-    return bars.followed_by(bar)
+    facts = read_settings(run / MODEL_CONFIG)
+    with told_as_damage(run / MODEL_CONFIG):
+        name, recorded = str(facts["model_name"]), facts.get("plugin")
+        origin = Origin(str(recorded["place"]), str(recorded["sha256"])) if recorded else None
+    ModelRegistry.require(name, origin)

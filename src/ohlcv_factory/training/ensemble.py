@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -86,15 +86,23 @@ class FittedEnsemble:
         """Bars of the longest window of a member, None where all read single bars."""
         return max((each.lookback for each in self.pipelines if each.lookback is not None), default=None)
 
+    def for_single_rows(self) -> FittedEnsemble:
+        """The same, to be asked one row at a time; see `FittedPipeline.for_single_rows`."""
+        members = {name: tuple(each.for_single_rows() for each in models) for name, models in self.members.items()}
+        return replace(self, head=self.head.for_single_rows(), members=members)
+
     def answers(self, source: RowSource) -> Answers:
         """Probabilities and decisions of some rows. Raises what the members' pipelines do."""
         return self.combined(member_answers(self.members, source), source)
 
     def combined(self, members: Mapping[str, MemberAnswers], source: RowSource) -> Answers:
         """The head's answers, where those of the members are at hand."""
+        return self.head.probabilities(self.table(members, source))
+
+    def table(self, members: Mapping[str, MemberAnswers], source: RowSource) -> np.ndarray:
+        """What the head reads about some rows, float32 `(n, F)`."""
         context = source.matrix(self.context) if self.context else None
-        table = prediction_table(members, context, calibrated=self.model.input_spec.calibrated)
-        return self.head.probabilities(table)
+        return prediction_table(members, context, calibrated=self.model.input_spec.calibrated)
 
     def predict(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> Predictions:
         """Predictions of some rows of a container, with their truth where there is one."""

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ohlcv_factory.config import read_yaml
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import DataError, UsageError, unknown_name
 from ohlcv_factory.evaluation.trials import Trials
 from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
-from ohlcv_factory.storage.digests import folder_digests, value_digest
-from ohlcv_factory.storage.formats import read_json, write_json
+from ohlcv_factory.storage.digests import value_digest
+from ohlcv_factory.storage.experiments import experiments_folder
+from ohlcv_factory.storage.formats import read_json, read_settings
 from ohlcv_factory.storage.ledger import Ledger
+from ohlcv_factory.storage.manifests import file_entries
 from ohlcv_factory.training import artifacts
-from ohlcv_factory.training.bundle import ModelBundle, read_run_manifest
+from ohlcv_factory.training.bundle import ModelBundle
 from ohlcv_factory.training.overlap import overlap_notes
+from ohlcv_factory.training.run_manifest import read_run_manifest
 from ohlcv_factory.training.scoring import Scores, score_part
-from ohlcv_factory.training.settings import RUNS_FOLDER
 from ohlcv_factory.training.trials import known_trials, weighed
 
 SCORED_PARTS = ("val", "test")
@@ -40,8 +41,8 @@ def evaluate_run(run: Path, part: str, dataset: Path | None = None, *, clock: Cl
     """
     if part not in SCORED_PARTS:
         raise unknown_name("part", part, SCORED_PARTS)
-    manifest = read_run_manifest(run)
     bundle = ModelBundle.from_run(run)
+    manifest = read_run_manifest(run)
     container = _container(run, manifest, dataset)
     if not len(container.rows(part, scored=True)):
         raise UsageError(
@@ -65,12 +66,12 @@ def evaluate_run(run: Path, part: str, dataset: Path | None = None, *, clock: Cl
     folder = _new_addendum(run)
     artifacts.write_predictions(folder, part, predictions, scores)
     artifacts.write_evaluation_metrics(folder, evaluation)
-    write_json(folder / "manifest.json", {"created": utc_text(clock()), "part": part, "files": folder_digests(folder)})
+    artifacts.seal(folder, {"created": utc_text(clock()), "part": part, "files": file_entries(folder)})
     return PartEvaluation(evaluation, folder, looks)
 
 
 def _container(run: Path, manifest: dict[str, Any], dataset: Path | None) -> TimeSeriesDataContainer:
-    recipe = read_yaml(run / "config" / "training_config.yaml").values
+    recipe = read_settings(run / "config" / "training_config.yaml")
     origin = dataset or recipe.get("dataset")
     if origin is None:
         raise UsageError(
@@ -106,14 +107,13 @@ def _look(ledger: Ledger, trial: dict[str, Any]) -> int:
 
 
 def _ledger(run: Path, clock: Clock) -> Ledger:
-    folder = run.resolve().parent
-    return Ledger.in_folder(folder.parent if folder.name == RUNS_FOLDER else folder, clock)
+    return Ledger.in_folder(experiments_folder(run.resolve().parent), clock)
 
 
 def _trial(run: Path, manifest: dict[str, Any], container: TimeSeriesDataContainer) -> dict[str, Any]:
     """The run as its fit was entered into the ledger; one of the first version kept no more than its hyper-parameters."""
     start, model = run / artifacts.START, run / "config" / "model_config.yaml"
-    settings = read_json(start)["settings"] if start.is_file() else read_yaml(model).values
+    settings = read_json(start)["settings"] if start.is_file() else read_settings(model)
     return {
         "run_id": manifest["run_id"],
         "model": manifest["model"],

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.dataset.samples import RowMarket, Samples, with_codes
+from ohlcv_factory.dataset.samples import RowMarket, Samples, taken, with_codes
 from ohlcv_factory.dataset.scaling import Scaler
 from ohlcv_factory.errors import DataError
 from ohlcv_factory.evaluation.calibrators import Calibrator
@@ -17,9 +17,27 @@ from ohlcv_factory.evaluation.decisions import ARGMAX, DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.models.explanation import Explanation
+from ohlcv_factory.models.small_blocks import fewest_rows
 
 Answers = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Raw probabilities `(n, 3)`, calibrated ones `(n, 3)` and decisions `(n,)`."""
+
+
+class Question(NamedTuple):
+    """What a pipeline is asked: unscaled inputs, the symbols and their codes, the rows' label rules."""
+
+    X: Any
+    """`(n, F)` float32, or windows."""
+    symbols: tuple[str, ...] = ()
+    codes: np.ndarray | None = None
+    """Position of each row's symbol, `(n,)`."""
+    market: RowMarket | None = None
+
+    def take(self, rows: np.ndarray) -> Question:
+        """The same for some rows."""
+        codes, market = self.codes, self.market
+        kept = None if codes is None else codes[rows]
+        return Question(taken(self.X, rows), self.symbols, kept, None if market is None else market.take(rows))
 
 
 class RowSource(Protocol):
@@ -84,11 +102,22 @@ class FittedPipeline:
     scaler: Scaler
     calibrator: Calibrator
     rule: DecisionRule = ARGMAX
+    block_rows: int | None = None
+    """Rows of the model's blocks where they are fewer than its own: those of a live session."""
 
     @property
     def lookback(self) -> int | None:
         """Bars per window, None for a tabular model."""
         return lookback_of(self.model)
+
+    @property
+    def pipelines(self) -> tuple[FittedPipeline, ...]:
+        """This one alone: an ensemble has several."""
+        return (self,)
+
+    def for_single_rows(self) -> FittedPipeline:
+        """The same, to be asked one row at a time: in the smallest blocks that give the same bytes on this machine."""
+        return replace(self, block_rows=fewest_rows(self.model))
 
     def probabilities(
         self,
@@ -103,13 +132,20 @@ class FittedPipeline:
         rules, for a model that reads those. Raises DataError (65) for a symbol that such a model has not seen,
         UsageError (2) where the market is missing.
         """
-        raw = self.model.predict(self._ready(X, symbols, codes, market)).class_probabilities
+        raw = self.model_answers(X, symbols, codes, market)
         calibrated = self.calibrator.apply(raw)
         return raw, calibrated, self.rule.decide(calibrated)
 
+    def model_answers(
+        self, X: Any, symbols: Sequence[str] = (), codes: np.ndarray | None = None, market: RowMarket | None = None
+    ) -> np.ndarray:
+        """Raw probabilities `(n, 3)` of the model alone. Raises what `probabilities` does."""
+        ready = self._ready(X, symbols, codes, market)
+        return self.model.predict(ready, block_rows=self.block_rows).class_probabilities
+
     def answers(self, source: RowSource) -> Answers:
         """Probabilities and decisions of some rows, of a dataset or of raw bars. Raises what `probabilities` does."""
-        return self.probabilities(*self._read(source))
+        return self.probabilities(*self.question(source))
 
     def predict(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> Predictions:
         """Predictions of some rows of a container, with their truth where there is one."""
@@ -117,12 +153,12 @@ class FittedPipeline:
 
     def explain(self, container: TimeSeriesDataContainer, rows: np.ndarray) -> dict[str, Explanation]:
         """What the model says about some rows of a container; nothing for most models."""
-        return self.model.predict(self._ready(*self._read(ContainerRows(container, rows))), explain=True).metadata
+        return self.model.predict(self._ready(*self.question(ContainerRows(container, rows))), explain=True).metadata
 
-    def _read(self, source: RowSource) -> tuple[Any, tuple[str, ...], np.ndarray, RowMarket | None]:
+    def question(self, source: RowSource) -> Question:
         """Unscaled inputs of some rows, their symbols, and their label rules for a model that reads them."""
         market = source.market() if self.model.input_spec.needs_market else None
-        return source.inputs(self.model, self.columns), source.symbols, source.codes, market
+        return Question(source.inputs(self.model, self.columns), source.symbols, source.codes, market)
 
     def _ready(self, X: Any, symbols: Sequence[str], codes: np.ndarray | None, market: RowMarket | None) -> Any:
         """Scaled inputs, with the model's code of each row's symbol and with the market where it reads them."""

@@ -7,28 +7,19 @@ library, threads, machine. Deleting the folder costs time only.
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ohlcv_factory.errors import DataError, FactoryError, FactoryWarning
+from ohlcv_factory.storage.cache import CACHE_VARIABLE, cache_folder
 from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.formats import read_arrays, write_arrays
 
-CACHE_VARIABLE = "FACTORY_CACHE"
 DIGEST_BYTES = 16
 ROWS_PER_FILE = 4096
-
-
-def cache_folder() -> Path:
-    """`FACTORY_CACHE`, or the factory's folder where this machine keeps caches."""
-    named = os.environ.get(CACHE_VARIABLE)
-    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "ohlcv-factory"
-    return Path(named or home).expanduser()
 
 
 def window_digests(windows: np.ndarray) -> list[bytes]:

@@ -1,0 +1,62 @@
+"""Runs, studies and addenda as every command opens them: compared with their manifest, and tried where they are foreign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.runtime.plugin_files import load_plugins, loaded_files
+from ohlcv_factory.storage.manifests import check_files, listed_files, read_manifest
+from ohlcv_factory.storage.trial import Trial, try_folder, try_foreign
+from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
+
+LOADER = f"{__name__}:models_in"
+"""What the child process loads models with."""
+BEST_MODEL_FACTS = "checkpoints/best_model.meta.json"
+
+
+def open_run(folder: Path, *, always_try: bool = False) -> dict[str, Any]:
+    """The manifest of a finished run, fold or member whose files are those that were written, and can be parsed.
+
+    What is foreign, or all with `always_try`, is parsed in a child process first. Raises InputMissingError (66),
+    VerificationError (76) for a file that is not what was written, DataError (65) for what may not be there or cannot be
+    parsed, and what loading the model raises.
+    """
+    manifest = read_run_manifest(folder)
+    verify_files(folder, manifest)
+    trial = Trial(loader=LOADER if _can_be_loaded(manifest) else None, plugins=loaded_files())
+    if always_try:
+        try_folder(folder, trial)
+    else:
+        try_foreign(folder, trial)
+    return manifest
+
+
+def open_written(folder: Path, formats: Sequence[int] = ()) -> dict[str, Any]:
+    """The same for a study of one of some formats, or for an addendum."""
+    manifest = read_manifest(folder)
+    check_files(folder, manifest, formats)
+    try_foreign(folder, Trial())
+    return manifest
+
+
+def models_in(folder: Path, plugins: Sequence[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Every model below a folder: the file to be named where it is the culprit, and what loads and tests it."""
+    from ohlcv_factory.training.bundle import parsed_bundle
+
+    load_plugins(plugins)
+    names = [each.path for each in listed_files(read_manifest(folder))]
+    for facts in (name for name in names if name.endswith(BEST_MODEL_FACTS)):
+        stem = facts.removesuffix("meta.json")
+        native = next((name for name in names if name.startswith(stem) and name != facts), facts)
+        yield native, partial(parsed_bundle, folder / facts.removesuffix(BEST_MODEL_FACTS))
+
+
+def _can_be_loaded(manifest: dict[str, Any]) -> bool:
+    """Whether a child can know the model: not one that a notebook or a script declared."""
+    name = manifest.get("model")
+    origin = ModelRegistry.origin(name) if isinstance(name, str) else None
+    return origin is None or origin.is_file
