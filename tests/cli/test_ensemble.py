@@ -19,11 +19,11 @@ RECIPES = "configs/studies"
 REAL = Path(__file__).parents[3] / "shared" / "data" / "open"
 BITCOIN = REAL / "BTCUSDT_5min_2024-01_2024-05.parquet"
 FOLDS = 3
-LOOP = "max_epochs: 2, warmup_epochs: 0, windows_per_epoch: 4096"
+LOOP = "max_epochs: 1, warmup_epochs: 0, windows_per_epoch: 2048"
 SMALL = {
-    "lightgbm": "{n_estimators: 100}",
+    "lightgbm": "{n_estimators: 30}",
     "lstm": f"{{preset: small, hidden_size: 16, num_layers: 1, lookback: 16, {LOOP}}}",
-    "patchtst": f"{{preset: small, d_model: 16, d_ff: 32, e_layers: 1, n_heads: 2, lookback: 32, {LOOP}}}",
+    "patchtst": f"{{preset: small, d_model: 16, d_ff: 32, n_layers: 1, n_heads: 2, lookback: 32, {LOOP}}}",
 }
 
 
@@ -145,7 +145,7 @@ def check_spans_of_every_fold(run, container, lookbacks):
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real bars of ../shared/data are not here")
 def test_four_families_are_stacked_on_real_bars(tmp_path):
-    """Five months of raw 5-minute bars; the networks are small and have two epochs of 4096 windows."""
+    """Five months of raw 5-minute bars; few trees, and small networks with one epoch of 2048 windows."""
     pytest.importorskip("torch")
     succeed("data", "build", BITCOIN, "--out", tmp_path / "bitcoin", "--horizons", "20")
     where = (

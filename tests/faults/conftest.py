@@ -1,9 +1,122 @@
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from command_line import DATASET, succeed, write_bars
+from armed import watching
+from command_line import DATASET, FEATURES, Answer, call, succeed, train, write_bars
+from warm_trial import WarmTrials, warm_trials
+
+from ohlcv_factory.storage import trial
+
+MODELS = {
+    "logistic": (),
+    "lightgbm": ("--set", "model.n_estimators=12"),
+    "xgboost": ("--set", "model.n_estimators=12"),
+    "catboost": ("--set", "model.iterations=12"),
+    "mlp": ("--set", "model.max_epochs=1", "--set", "model.hidden_size=8", "--set", "model.lookback=8"),
+}
+"""One model for each format that is parsed by a library."""
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Bars, their dataset and finished runs, to be copied and never changed."""
+
+    bars: Path
+    dataset: Path
+    runs: dict[str, Path]
+
+
+@pytest.fixture(scope="session")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Stand:
+    folder = tmp_path_factory.mktemp("stand")
+    bars = write_bars(folder / "SYNTH.csv", 1900)
+    small = (
+        "--horizons",
+        "5",
+        "--embargo",
+        "auto",
+        "--set",
+        FEATURES,
+        "--set",
+        "history_bars=8",
+        "--set",
+        "timeframes=[]",
+    )
+    barriers = (
+        "--set",
+        "barriers.5={k_up: 2, k_down: 2, max_bars: 8}",
+        "--set",
+        "parts.train=0.5",
+        "--set",
+        "parts.val=0.25",
+    )
+    succeed("data", "build", bars, "--out", folder / "dataset", *small, *barriers)
+    places = folder / "experiments" / "runs"
+    runs = {model: train(folder / "dataset", places, *more, model=model) for model, more in MODELS.items()}
+    return Stand(bars, folder / "dataset", runs)
+
+
+@pytest.fixture(scope="session")
+def _warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WarmTrials, Path]]:
+    folder = tmp_path_factory.getbasetemp()
+    notes = tmp_path_factory.mktemp("notes") / "notes.txt"
+    with warm_trials(notes, folder) as trials:
+        yield trials, notes
+
+
+@pytest.fixture
+def trials(_warm: tuple[WarmTrials, Path]) -> WarmTrials:
+    """What answers for the children."""
+    return _warm[0]
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Path:
+    """What every harmful file would touch."""
+    return tmp_path / "canary"
+
+
+@pytest.fixture
+def guarded(
+    _warm: tuple[WarmTrials, Path], canary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Answer]:
+    """A command in this process, watched, and so are the children that parse for it: nothing may have run."""
+    trials, notes = _warm
+    monkeypatch.setattr(trial, "_child", trials.child)
+
+    def command(*arguments: str | Path) -> Answer:
+        with watching(tmp_path) as noted:
+            answer = call(*arguments)
+        assert noted == []
+        said = notes.read_text() if notes.exists() else ""
+        notes.unlink(missing_ok=True)
+        assert said == ""
+        assert not canary.exists()
+        return answer
+
+    return command
+
+
+@pytest.fixture
+def copied(stand: Stand, tmp_path: Path) -> Callable[[str], Path]:
+    """A copy of a run that may be changed, in an experiments folder of its own."""
+
+    def copy(model: str) -> Path:
+        runs = tmp_path / "experiments" / "runs"
+        return Path(shutil.copytree(stand.runs[model], runs / stand.runs[model].name))
+
+    return copy
+
+
+@pytest.fixture
+def copied_dataset(stand: Stand, tmp_path: Path) -> Path:
+    """A copy of the dataset that may be changed."""
+    return Path(shutil.copytree(stand.dataset, tmp_path / "dataset"))
 
 
 @pytest.fixture(scope="session")

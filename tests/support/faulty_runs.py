@@ -11,6 +11,7 @@ from command_line import succeed
 
 import ohlcv_factory
 from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.studies.run_folders import verify
 
 TINY = {
     "logistic": ("max_iter=30",),
@@ -92,13 +93,14 @@ def surroundings(**environment: str) -> dict[str, str]:
 
 
 def check_same(run: Path, whole: Path) -> None:
-    """Both runs are finished, have the same bytes, and nothing half-written is left."""
+    """Both runs are finished, have the same bytes, can be verified, and nothing half-written is left."""
     for one in (run, whole):
         assert read_json(one / "state.json")["state"] == "FINISHED"
     for name in SAME:
         assert (run / name).read_bytes() == (whole / name).read_bytes(), name
     histories = [read_json(one / "metrics" / "training_metrics.json")["history"] for one in (run, whole)]
     assert histories[0] == histories[1]
+    assert verify(run) > len(SAME)
     check_whole(run)
 
 

@@ -226,6 +226,7 @@ def trainer_config(recipe: dict[str, Any]) -> TrainerConfig:
 def bundle_of(fit: Fit, container: TimeSeriesDataContainer) -> ModelBundle:
     """A fit as something that predicts raw bars, without a folder."""
     data = container.data_spec
+    assert fit.training_range is not None
     return ModelBundle(
         pipeline=fit.pipeline,
         horizon=container.horizon,

@@ -157,12 +157,11 @@ def study(
 
 def recorded_threads(folder: Path, recipe: str) -> int | None:
     """The threads that a run or a study was made with: other ones may give other bits."""
-    from ohlcv_factory.config import read_yaml
-    from ohlcv_factory.storage.formats import read_json
+    from ohlcv_factory.storage.formats import read_json, read_settings
     from ohlcv_factory.training.bundle import MANIFEST
 
     asked, made = folder / "config" / recipe, folder / MANIFEST
-    recorded = read_yaml(asked).values.get("threads") if asked.is_file() else None
+    recorded = read_settings(asked).get("threads") if asked.is_file() else None
     return recorded or (read_json(made).get("threads") if made.is_file() else None)
 
 

@@ -40,8 +40,11 @@ def resume(
     if run.is_dir():
         refuse_held(run, "this run")  # before anything heavy is loaded
     from ohlcv_factory.runtime.threads import set_threads
+    from ohlcv_factory.storage.manifests import refuse_strange
 
     set_threads()
+    if run.is_dir():
+        refuse_strange(run)
     if fork:
         _refuse_to_fork_a_study(run)
     if (run / "config" / "study.yaml").is_file():
@@ -66,8 +69,10 @@ def resume(
     from ohlcv_factory.runtime.plugin_files import load_plugins
     from ohlcv_factory.training.bundle import require_model
     from ohlcv_factory.training.resumption import unfinished_attempt
+    from ohlcv_factory.training.trial import refuse_harmful_checkpoints
 
     unfinished_attempt(run)
+    refuse_harmful_checkpoints(run)
     load_plugins(plugins or ())
     require_model(run)
     named = {"dataset": dataset, "plugins": plugins or []}  # never those of the run's file: they are code
@@ -103,10 +108,10 @@ def _refuse_to_fork_a_study(run: Path) -> None:
 
 def is_ensemble(run: Path) -> bool:
     """Whether a run's recipe is that of an ensemble."""
-    from ohlcv_factory.config import read_yaml
+    from ohlcv_factory.storage.formats import read_settings
 
     recipe = run / "config" / "training_config.yaml"
-    return recipe.is_file() and "members" in read_yaml(recipe).values
+    return recipe.is_file() and "members" in read_settings(recipe)
 
 
 @contextmanager

@@ -25,11 +25,11 @@ from ohlcv_factory.storage.regular_files import CHUNK_BYTES, irregular, open_reg
 
 MANIFEST = "manifest.json"
 MOST_MANIFEST_BYTES = 64 << 20
-WRITTEN_LATER = frozenset(
-    {"state.json", "tags.json", "time.json", "addenda", "tracking.jsonl", "tracking.json", MANIFEST}
-)
+OF_TRACKERS = frozenset({"tracking.jsonl", "tracking.json", "wandb", "tensorboard"})
+"""What trackers write whenever they like; no command that reads a run looks into their folders."""
+WRITTEN_LATER = frozenset({"state.json", "tags.json", "time.json", "addenda", MANIFEST}) | OF_TRACKERS
 """What a run, fold or study has beside the files of its manifest: how it went, what people call it, later evaluations,
-what trackers still have to send, and the manifest itself."""
+what trackers keep, and the manifest itself."""
 RUNS_CODE = frozenset(
     {".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth", ".bin", ".ckpt"}
     | {".py", ".pyc", ".pyd", ".so", ".dylib", ".dll", ".exe", ".sh"}
@@ -47,7 +47,7 @@ ROLES = {
 RECORD = "record"
 """Every other file: summaries, tables, pages."""
 SUFFIXES = {
-    "model": frozenset({".json", ".npz", ".ubj", ".txt", ".cbm", ".skops", ".safetensors"}),
+    "model": frozenset({".json", ".npz", ".ubj", ".txt", ".cbm", ".cbsnapshot", ".skops", ".safetensors"}),
     "settings": frozenset({".json", ".yaml"}),
     "metrics": frozenset({".json", ".npz"}),
     "predictions": frozenset({".parquet", ".npy"}),
@@ -160,6 +160,12 @@ def check_files(
     return len(wanted)
 
 
+def refuse_strange(folder: Path) -> None:
+    """Raise DataError (65) for links, pipes, devices and formats that run code in a folder that has no manifest yet."""
+    for name in sorted(_content(folder)):
+        _refuse_kind(folder, Listed(name, 0, ""), {})
+
+
 def refuse_format(folder: Path, manifest: Mapping[str, Any], known: Sequence[int]) -> None:
     """Raise DataError (65) for a version of the format that this version of the factory does not read."""
     found = manifest.get("format")
@@ -225,7 +231,7 @@ def _content(folder: Path) -> Iterator[str]:
         here = waiting.pop()
         with storage_errors(here), os.scandir(here) as entries:
             for entry in entries:
-                if entry.name.startswith(TEMPORARY_PREFIX):
+                if entry.name.startswith(TEMPORARY_PREFIX) or (here == folder and entry.name in OF_TRACKERS):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(Path(entry.path))

@@ -28,7 +28,7 @@ from ohlcv_factory.storage.formats import read_array, read_arrays, read_json, to
 from ohlcv_factory.storage.manifests import MANIFEST, Listed, listed_files, manifest_digest, read_manifest
 from ohlcv_factory.storage.parquet import read_table
 
-CPU_SECONDS, CPU_SECONDS_PER_MB = 5, 0.1
+CPU_SECONDS, CPU_SECONDS_PER_MB = 3, 0.1
 """Processor time for all of a folder, imports left out, and more of it for larger folders."""
 WALL_SECONDS = 60
 """Of the clock, beside the processor time: other processes may be at work."""
@@ -55,8 +55,8 @@ PARSERS: dict[str, Callable[[Path], Any]] = {
 class Trial:
     """What a child process is to read of a folder."""
 
-    name: str = MANIFEST
-    """The manifest."""
+    name: str | None = MANIFEST
+    """The manifest; None where there is none yet, and only what the loader gives is read."""
     only: frozenset[str] | None = None
     """The files that are going to be read; None: all."""
     loader: str | None = None
@@ -67,7 +67,7 @@ class Trial:
 
 def try_foreign(folder: Path, trial: Trial) -> None:
     """`try_folder`, where this account neither wrote the manifest on this machine nor has tried it."""
-    if not is_known(manifest_digest(folder, trial.name)):
+    if trial.name is None or not is_known(manifest_digest(folder, trial.name)):
         try_folder(folder, trial)
 
 
@@ -76,7 +76,7 @@ def try_folder(folder: Path, trial: Trial) -> None:
 
     Raises DataError (65) naming the file at which the child was killed or ran out of time, and what parsing raises.
     """
-    megabytes = sum(each.size for each in listed_files(read_manifest(folder, trial.name))) / 1e6
+    megabytes = sum(each.size for each in _listed(folder, trial.name)) / 1e6
     cpu_seconds = CPU_SECONDS + CPU_SECONDS_PER_MB * megabytes
     request = {
         "folder": str(folder.absolute()),
@@ -86,7 +86,7 @@ def try_folder(folder: Path, trial: Trial) -> None:
         "bytes": int(MEMORY_BYTES + MEMORY_PER_BYTE * megabytes * 1e6),
     }
     _judge(folder, *_child(request, WALL_SECONDS + 4 * cpu_seconds))
-    if trial.only is None:
+    if trial.name is not None and trial.only is None:
         remember(folder, trial.name)
 
 
@@ -95,7 +95,7 @@ def main() -> None:
     request = json.loads(sys.stdin.read())
     folder = Path(request["folder"])
     try:
-        listed, only = listed_files(read_manifest(folder, request["name"])), request["only"]
+        listed, only = _listed(folder, request["name"]), request["only"]
         files = listed if only is None else tuple(each for each in listed if each.path in only)
         steps = [*_tables(folder, files), *_loaded(request, folder)]
         _import_libraries(files)
@@ -108,6 +108,10 @@ def main() -> None:
         print(json.dumps(error.as_dict()), flush=True)
     else:
         print("{}", flush=True)
+
+
+def _listed(folder: Path, name: str | None) -> tuple[Listed, ...]:
+    return () if name is None else listed_files(read_manifest(folder, name))
 
 
 def _child(request: Mapping[str, Any], seconds: float) -> tuple[int | None, list[str]]:

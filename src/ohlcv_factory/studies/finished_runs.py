@@ -219,7 +219,7 @@ def _check_rows(group: Group, runs: Sequence[FinishedRun]) -> None:
 
 
 def _run_folders(path: Path, *, studies: bool) -> list[Path]:
-    if (path / MANIFEST).is_file():
+    if (path / MANIFEST).exists() or (path / MANIFEST).is_symlink():
         return [path]
     if not path.is_dir():
         raise InputMissingError(f"{path} does not exist.", where=str(path), help="a run folder, or a folder of runs")

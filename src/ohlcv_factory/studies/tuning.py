@@ -283,7 +283,7 @@ def fold_tries(config: TrainerConfig, container: TimeSeriesDataContainer, cv: Cr
     def scores(number: int) -> dict[str, Any]:
         fold = folds.folds[number]
         part = folds.part(fold)
-        predictions = fit_pipeline(config, part).pipeline.predict(part, folds.tested(fold))
+        predictions = fit_pipeline(config, part, kept=False).pipeline.predict(part, folds.tested(fold))
         return plain_scores(folds, fold, predictions)
 
     return [partial(scores, number) for number in range(len(folds.folds))]

@@ -217,6 +217,7 @@ def write_model(folder: Path, fit: Fit, asked: Question) -> None:
     write_json(folder / SCALER, pipeline.scaler.plain())
     write_json(folder / CALIBRATOR, pipeline.calibrator.plain())
     write_json(folder / DECISION, pipeline.rule.plain())
+    assert fit.training_range is not None
     write_json(folder / TRAINING_RANGE, fit.training_range.plain())
     Reference.of(pipeline, asked).write(folder / REFERENCE)
 

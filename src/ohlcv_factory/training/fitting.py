@@ -39,8 +39,8 @@ class Fit:
     notes: tuple[str, ...]
     selection: Selection
     """The columns that were kept of the feature set's; learnt from the fit rows."""
-    training_range: TrainingRange
-    """Where the features of the fit rows lie."""
+    training_range: TrainingRange | None
+    """Where the features of the fit rows lie, for a fit that is kept; None where it was not asked for."""
 
 
 def fit_pipeline(
@@ -48,9 +48,12 @@ def fit_pipeline(
     container: TimeSeriesDataContainer,
     sink: EpochSink | None = None,
     resume: Path | None = None,
+    *,
+    kept: bool = True,
 ) -> Fit:
     """Fit on the container's train part and on nothing else; `resume` is a checkpoint of the same fit that was cut off.
 
+    A fit that is not `kept` does not note where its features lie, which only predictions of later bars need.
     Raises UsageError (2) for a config that the model or the dataset cannot obey, DataError (65) for training rows that
     lack a class.
     """
@@ -83,7 +86,7 @@ def fit_pipeline(
         *_column_notes(selection, len(inner.fit)),
     )
     watched = slice(0 if model.input_spec.padded else None)  # raw prices leave their range by themselves
-    seen = TrainingRange.fit(fit_values[:, watched], columns[watched])
+    seen = TrainingRange.fit(fit_values[:, watched], columns[watched]) if kept else None
     return Fit(pipeline, metrics, _row_counts(rows, inner, answers), notes, selection, seen)
 
 

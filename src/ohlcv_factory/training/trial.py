@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.runtime.packages import import_extra
 from ohlcv_factory.runtime.plugin_files import load_plugins, loaded_files
-from ohlcv_factory.storage.manifests import check_files, listed_files, read_manifest
+from ohlcv_factory.storage.checkpoints import PREFIX
+from ohlcv_factory.storage.manifests import check_files, listed_files, read_manifest, refuse_strange
 from ohlcv_factory.storage.trial import Trial, try_folder, try_foreign
 from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
 
 LOADER = f"{__name__}:models_in"
 """What the child process loads models with."""
+CHECKPOINT_LOADER = f"{__name__}:checkpoints_in"
 BEST_MODEL_FACTS = "checkpoints/best_model.meta.json"
 
 
@@ -43,6 +46,23 @@ def open_written(folder: Path, formats: Sequence[int] = ()) -> dict[str, Any]:
     return manifest
 
 
+def refuse_harmful_checkpoints(folder: Path) -> None:
+    """Raise DataError (65) where an unfinished run holds what may not be there, or a checkpoint that kills its parser.
+
+    An unfinished run has no manifest that could be known, so that its checkpoints are always parsed in a child first.
+    """
+    refuse_strange(folder)
+    if any(folder.glob(f"checkpoints/{PREFIX}*/model.*")):
+        try_folder(folder, Trial(None, loader=CHECKPOINT_LOADER))
+
+
+def checkpoints_in(folder: Path, plugins: Sequence[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """The model of every checkpoint of an unfinished run, and the library that parses it."""
+    for path in sorted(folder.glob(f"checkpoints/{PREFIX}*/model.*")):
+        if parse := CHECKPOINT_PARSERS.get(path.suffix):
+            yield path.relative_to(folder).as_posix(), partial(parse, path)
+
+
 def models_in(folder: Path, plugins: Sequence[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Every model below a folder: the file to be named where it is the culprit, and what loads and tests it."""
     from ohlcv_factory.training.bundle import parsed_bundle
@@ -60,3 +80,15 @@ def _can_be_loaded(manifest: dict[str, Any]) -> bool:
     name = manifest.get("model")
     origin = ModelRegistry.origin(name) if isinstance(name, str) else None
     return origin is None or origin.is_file
+
+
+def _parse_xgboost(path: Path) -> None:
+    import_extra("xgboost", "boosting").Booster(model_file=path)
+
+
+def _parse_lightgbm(path: Path) -> None:
+    import_extra("lightgbm", "boosting").Booster(model_str=path.read_text(encoding="utf-8"))
+
+
+CHECKPOINT_PARSERS: dict[str, Callable[[Path], None]] = {".ubj": _parse_xgboost, ".txt": _parse_lightgbm}
+"""Of the formats whose parsers damaged bytes can kill; that of safetensors raises."""

@@ -31,7 +31,7 @@ from ohlcv_factory.storage.atomic import storage_errors, write_with
 
 REQUIRES = ("catboost",)
 LOSS = "MultiClass"
-SNAPSHOT = "snapshot"
+SNAPSHOT = "model.cbsnapshot"
 SNAPSHOT_SECONDS = 30
 """Whole seconds between snapshots; how many there are changes no bytes of the model."""
 
