@@ -35,6 +35,7 @@ PAGES = (
     "docs/own_features.md",
     "docs/refused_keys.md",
     "docs/sessions.md",
+    "docs/storage.md",
     "docs/studies.md",
 )
 LINK = re.compile(r"\]\((?!http)([^)#]+)\)")
