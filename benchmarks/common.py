@@ -101,8 +101,11 @@ class Bench:
         return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 
-def serve(cases: Mapping[str, Case], prepare: Callable[[Path], None] | None = None) -> None:
-    """The main of a row file: write the row's data, or time one case in this process and print its runs as JSON."""
+def serve(cases: Mapping[str, Case], prepare: Callable[[Path], None] | None = None, *, runs: int | None = None) -> None:
+    """The main of a row file: write the row's data, or time one case in this process and print its runs as JSON.
+
+    `runs` times that many without one before them: for work that warms itself.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("case", choices=[*cases, PREPARE])
     parser.add_argument("folder", type=Path)
@@ -111,8 +114,9 @@ def serve(cases: Mapping[str, Case], prepare: Callable[[Path], None] | None = No
         prepare(given.folder)
         return
     work = cases[given.case](given.folder)
-    work()
-    print(json.dumps([_timed(work) for _ in range(RUNS_PER_LAUNCH)]))
+    if runs is None:
+        work()
+    print(json.dumps([_timed(work) for _ in range(runs or RUNS_PER_LAUNCH)]))
 
 
 def _timed(work: Work) -> dict[str, Any]:

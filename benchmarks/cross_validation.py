@@ -1,9 +1,10 @@
 """Row 16: 5 purged folds x 4 horizons of LightGBM on 100,000 rows, against scikit-learn's `cross_val_predict` on the same rows.
 
-The peer fits the same parameters on the rows that each of our folds fits on (its inner *fit* rows) and predicts the rows that
-the fold tests: the sum of the fits, and nothing else. Ours beside that stops and calibrates on inner rows, scores every
-block beside the baselines with intervals, and writes the study. Both are whole commands, reading the data included;
-`fit_seconds` in results.json are the fits inside the study.
+The peer makes the fits of our folds and predicts the rows that they test, and nothing else. Its fits are LightGBM called
+directly with the parameters, the rows to fit and to stop on, the weights, the seeded chunks and the threads of ours, and
+predict the rows of the fit once for its metrics, as row 13 has it. Ours beside that calibrates, scores every block beside the
+baselines with intervals, and writes the study. Both are whole commands, reading the data included; `fit_seconds` in
+results.json are the fits inside the study.
 """
 
 from __future__ import annotations
@@ -59,14 +60,14 @@ def studies(folder: Path) -> None:
 
 def cross_val_predict(folder: Path) -> None:
     """The peer: scikit-learn's loop over the rows of the same folds."""
-    from lightgbm import LGBMClassifier
-    from sklearn.model_selection import cross_val_predict as predict
-
     for horizon in HORIZONS:
         container, config, cv = _asked(folder, horizon)
-        X, y, folds = _table(container, config, cv)
-        estimator = LGBMClassifier(**_sklearn_parameters(config))
-        predict(estimator, X, y, cv=folds, method="predict_proba")
+        X, y, weight, folds, stops = _table(container, config, cv)
+
+        from sklearn.model_selection import cross_val_predict as predict
+
+        estimator = _estimator()(config, stops)
+        predict(estimator, X, y, cv=folds, method="predict_proba", params={"sample_weight": weight})
 
 
 CASES = {"studies": studies, "cross_val_predict": cross_val_predict}
@@ -87,34 +88,61 @@ def _asked(folder: Path, horizon: int) -> tuple[Any, Any, Any]:
     return container, config, CrossValidationConfig(folds=FOLDS)
 
 
-def _table(container: Any, config: Any, cv: Any) -> tuple[Any, Any, list[tuple[Any, Any]]]:
-    """The rows that the folds predict, their labels, and of each fold the places of its fit rows and of its tested rows."""
+def _table(container: Any, config: Any, cv: Any) -> tuple[Any, Any, Any, list[tuple[Any, Any]], dict[int, int]]:
+    """The rows that the folds predict, their labels and weights, of each fold the places of the rows that its fit reads and
+    of those that it tests, and by the number of the former how many of them, the last ones, the fit stops on."""
     import numpy as np
 
     from ohlcv_factory.studies.folds import TrainFolds
     from ohlcv_factory.training.fitting import inner_parts, input_columns
 
     folds = TrainFolds.of(container, cv, config.create_model().lookback)
-    covered = folds.covered()
-    pairs = []
+    covered, pairs, stops = folds.covered(), [], {}
     for fold in folds.folds:
         rows = folds.part(fold).rows("train", scored=True)
-        fitted = rows[inner_parts(folds.part(fold), rows).fit]
-        pairs.append((np.searchsorted(covered, fitted), np.searchsorted(covered, folds.tested(fold))))
+        inner = inner_parts(folds.part(fold), rows)
+        read = rows[np.concatenate([inner.fit, inner.stop])]
+        pairs.append((np.searchsorted(covered, read), np.searchsorted(covered, folds.tested(fold))))
+        stops[len(read)] = len(inner.stop)
     columns = input_columns(config, config.create_model(), container)
-    return container.matrix(covered, columns), container.labels.label[covered], pairs
+    samples = container.samples(covered, columns=columns, weighting=config.weighting)
+    return samples.X, samples.y, samples.weight, pairs, stops
 
 
-def _sklearn_parameters(config: Any) -> dict[str, Any]:
-    """The parameters of the factory's model under the names that LightGBM's estimator takes."""
-    import lightgbm
+def _estimator() -> Any:
+    """The class of an estimator whose fit is the direct call of row 13."""
+    from types import SimpleNamespace
 
-    model = config.create_model()
-    model.classes = (0, 1, 2)
-    own = model._parameters(lightgbm)
-    left_out = ("objective", "num_class", "metric", "num_threads")  # the estimator finds them, or names them otherwise
-    kept = {name: value for name, value in own.items() if name not in left_out}
-    return {**kept, "n_estimators": ROUNDS, "n_jobs": own["num_threads"], "random_state": config.random_seed}
+    import numpy as np
+    from fit_overhead import grown_lightgbm
+    from sklearn.base import BaseEstimator, ClassifierMixin
+
+    class DirectFit(ClassifierMixin, BaseEstimator):
+        """LightGBM in seeded chunks; of the rows given to `fit` the last `stops[number of rows]` stop it."""
+
+        def __init__(self, config: Any, stops: dict[int, int]) -> None:
+            self.config, self.stops = config, stops
+
+        def fit(self, X: Any, y: Any, sample_weight: Any) -> Any:
+            border = len(X) - self.stops[len(X)]
+            model = self.config.create_model()
+            model.classes, self.classes_ = (0, 1, 2), np.arange(3)
+            train, stop = (
+                SimpleNamespace(X=X[part], y=y[part], weight=sample_weight[part])
+                for part in (slice(0, border), slice(border, None))
+            )
+            self.booster_, self.best_ = grown_lightgbm(model, train, stop)
+            for part in (train, stop):
+                self.booster_.predict(part.X, num_iteration=self.best_)
+            return self
+
+        def predict(self, X: Any) -> Any:
+            return self.predict_proba(X).argmax(axis=1)
+
+        def predict_proba(self, X: Any) -> Any:
+            return self.booster_.predict(X, num_iteration=self.best_)
+
+    return DirectFit
 
 
 def prepare(folder: Path) -> None:

@@ -99,6 +99,13 @@ def direct_xgboost(model: Any, train: Any, stop: Any) -> Any:
 
 def direct_lightgbm(model: Any, train: Any, stop: Any) -> Any:
     """Two chunks of 50 rounds, cut at the best."""
+    booster, best = grown_lightgbm(model, train, stop)
+    booster.predict(train.X, num_iteration=best)
+    return booster.predict(stop.X, num_iteration=best)
+
+
+def grown_lightgbm(model: Any, train: Any, stop: Any) -> tuple[Any, int]:
+    """The booster of all chunks, and its best round; `train` and `stop` hold X, y and weight."""
     import lightgbm
 
     parameters, booster, losses = model._parameters(lightgbm), None, []
@@ -117,9 +124,7 @@ def direct_lightgbm(model: Any, train: Any, stop: Any) -> Any:
             callbacks=[lightgbm.record_evaluation(log)],
         )
         losses += log["valid_0"]["multi_logloss"]
-    best = losses.index(min(losses)) + 1
-    booster.predict(train.X, num_iteration=best)
-    return booster.predict(stop.X, num_iteration=best)
+    return booster, losses.index(min(losses)) + 1
 
 
 def direct_catboost(model: Any, train: Any, stop: Any) -> Any:

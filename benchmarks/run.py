@@ -26,6 +26,7 @@ import fit_overhead
 import full_catalogue
 import indicator_columns
 import indicator_peers
+import live_session
 import mamba_block
 import purged_splits
 import raw_to_dataset
@@ -52,6 +53,7 @@ ROWS: dict[int | str, Any] = {
     11: training_loop,
     12: mamba_block,
     13: fit_overhead,
+    14: live_session,
     15: start_up,
     16: cross_validation,
     17: study_workers,

@@ -29,6 +29,7 @@ TREE = {
     "OutputError": ("E-output", 73, OSError),
     "StorageError": ("E-storage", 74, OSError),
     "LockedError": ("E-locked", 75, RuntimeError),
+    "ServiceError": ("E-service", 75, ConnectionError),
     "VerificationError": ("E-verify", 76, ValueError),
     "AccessError": ("E-access", 77, PermissionError),
 }

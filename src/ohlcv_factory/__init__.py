@@ -38,6 +38,7 @@ _PUBLIC = {
     "leaderboard": "ohlcv_factory.studies.leaderboard",
     "read_bars": "ohlcv_factory.bars.load",
     "read_sources": "ohlcv_factory.bars.load",
+    "recommend": "ohlcv_factory.studies.recommendation",
     "tune": "ohlcv_factory.studies.tuning",
     "tune_barriers": "ohlcv_factory.studies.barrier_tuning",
 }

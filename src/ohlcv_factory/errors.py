@@ -11,6 +11,7 @@
     ├── OutputError (OSError)            73   an output that cannot be created
     ├── StorageError (OSError)           74   reading or writing failed half-way
     ├── LockedError (RuntimeError)       75   somebody else is writing here
+    ├── ServiceError (ConnectionError)   75   a server that does not answer
     ├── VerificationError (ValueError)   76   a digest or a self-test does not match
     └── AccessError (PermissionError)    77   not allowed to read or write
 
@@ -115,6 +116,12 @@ class LockedError(FactoryError, RuntimeError):
     """Somebody else is writing here."""
 
     code, exit_code = "E-locked", 75
+
+
+class ServiceError(FactoryError, ConnectionError):
+    """A server that does not answer."""
+
+    code, exit_code = "E-service", 75
 
 
 class VerificationError(FactoryError, ValueError):

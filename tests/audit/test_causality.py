@@ -9,10 +9,8 @@ from planted_names import LEAKS
 from ohlcv_factory.audit.causality import (
     audit_columns,
     columns_of,
-    newest_row,
     stream_against_batch,
 )
-from ohlcv_factory.features import catalogue
 from ohlcv_factory.features.catalogue import builtin_features, find
 from ohlcv_factory.features.feature import Category
 
@@ -116,8 +114,3 @@ def test_a_column_that_fails_on_fewer_bars_only_is_a_violation(bars, calendar):
 def test_no_column_of_the_catalogue_differs_bar_by_bar(bars, calendar):
     names = [feature.name for feature in builtin_features()]
     assert list(stream_against_batch(bars, calendar, names)) == []
-
-
-def test_the_newest_row_is_the_last_of_the_batch(bars, calendar):
-    row = newest_row(bars, calendar, ["return_1", "rsi_14"])
-    assert row.tolist() == catalogue.compute(bars, calendar, ["return_1", "rsi_14"])[-1].tolist()

@@ -132,3 +132,8 @@ def test_a_wrong_calendar_of_a_user_is_refused(tmp_path: Path, change: tuple[str
     table.write_text(OWN.replace(*change))
     with pytest.raises(UsageError, match=message):
         find_instrument("FDAX", table)
+
+
+def test_the_equity_indices_are_the_futures_on_them_and_spy():
+    indices = {symbol for symbol, row in instrument_table().items() if row.equity_index}
+    assert indices == {"MES", "ES", "MNQ", "NQ", "MYM", "M2K", "SPY"}

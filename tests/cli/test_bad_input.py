@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import polars as pl
 import pytest
 from command_line import DATASET, FEATURES, call, fresh, succeed, write_bars
 
-from ohlcv_factory.runtime import packages
+from ohlcv_factory.runtime import memory, packages
 
 HEADER = "timestamp,open,high,low,close,volume"
 FIRST = "2024-01-02T00:00:00Z,1.0,1.5,0.5,1.25,10"
@@ -222,17 +223,26 @@ CASES = {
         command=("data", "build", "SYNTH_400.csv", "--out", "new", *DATASET),
     ),
     "41 shares above one": Case(
-        code=2, says="parts.train + parts.val must be at most 1, got 0.9 + 0.3", at="parts",
+        code=2, says="parts.train + parts.val must be at most 1, got 0.9 + 0.3", at="SYNTH_5min.csv: parts",
         command=("data", "build", "SYNTH_5min.csv", "--out", "new", *DATASET,
                  "--set", "parts.train=0.9", "--set", "parts.val=0.3"),
     ),
     "41 gap larger than a part": Case(
-        says="the gap eats part 'train' whole", at="embargo_days", help="--embargo auto",
+        says="the gap eats part 'train' whole", at="SYNTH_5min.csv: embargo_days", help="--embargo auto",
         command=("data", "build", "SYNTH_5min.csv", "--out", "new", *DATASET, "--embargo", "30"),
+    ),
+    "41 gap larger than a part, of a recipe": Case(
+        says="the gap eats part 'train' whole", at="build.yaml:2", help="--embargo auto",
+        command=("data", "build", "SYNTH_5min.csv", "--out", "new", "--config", "build.yaml", "--set", FEATURES),
+        files={"build.yaml": b"horizons: [5]\nembargo_days: 30\n"},
     ),
     "50 model": Case(
         code=2, says="Unknown model 'xgbost'. Did you mean 'xgboost'?", at="", help="ohlcv-factory models list",
         command=("train", "--model", "xgbost", "--dataset", "dataset"),
+    ),
+    "50 model of a recipe": Case(
+        code=2, says="Unknown model 'xgbost'. Did you mean 'xgboost'?", at="recipe.yaml:2", help="ohlcv-factory models list",
+        command=("train", "--config", "recipe.yaml"), files={"recipe.yaml": b"dataset: dataset\nmodel_name: xgbost\n"},
     ),
     "53 unknown key": recipe("model:\n  learning_rte: 0.1\n", "model.learning_rte: unknown key; did you mean 'learning_rate'? (recipe.yaml:2)"),
     "53 unknown key of the recipe": recipe("horizn: 5\n", "horizn: unknown key; did you mean 'horizon'? (recipe.yaml:1)"),
@@ -242,13 +252,65 @@ CASES = {
     "55 negative": recipe("model: {learning_rate: -1}\n", "model.learning_rate: input should be greater than 0, got -1 (recipe.yaml:1)"),
     "55 zero": recipe("model: {learning_rate: 0}\n", "model.learning_rate: input should be greater than 0, got 0 (recipe.yaml:1)"),
     "55 NaN": recipe("model: {learning_rate: .nan}\n", "model.learning_rate: input should be a finite number, got nan (recipe.yaml:1)"),
+    "39 symbol of the dataset": Case(
+        code=2, says="Unknown symbol 'SYNT'. Did you mean 'SYNTH'?", help="offered: SYNTH", at="",
+        command=(*TRAIN, "--symbol", "SYNT"),
+    ),
     "56 horizon of the dataset": Case(
-        code=2, says="horizon 7 is not in this dataset", at="horizon", help="it holds: 5, 10",
+        code=2, says="horizon 7 is not in this dataset", at="dataset", help="it holds: 5, 10",
         command=(*TRAIN, "--horizon", "7"),
     ),
+    "56 horizon of a recipe": Case(
+        code=2, says="horizon 7 is not in this dataset", at="recipe.yaml:3", help="it holds: 5, 10",
+        command=("train", "--config", "recipe.yaml"),
+        files={"recipe.yaml": b"dataset: dataset\nmodel_name: logistic\nhorizon: 7\n"},
+    ),
     "56 horizon of the instrument": Case(
-        code=2, says="horizon 7 is not offered for SYNTH", at="horizons", help="offered: 5, 10, 15, 20",
+        code=2, says="horizon 7 is not offered for SYNTH", at="SYNTH_5min.csv: horizons", help="offered: 5, 10, 15, 20",
         command=("data", "build", "SYNTH_5min.csv", "--out", "new", "--horizons", "7", "--set", FEATURES),
+    ),
+    "56 horizon of the instrument, of a recipe": Case(
+        code=2, says="horizon 7 is not offered for SYNTH", at="build.yaml:1", help="offered: 5, 10, 15, 20",
+        command=("data", "build", "SYNTH_5min.csv", "--out", "new", "--config", "build.yaml"),
+        files={"build.yaml": b"horizons: [7]\n"},
+    ),
+    "56 barriers of a horizon that is not built": Case(
+        code=2, says="barriers.10: this horizon is not built, horizons are [5]", at="",
+        command=("data", "build", "SYNTH_5min.csv", "--out", "new", "--horizons", "5", "--set", "barriers.10={k_up: 2}"),
+    ),
+    "58 key twice": recipe("horizon: 5\nseed: 1\nhorizon: 10\n", "key 'horizon' stands twice, in lines 1 and 3"),
+    "60 tab": recipe("model:\n\tmax_depth: 3\n", "not valid YAML: found character", at="recipe.yaml:2"),
+    "60 alias": recipe("model_name: &m lightgbm\nexperiment_name: *m\n", "aliases are not allowed", at="recipe.yaml"),
+    "60 tag": recipe("model_name: !!python/object:os.system x\n", "is not allowed", at="recipe.yaml:1"),
+    "60 large": recipe("experiment_name: " + "x" * 2**20 + "\n", "recipe.yaml is larger than 1 MiB"),
+    "61 heads": Case(
+        code=2, says="the width must be a multiple of the attention heads, got 30 and 4", at="recipe.yaml",
+        command=("train", "--config", "recipe.yaml"),
+        files={"recipe.yaml": b"dataset: absent\nmodel_name: patchtst\nmodel:\n  d_model: 30\n  n_heads: 4\n"},
+    ),
+    "64 device of a booster": Case(
+        code=69, says="cannot train on CUDA here", at="device: cuda", help="device: auto",
+        command=(*TRAIN, "--set", "model.device=cuda"),
+    ),
+    "64 device of a network": Case(
+        code=69, says="device 'cuda' was asked for, this machine has none", at="device: cuda", help="device: auto",
+        command=(*TRAIN, "--model", "gru", "--set", "model.device=cuda"),
+    ),
+    "66 output that is not empty": Case(
+        code=73, says="dataset is not empty", at="dataset", help="choose a new folder",
+        command=("data", "build", "SYNTH_5min.csv", "--out", "dataset", *DATASET),
+    ),
+    "66 output inside the input": Case(
+        code=73, says="in/new lies inside the input in", at="in/new", help="outside of the input",
+        command=("data", "build", "in", "--out", "in/new", *DATASET), files={"in/bars.csv": text(FIRST, SECOND)},
+    ),
+    "66 runs inside the dataset": Case(
+        code=73, says="dataset/runs lies inside the input dataset", at="dataset/runs", help="outside of the input",
+        command=(*TRAIN, "--output-dir", "dataset/runs"),
+    ),
+    "66 output in the place of a file": Case(
+        text(FIRST), code=73, says="bars.csv cannot be created", at="bars.csv", help="choose another folder",
+        command=("data", "build", "SYNTH_5min.csv", "--out", "bars.csv", *DATASET),
     ),
 }  # fmt: skip
 
@@ -398,6 +460,38 @@ def test_a_class_that_vanishes_is_refused_with_the_counts(barrier, counts, place
     succeed("data", "build", bar_csv, "--out", "own", *DATASET, "--set", f"barriers.5={barrier}")
     command = ("train", "--dataset", "own", "--model", "logistic", "--horizon", "5")
     assert_refused(command, 65, counts, "own", "allow_missing_class: true")
+
+
+@pytest.mark.parametrize(
+    ("yaml", "key", "value"),
+    [
+        pytest.param("model: {learning_rate: 1e-3}", "model.learning_rate", "0.001", id="57 exponent without a point"),
+        pytest.param("experiment_name: NO", "experiment_name", "NO", id="59 NO"),
+        pytest.param("experiment_name: ON", "experiment_name", "ON", id="59 ON"),
+        pytest.param("experiment_name: 12:30", "experiment_name", "12:30", id="59 12:30"),
+    ],
+)
+def test_yaml_means_what_yaml_1_2_says(yaml, key, value, place):
+    (place / "recipe.yaml").write_text(yaml)
+    rows = succeed("config", "show", "lightgbm", "--config", "recipe.yaml", "--json").json
+    assert {row["key"]: row["value"] for row in rows}[key] == value
+
+
+@pytest.mark.parametrize("model", ["lightgbm", "gru"])
+def test_65_a_fit_that_memory_cannot_hold_is_refused_before_it_starts(model, place, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 2**20)
+    assert_refused((*TRAIN, "--model", model), 70, "0.0 GB are free", "", "")
+    assert not (place / "runs").exists()
+
+
+def test_66_a_full_disk_is_said_with_the_file(place, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert_refused(
+        ("data", "build", "SYNTH_5min.csv", "--out", "new", *DATASET), 74, "No space left on device", "new", ""
+    )
 
 
 def test_51_an_absent_package_names_the_extra(place, monkeypatch):

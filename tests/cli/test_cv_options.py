@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 import typer
-from command_line import DATASET, call, succeed, write_bars
-from markets import COLUMNS
-from own_features import OWN_FEATURE, own_features
+from command_line import call
+from option_data import laid_out
+from own_features import own_features
 from quick_studies import quick_studies
+from quick_tracking import FLAGS as TRACKING
+from quick_tracking import no_courier, told_to_trackers
 
 from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import CrossValidationRecipe, TrainRecipe
@@ -47,7 +49,6 @@ WALK = ("--scheme", "walk_forward")
 COMBINED = ("--scheme", "combinatorial", "--folds", "4")
 TINY = ("hidden_size=4", "num_layers=1", "max_epochs=1", "lookback=40", "windows_per_epoch=256")
 GRU = ("gru", *(f"--set=model.{each}" for each in TINY))
-OWN_SET = {"mine": {"include": ["rsi_14", "return_*"]}}
 
 FLAGS = {
     "model": Case(("random_forest", "--set", "model.n_estimators=5")),
@@ -72,6 +73,7 @@ FLAGS = {
     "plugins": Case(("--plugin", "own.py"), "code", ("--dataset", "with_plugin")),
     "weighting": Case(("--weighting", "none")),
     "experiment": Case(("--experiment", "first try"), "experiment"),
+    **{name: Case(flags, "tracking", ("--set", "experiment.backend=mlflow")) for name, flags in TRACKING.items()},
     "output_dir": Case(("--output-dir", "elsewhere"), "folder"),
     "seed": Case(("--seed", "7"), base=BOOSTED),
     "executor": Case(("--executor", "local", "--workers", "1"), "jobs"),
@@ -117,25 +119,13 @@ DEFAULTS = {
 
 
 @pytest.fixture(scope="module")
-def crossed(folder):
+def crossed(folder, option_data):
     """`crossed(arguments)` runs one `cv` command in a folder of datasets and tells what can be seen of it."""
-    place = folder / "cv_options"
-    place.mkdir()
-    for name, seed in (("small", 7), ("other", 8)):
-        bars = write_bars(place / f"SYNTH_{name}.csv", 2500, seed=seed)
-        succeed("data", "build", bars, "--out", place / name, *DATASET)
-    pair = [write_bars(place / f"SYNTH{letter}.csv", 2500, seed=seed) for letter, seed in (("A", 1), ("B", 2))]
-    succeed("data", "build", *pair, "--out", place / "two", *DATASET)
-    (place / "sets.yaml").write_text(write_yaml(OWN_SET), encoding="utf-8")
-    (place / "own.py").write_text(OWN_FEATURE, encoding="utf-8")
-    columns = f"features=[{', '.join((*COLUMNS, 'gap_1'))}]"
-    with own_features():
-        own = ("--plugin", place / "own.py", "--set", columns)
-        succeed("data", "build", place / "SYNTH_small.csv", "--out", place / "with_plugin", *DATASET, *own)
+    place = laid_out(option_data, folder / "cv_options")
 
     @cache
     def cross_validate(arguments: tuple[str, ...]) -> dict[str, Any]:
-        with own_features(), quick_studies() as patch:
+        with own_features(), no_courier(), quick_studies() as patch:
             patch.chdir(place)
             before = set(place.glob("*/*/state.json"))
             answer = call("cv", *arguments, environment={"OMP_NUM_THREADS": "2"})
@@ -164,6 +154,7 @@ def observed(answer, study):
             "final": (study / "final").is_dir(),
             "models": sorted(path.name for path in study.glob("folds/*/checkpoints")),
             "experiment": read_json(study / "manifest.json")["experiment_name"],
+            "tracking": (told_to_trackers(study), read_yaml(study / "config" / "study.yaml").values.get("experiment")),
             "threads": read_yaml(study / "config" / "study.yaml").values["threads"],
         }
     return seen

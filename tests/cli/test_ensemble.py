@@ -2,22 +2,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from command_line import call, succeed
 from quick_studies import quick_studies
 
 from ohlcv_factory.cli.recipes import read_ensemble_recipe
+from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.studies.folds import TrainFolds
+from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.training import artifacts
 
 RECIPES = "configs/studies"
 REAL = Path(__file__).parents[3] / "shared" / "data" / "open"
 BITCOIN = REAL / "BTCUSDT_5min_2024-01_2024-05.parquet"
-LOOP = "max_epochs: 2, warmup_epochs: 0, windows_per_epoch: 4096"
+FOLDS = 3
+LOOP = "max_epochs: 1, warmup_epochs: 0, windows_per_epoch: 2048"
 SMALL = {
-    "lightgbm": "{n_estimators: 100}",
+    "lightgbm": "{n_estimators: 30}",
     "lstm": f"{{preset: small, hidden_size: 16, num_layers: 1, lookback: 16, {LOOP}}}",
-    "patchtst": f"{{preset: small, d_model: 16, d_ff: 32, e_layers: 1, n_heads: 2, lookback: 32, {LOOP}}}",
+    "patchtst": f"{{preset: small, d_model: 16, d_ff: 32, n_layers: 1, n_heads: 2, lookback: 32, {LOOP}}}",
 }
 
 
@@ -105,12 +111,53 @@ def test_a_shipped_recipe_of_tables_runs(pytestconfig, name, dataset, tmp_path):
     assert f"{name}_h5_" in succeed("ensemble", "--config", recipe, *where).out
 
 
+def bars_seen(container, rows):
+    """Which bars the scheduled labels of some rows look at, from each row's own bar on; bool over all bars."""
+    time_ns = container.markets[0].bars.time_ns
+    first = container.index["row"][rows]
+    last = np.searchsorted(time_ns, container.labels.scheduled_end_ns[rows])
+    edges = np.zeros(len(time_ns) + 1, dtype=np.int64)
+    np.add.at(edges, first, 1)
+    np.add.at(edges, last + 1, -1)
+    return np.cumsum(edges)[:-1] > 0
+
+
+def check_spans_of_every_fold(run, container, lookbacks):
+    """No member's probability comes from a model whose training labels look at a bar that the label of its row looks at.
+
+    The rows are those that each fold says it was fitted on (by their digest) and has predicted.
+    """
+    times = {time: row for row, time in enumerate(container.index["time_ns"].tolist())}
+    for name, lookback in lookbacks.items():
+        folds = TrainFolds.of(container, CrossValidationConfig(folds=FOLDS), lookback)
+        for fold in folds.folds:
+            folder = run / "members" / name / "folds" / f"fold_{fold.number:02d}"
+            part = folds.part(fold)
+            assert read_json(folder / "manifest.json")["row_digest"] == part.row_digest()
+            predicted = pl.read_parquet(folder / "predictions.parquet")["time"].dt.timestamp("ns").to_list()
+            tested = np.array([times[time] for time in predicted])
+            learnt = bars_seen(container, part.rows("train"))
+            assert learnt.sum() > 10_000
+            assert not (learnt & bars_seen(container, tested)).any(), (name, fold.number)
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real bars of ../shared/data are not here")
 def test_four_families_are_stacked_on_real_bars(tmp_path):
+    """Five months of raw 5-minute bars; few trees, and small networks with one epoch of 2048 windows."""
     pytest.importorskip("torch")
     succeed("data", "build", BITCOIN, "--out", tmp_path / "bitcoin", "--horizons", "20")
-    where = ("--dataset", tmp_path / "bitcoin", "--horizon", "20", "--output-dir", tmp_path / "runs", "--folds", "3")
+    where = (
+        "--dataset",
+        tmp_path / "bitcoin",
+        "--horizon",
+        "20",
+        "--output-dir",
+        tmp_path / "runs",
+        "--folds",
+        str(FOLDS),
+    )
     members = ("--members", "lightgbm,lstm,patchtst,logistic")
     small = [part for name, value in SMALL.items() for part in ("--set", f"members.{name}.model={value}")]
     facts = succeed("ensemble", "--method", "stacking", *where, *members, *small, "--json").json
@@ -120,4 +167,10 @@ def test_four_families_are_stacked_on_real_bars(tmp_path):
     assert frame["time"].is_unique().all()
     assert len(frame) == covered["train"]
     assert facts["ensemble"]["comparison"]["winner"]
+    container = TimeSeriesDataContainer.from_dataset(tmp_path / "bitcoin", 20)
+    assert sorted(frame["time"].dt.timestamp("ns").to_list()) == sorted(
+        container.index["time_ns"][container.rows("train")].tolist()
+    )
+    lookbacks = {"lightgbm": 1, "lstm": 16, "patchtst": 32, "logistic": 1}
+    check_spans_of_every_fold(Path(facts["output_path"]), container, lookbacks)
     succeed("predict", facts["output_path"], BITCOIN, "--last", "3")

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 import typer
-from command_line import DATASET, call, succeed, write_bars
-from markets import COLUMNS
-from own_features import OWN_FEATURE, own_features
+from command_line import call
+from option_data import laid_out
+from own_features import own_features
 from quick_studies import quick_studies
+from quick_tracking import FLAGS as TRACKING
+from quick_tracking import no_courier, told_to_trackers
 
 from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import EnsembleRecipe, TrainRecipe
@@ -24,7 +26,6 @@ from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.training import artifacts
 
 PROBABILITIES = "probabilities"
-OWN_SET = {"mine": {"include": ["rsi_14", "return_*"]}}
 LINEAR = {"logistic": {"feature_set": "neural_optimal"}, "strict": {"model_name": "logistic", "model": {"C": 0.001}}}
 
 
@@ -63,6 +64,7 @@ FLAGS = {
     "plugins": Case(("--plugin", "own.py"), "code", ("--dataset", "with_plugin")),
     "weighting": Case(("--weighting", "none")),
     "experiment": Case(("--experiment", "first try"), "experiment"),
+    **{name: Case(flags, "tracking", ("--set", "experiment.backend=mlflow")) for name, flags in TRACKING.items()},
     "output_dir": Case(("--output-dir", "elsewhere"), "folder"),
     "seed": Case(("--seed", "7"), base=TREES),
     "threads": Case(("--threads", "1"), "threads"),
@@ -115,27 +117,15 @@ DEFAULTS = {"--method": "stacking", "--dataset": "small", "--horizon": "5", "--o
 
 
 @pytest.fixture(scope="module")
-def joined(folder, dataset):
+def joined(folder, dataset, option_data):
     """`joined(arguments)` runs one `ensemble` command in a folder of datasets and tells what can be seen of it."""
-    place = folder / "ensemble_options"
-    place.mkdir()
+    place = laid_out(option_data, folder / "ensemble_options")
     (place / "large").symlink_to(dataset)
-    for name, seed in (("small", 7), ("other", 8)):
-        bars = write_bars(place / f"SYNTH_{name}.csv", 2500, seed=seed)
-        succeed("data", "build", bars, "--out", place / name, *DATASET)
-    two = [write_bars(place / f"SYNTH{name}.csv", 2600, seed=seed) for seed, name in enumerate("AB")]
-    succeed("data", "build", *two, "--out", place / "two", *DATASET)
-    (place / "sets.yaml").write_text(write_yaml(OWN_SET), encoding="utf-8")
     (place / "linear.yaml").write_text(write_yaml({"members": LINEAR}), encoding="utf-8")
-    (place / "own.py").write_text(OWN_FEATURE, encoding="utf-8")
-    columns = f"features=[{', '.join((*COLUMNS, 'gap_1'))}]"
-    with own_features():
-        own = ("--plugin", place / "own.py", "--set", columns)
-        succeed("data", "build", place / "SYNTH_small.csv", "--out", place / "with_plugin", *DATASET, *own)
 
     @cache
     def train(arguments: tuple[str, ...]) -> dict[str, Any]:
-        with own_features(), quick_studies() as patch:
+        with own_features(), no_courier(), quick_studies() as patch:
             patch.chdir(place)
             patch.setattr(artifacts, "write_plots", lambda *_: None)
             patch.setattr("ohlcv_factory.studies.fold_job.block_scores", lambda *_, **__: {})
@@ -159,13 +149,15 @@ def observed(answer, run):
         import polars as pl
 
         manifest = read_json(run / "manifest.json")
+        recipe = read_yaml(run / "config" / "training_config.yaml").values
         seen |= {
             PROBABILITIES: (run / "predictions" / "val_probabilities.npy").read_bytes(),
             "decisions": pl.read_parquet(run / "predictions" / "val_predictions.parquet").columns,
             "read": read_json(run / "metrics" / "ensemble.json")["choice"],
             "experiment": manifest["experiment_name"],
+            "tracking": (told_to_trackers(run), recipe.get("experiment")),
             "symbols": manifest["symbols"],
-            "threads": read_yaml(run / "config" / "training_config.yaml").values["threads"],
+            "threads": recipe["threads"],
         }
     return seen
 
@@ -191,6 +183,7 @@ QUICK = {
     "flag members",
     "flag final",
     "flag choose",
+    "flag tags",
     "flag dry_run",
     "flag as_json",
     "key members",

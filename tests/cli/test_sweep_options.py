@@ -16,6 +16,8 @@ from command_line import DATASET, call, succeed, write_bars
 from inline_executor import InlineExecutor, refuse_seed
 from markets import COLUMNS
 from own_features import OWN_FEATURE, own_features
+from quick_tracking import FLAGS as TRACKING
+from quick_tracking import no_courier, told_to_trackers
 
 from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import SweepRecipe
@@ -44,6 +46,7 @@ FLAGS: dict[str, tuple[tuple[str, ...], str]] = {
     "overrides": (("--set", "training.weighting=none"), "jobs"),
     "plugins": (("--plugin", "own.py"), "code"),
     "experiment": (("--experiment", "first try"), "experiment"),
+    **{name: (flags, "tracking") for name, flags in TRACKING.items() if name != "run_name"},
     "out": (("--out", "elsewhere"), "folder"),
     "workers": (("--workers", "1"), "opened"),
     "threads": (("--threads", "2"), "opened"),
@@ -55,6 +58,7 @@ FLAGS: dict[str, tuple[tuple[str, ...], str]] = {
 BESIDE: dict[str, dict[str, Any]] = {
     "dataset": {"out": "of_small"},
     "plugins": {"dataset": "with_plugin", "out": "of_plugin"},
+    **{name: {"out": f"shown_by_{name}"} for name in (*TRACKING, "experiment")},
 }
 """What a case needs beside its change: another dataset goes into another study."""
 KEYS: dict[str, tuple[Any, str]] = {
@@ -66,6 +70,7 @@ KEYS: dict[str, tuple[Any, str]] = {
     "training": ({"feature_set": "neural_optimal", "weighting": "none"}, "jobs"),
     "hyper_parameters": ({"random_forest": {"n_estimators": 6}}, "jobs"),
     "experiment_name": ("first try", "experiment"),
+    "experiment": ({"backend": "wandb"}, "tracking"),
     "out": ("elsewhere", "folder"),
     "plugins": (["own.py"], "code"),
     "executor": ("ray", "opened"),
@@ -97,7 +102,7 @@ def swept(tmp_path_factory):
             opened.append((name, *sorted(how.items())))
             return InlineExecutor()
 
-        with own_features(), pytest.MonkeyPatch.context() as patch:
+        with own_features(), no_courier() as patch:
             patch.chdir(place)
             patch.setattr(artifacts, "write_plots", lambda *_: None)
             patch.setattr(os, "fsync", lambda _: None)
@@ -124,6 +129,7 @@ def observed(place, answer) -> dict[str, Any]:
             "seeds": [run["seed"] for run in runs],
             "symbols": [manifest["symbols"] for manifest in manifests],
             "experiment": [manifest["experiment_name"] for manifest in manifests],
+            "tracking": [told_to_trackers(path.parent / run["run"]) for run in runs if run["run"]],
         }
     return seen
 

@@ -20,6 +20,8 @@ import typer
 from command_line import DATASET, Answer, call, succeed, write_bars
 from markets import COLUMNS
 from own_features import OWN_FEATURE, own_features
+from quick_tracking import FLAGS as TRACKING
+from quick_tracking import no_courier, told_to_trackers
 
 from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import TrainRecipe
@@ -69,9 +71,12 @@ FLAGS = {
     "plugins": Case(("--plugin", "own.py"), "code", base=WITH_PLUGIN),
     "weighting": Case(("--weighting", "none")),
     "experiment": Case(("--experiment", "first try"), "experiment"),
+    **{name: Case(flags, "tracking", base=("--set", "experiment.backend=mlflow")) for name, flags in TRACKING.items()},
     "output_dir": Case(("--output-dir", "elsewhere"), "folder"),
     "seed": Case(("--seed", "7"), base=LIGHTGBM),
     "threads": Case(("--threads", "1"), "threads"),
+    "run_id": Case(("--run-id", "a/b"), refusal="--run-id is the name of a folder, got 'a/b'"),
+    "detach": Case(("--detach", "--dry-run"), refusal="--dry-run does nothing that could be detached"),
     "dry_run": Case(("--dry-run",), "folder"),
     "as_json": Case(("--json",), "is_json"),
 }
@@ -91,6 +96,7 @@ KEYS = {
     "early_stopping_patience": key("early_stopping_patience", 1, base=LIGHTGBM),
     "random_seed": key("random_seed", 7, base=LIGHTGBM),
     "experiment_name": key("experiment_name", "first try", "experiment"),
+    "experiment": key("experiment", {"backend": "wandb"}, "tracking"),
     "output_dir": key("output_dir", "elsewhere", "folder"),
     "model": key("model", {"C": 0.01}),
     "weighting": key("weighting", "quality"),
@@ -254,7 +260,7 @@ def trained(folder, dataset, bar_csv):
 
     @cache
     def train(arguments: tuple[str, ...]) -> dict[str, Any]:
-        with own_features(), pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        with own_features(), no_courier() as patch, warnings.catch_warnings():
             warnings.simplefilter("ignore", MissingClassWarning)  # what allow_missing_class is about
             patch.chdir(place)
             patch.setattr(artifacts, "write_plots", lambda *_: None)  # pictures and fsync are most of a small run
@@ -285,6 +291,7 @@ def observed(answer: Answer, run: Path | None) -> dict[str, Any]:
             "epochs": metrics["epochs_trained"],
             "history": metrics["history"],
             "experiment": manifest["experiment_name"],
+            "tracking": (told_to_trackers(run), recipe.get("experiment")),
             "symbols": manifest["symbols"],
             "threads": (recipe["threads"], manifest["threads"], answer.environment["OMP_NUM_THREADS"]),
         }

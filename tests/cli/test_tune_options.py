@@ -8,20 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
-from command_line import DATASET, call, succeed, write_bars
-from markets import COLUMNS
-from own_features import OWN_FEATURE, own_features
+from command_line import call
+from option_data import laid_out
+from own_features import own_features
 from quick_studies import quick_studies
+from quick_tracking import FLAGS as TRACKING
+from quick_tracking import no_courier, told_to_trackers
 
 from ohlcv_factory.cli.app import application
-from ohlcv_factory.cli.recipes import BarrierRecipe, TrainRecipe, TuneRecipe
+from ohlcv_factory.cli.recipes import BarrierRecipe, TrainRecipe, TuneRecipe, read_fit_recipe
 from ohlcv_factory.config import read_yaml, write_yaml
 from ohlcv_factory.storage.formats import read_json
-from ohlcv_factory.studies import barrier_tuning, tuning
+from ohlcv_factory.studies import barrier_tuning, tuning, tuning_trials
 from ohlcv_factory.studies.tuning_settings import BarrierTuningConfig, TuningConfig
 
 pytest.importorskip("optuna")
@@ -29,7 +32,6 @@ pytest.importorskip("optuna")
 Change = tuple[str, ...] | dict[str, Any]
 TRIALS, SPACE = "trials", "space"
 """Keys of `observed`: `trials.csv`, and what was drawn from where."""
-OWN_SET = {"mine": {"include": ["rsi_14", "return_*"]}}
 
 TUNE_FLAGS: dict[str, tuple[Change, str, tuple[str, ...]]] = {
     "model": (("random_forest", "--set", "model.n_estimators=5"), SPACE, ()),
@@ -41,7 +43,7 @@ TUNE_FLAGS: dict[str, tuple[Change, str, tuple[str, ...]]] = {
     "score": (("--score", "macro_f1"), TRIALS, ()),
     "spread_penalty": (("--lambda", "2"), TRIALS, ()),
     "trials": (("--trials", "3"), TRIALS, ()),
-    "pruner": (("--pruner", "none"), TRIALS, ("--trials", "7")),
+    "pruner": (("--pruner", "none"), TRIALS, ("--trials", "4")),
     "ranges": (("--range", "C=0.01:0.1:log"), SPACE, ()),
     "only": (("--only", "scaling"), SPACE, ()),
     "storage": (("--storage", "sqlite:///elsewhere.sqlite"), "database", ()),
@@ -54,6 +56,7 @@ TUNE_FLAGS: dict[str, tuple[Change, str, tuple[str, ...]]] = {
     "plugins": (("--plugin", "own.py"), "code", ("--dataset", "with_plugin")),
     "weighting": (("--weighting", "none"), TRIALS, ()),
     "experiment": (("--experiment", "first try"), "experiment", ()),
+    **{name: (flags, "tracking", ("--set", "experiment.backend=mlflow")) for name, flags in TRACKING.items()},
     "out": (("--out", "named"), "folder", ()),
     "output_dir": (("--output-dir", "elsewhere"), "folder", ()),
     "seed": (("--seed", "7"), TRIALS, ()),
@@ -71,13 +74,14 @@ BARRIER_FLAGS: dict[str, tuple[Change, str, tuple[str, ...]]] = {
     "score": (("--score", "max_drawdown"), TRIALS, ()),
     "spread_penalty": (("--spread-penalty", "2"), TRIALS, ()),
     "trials": (("--trials", "3"), TRIALS, ()),
-    "pruner": (("--pruner", "none"), TRIALS, ("--trials", "7")),
+    "pruner": (("--pruner", "none"), TRIALS, ("--trials", "4")),
     "ranges": (("--range", "max_bars=4:9"), SPACE, ()),
     "storage": (("--storage", "sqlite:///elsewhere.sqlite"), "database", ()),
     "scheme": (("--scheme", "walk_forward"), TRIALS, ()),
     "folds": (("--folds", "3"), TRIALS, ()),
     "feature_set": (("--feature-set", "neural_optimal"), TRIALS, ()),
     "plugins": (("--plugin", "own.py"), "code", ("--dataset", "with_plugin")),
+    **{name: (flags, "tracking", ("--set", "experiment.backend=mlflow")) for name, flags in TRACKING.items()},
     "out": (("--out", "named_too"), "folder", ()),
     "output_dir": (("--output-dir", "elsewhere"), "folder", ()),
     "seed": (("--seed", "7"), TRIALS, ()),
@@ -99,14 +103,17 @@ BARRIER_KEYS: dict[str, Any] = {
     "trials": 3,
     "pruner": "none",
     "storage": "sqlite:///elsewhere.sqlite",
+    "class_penalty": 5.0,
+    "asymmetry_penalty": 5.0,
     "k_up": {"low": 1.0, "high": 2.0},
     "k_down": {"low": 1.0, "high": 2.0},
     "max_bars": {"low": 4, "high": 9},
     "horizons": [10],
     "symbols": ["SYNTHA"],
 }
-KEY_SEEN = {"storage": "database", "space": SPACE, "only": SPACE, "k_up": SPACE, "k_down": SPACE, "max_bars": SPACE}
-KEY_BASE = {"pruner": ("--trials", "7"), "symbols": ("--dataset", "two")}
+WITHOUT_A_FLAG = ("class_penalty", "asymmetry_penalty")
+RARE = ("--range", "k_up=5:6", "--range", "k_down=5:6")
+"""Barriers that few bars reach: nearly all labels are neutral."""
 QUICK = {"--dataset": "small", "--folds": "2", "--trials": "2", "--output-dir": "studies"}
 DEFAULTS = {
     "tune": {**QUICK, "--horizon": "5", "--feature-set": "boosting_optimal"},
@@ -115,26 +122,15 @@ DEFAULTS = {
 
 
 @pytest.fixture(scope="module")
-def searched(folder):
+def searched(folder, option_data):
     """`searched(arguments)` runs one command in a folder of datasets and tells what can be seen of it."""
-    place = folder / "tune_options"
-    place.mkdir()
-    for name, seed in (("small", 7), ("other", 8)):
-        bars = write_bars(place / f"SYNTH_{name}.csv", 2400, seed=seed)
-        succeed("data", "build", bars, "--out", place / name, *DATASET)
-    pair = [write_bars(place / f"SYNTH{letter}.csv", 2400, seed=seed) for letter, seed in (("A", 1), ("B", 2))]
-    succeed("data", "build", *pair, "--out", place / "two", *DATASET)
-    (place / "sets.yaml").write_text(write_yaml(OWN_SET), encoding="utf-8")
-    (place / "own.py").write_text(OWN_FEATURE, encoding="utf-8")
-    columns = f"features=[{', '.join((*COLUMNS, 'gap_1'))}]"
-    with own_features():
-        own = ("--plugin", place / "own.py", "--set", columns)
-        succeed("data", "build", place / "SYNTH_small.csv", "--out", place / "with_plugin", *DATASET, *own)
+    place = laid_out(option_data, folder / "tune_options")
 
     @cache
     def run(arguments: tuple[str, ...]) -> dict[str, Any]:
-        with own_features(), quick_studies() as patch:
+        with own_features(), no_courier(), quick_studies() as patch:
             patch.chdir(place)
+            patch.setattr(tuning_trials, "STARTUP_TRIALS", 1)
             for name in ("plot_history", "plot_importance"):
                 patch.setattr(tuning, name, lambda *_: None)
             opened: list[str] = []
@@ -174,6 +170,7 @@ def observed(answer, study, place) -> dict[str, Any]:
         TRIALS: (study / "trials.csv").read_bytes(),
         SPACE: [[(each["name"], each["low"], each["choices"]) for each in one["space"]] for one in searches],
         "experiment": read_json(study / "manifest.json")["experiment_name"],
+        "tracking": (told_to_trackers(study), recipe.get("experiment")),
         "threads": recipe["threads"],
     }
 
@@ -220,16 +217,34 @@ def test_every_flag_of_tune_barriers_acts(name, searched, recipe):
     check(searched, "tune-barriers", change, differs, base, recipe)
 
 
-@pytest.mark.parametrize("name", TUNE_KEYS)
-def test_every_key_of_tune_acts(name, searched, recipe):
-    change = {"tune": {name: TUNE_KEYS[name]}}
-    check(searched, "tune", change, KEY_SEEN.get(name, TRIALS), KEY_BASE.get(name, ()), recipe)
+@pytest.mark.parametrize("name", WITHOUT_A_FLAG)
+def test_a_key_without_a_flag_acts(name, searched, recipe):
+    base = RARE if name == "class_penalty" else ()
+    check(searched, "tune-barriers", {"tune": {name: BARRIER_KEYS[name]}}, TRIALS, base, recipe)
 
 
-@pytest.mark.parametrize("name", BARRIER_KEYS)
-def test_every_key_of_tune_barriers_acts(name, searched, recipe):
-    change = {"tune": {name: BARRIER_KEYS[name]}}
-    check(searched, "tune-barriers", change, KEY_SEEN.get(name, TRIALS), KEY_BASE.get(name, ()), recipe)
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        *((TuneRecipe, name, value) for name, value in TUNE_KEYS.items()),
+        *((BarrierRecipe, name, value) for name, value in BARRIER_KEYS.items()),
+    ],
+)
+def test_every_key_is_the_setting_that_its_flag_sets(kind, name, value, recipe):
+    """That the flag acts is shown above; a search for each key too would show it twice."""
+    keys = {"model_name": "logistic", "tune": {name: value}}
+    found, _, _ = read_fit_recipe(kind, Path(recipe(keys)), None, {})
+    told = found.tune.plain()[name]
+    default = type(found.tune)().plain()[name]
+    assert told != default
+    assert without_nothing(told) == without_nothing({"C": value["C"]} if name == "space" else value)
+
+
+def without_nothing(value):
+    """A range without the fields that it leaves at their defaults."""
+    if not isinstance(value, dict):
+        return value
+    return {key: without_nothing(each) for key, each in value.items() if each not in (None, False)}
 
 
 def test_every_flag_has_a_case():

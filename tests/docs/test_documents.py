@@ -30,13 +30,16 @@ PAGES = (
     "docs/foundation.md",
     "docs/glossary.md",
     "docs/labels.md",
+    "docs/live.md",
     "docs/networks.md",
     "docs/numbers.md",
     "docs/own_features.md",
     "docs/refused_keys.md",
+    "docs/running.md",
     "docs/sessions.md",
     "docs/storage.md",
     "docs/studies.md",
+    "docs/tracking.md",
 )
 LINK = re.compile(r"\]\((?!http)([^)#]+)\)")
 ENTRY = re.compile(r"`([a-z0-9_]+)`")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from armed import watching
-from command_line import FEATURES, Answer, call, succeed, train, write_bars
+from command_line import DATASET, FEATURES, Answer, call, succeed, train, write_bars
 from warm_trial import WarmTrials, warm_trials
 
 from ohlcv_factory.storage import trial
@@ -117,3 +117,11 @@ def copied(stand: Stand, tmp_path: Path) -> Callable[[str], Path]:
 def copied_dataset(stand: Stand, tmp_path: Path) -> Path:
     """A copy of the dataset that may be changed."""
     return Path(shutil.copytree(stand.dataset, tmp_path / "dataset"))
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of 3,000 bars: large enough for stop rows and calibrate rows."""
+    folder = tmp_path_factory.mktemp("faults")
+    succeed("data", "build", write_bars(folder / "SYNTH.csv", 3000), "--out", folder / "dataset", *DATASET)
+    return folder / "dataset"

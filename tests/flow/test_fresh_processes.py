@@ -3,53 +3,78 @@
 from __future__ import annotations
 
 import json
+import shutil
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from command_line import fresh
-from quick_fits import SETTINGS, settings_of
+from quick_fits import command_of
 
 from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.studies.run_folders import verify
 
-QUICK = ("logistic", "lightgbm", "gru")
-NETWORKS = sorted(name for name, entry in ModelRegistry.entries().items() if entry.extra == "neural")
-MODELS = (*SETTINGS, *NETWORKS)
+CI = ("lightgbm", "gru")
+MODELS = sorted(ModelRegistry.entries())
 HEAVY = ("numpy", "pandas", "polars", "sklearn", "scipy", "numba", "talib", "torch", "xgboost", "lightgbm", "catboost")
+PROBABILITIES = ("raw_short", "raw_neutral", "raw_long", "p_short", "p_neutral", "p_long")
+TOLERANCE = 1e-6
+"""Between one thread and two: sums of float32 may be rounded in another order."""
 
 
-def trained(model: str, dataset: Path, output_dir: Path) -> Path:
-    """The run folder of one `train` command in a fresh process."""
-    where = ("--dataset", dataset, "--horizon", "5", "--output-dir", output_dir)
-    if not ModelRegistry.entry(model).installed:
-        pytest.skip(f"{model} needs {ModelRegistry.entry(model).requires}")
-    answer = fresh("train", "--model", model, *where, *settings_of(model), "--json")
-    return Path(json.loads(answer.stdout)["output_path"])
+@pytest.fixture(scope="module")
+def trained(dataset, shelf, tmp_path_factory):
+    """`trained(model, hash_seed, threads)`: the run folder of one command in a fresh process, each trained once."""
+
+    @cache
+    def run(model: str, hash_seed: int, threads: int) -> Path:
+        if not ModelRegistry.entry(model).installed:
+            pytest.skip(f"{model} needs {ModelRegistry.entry(model).requires}")
+        place = tmp_path_factory.mktemp(f"{model}_{hash_seed}_{threads}") / "runs"
+        where = ("--dataset", dataset, "--horizon", "5", "--output-dir", place, "--threads", str(threads))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTHONHASHSEED", str(hash_seed))
+            answer = fresh(*command_of(model), *where, "--json")
+        return Path(json.loads(answer.stdout)["output_path"])
+
+    return run
 
 
-@pytest.mark.parametrize(
-    "model", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in MODELS]
-)
-def test_the_same_command_twice_gives_the_same_predictions(model, dataset, tmp_path):
-    first, second = (trained(model, dataset, tmp_path / name / "runs") for name in ("first", "second"))
+def chosen(quick: tuple[str, ...]):
+    return pytest.mark.parametrize(
+        "model", [pytest.param(name, marks=[] if name in quick else pytest.mark.slow) for name in MODELS]
+    )
+
+
+@chosen(CI)
+def test_the_same_command_twice_gives_the_same_predictions(model, trained):
+    first, second = trained(model, 1, 2), trained(model, 4711, 2)
     for name in ("val_probabilities.npy", "val_predictions.parquet", "val_trades.parquet"):
         assert (first / "predictions" / name).read_bytes() == (second / "predictions" / name).read_bytes(), name
 
 
-@pytest.mark.parametrize(
-    "model", [pytest.param(name, marks=[] if name in ("lightgbm", "gru") else pytest.mark.slow) for name in MODELS]
-)
-def test_predict_on_the_raw_file_gives_the_runs_own_bytes(model, dataset, bar_csv, tmp_path):
-    run = trained(model, dataset, tmp_path / "runs")
-    fresh("predict", run, bar_csv, "--out", tmp_path / "predicted.parquet")
+@chosen(CI)
+def test_predict_on_the_raw_file_gives_the_runs_own_bytes_from_a_copy_elsewhere_too(model, trained, bar_csv, tmp_path):
+    run = trained(model, 1, 2)
+    copy = shutil.copytree(run, tmp_path / "elsewhere" / "renamed")
+    assert verify(copy) > 10
+    fresh("predict", copy, bar_csv, "--out", tmp_path / "predicted.parquet")
     predicted = pl.read_parquet(tmp_path / "predicted.parquet")
     stored = pl.read_parquet(run / "predictions" / "val_predictions.parquet")
     same_rows = predicted.filter(pl.col("row").is_in(stored["row"].implode()))
-    for name in ("raw_short", "raw_neutral", "raw_long", "p_short", "p_neutral", "p_long"):
+    for name in PROBABILITIES:
         assert same_rows[name].to_numpy().tobytes() == stored[name].to_numpy().tobytes(), name
     assert same_rows["decision"].to_list() == stored["decision"].to_list()
     assert np.isfinite(predicted["p_long"].to_numpy()).all()
+
+
+@chosen(("lightgbm",))
+def test_one_thread_and_two_agree(model, trained):
+    one, two = (np.load(trained(model, 1, threads) / "predictions" / "val_probabilities.npy") for threads in (1, 2))
+    assert one.shape == two.shape
+    assert np.abs(one - two).max() <= TOLERANCE
 
 
 def test_threads_wait_passively_before_train_imports_a_native_library(tmp_path):

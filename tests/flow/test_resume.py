@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 from command_line import DATASET, call, succeed, write_bars
+from faulty_runs import KILLED_AT, check_same, hurt
+from quick_fits import command_of
 
+from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.storage.locks import folder_lock
 
@@ -111,7 +115,7 @@ def test_an_interrupted_run_says_how_to_continue(with_signal, dataset, tmp_path)
     pytest.importorskip("torch")
     answer = killed(arguments("gru", dataset, tmp_path / "runs"), 2, "training", with_signal)
     run = only_run(tmp_path / "runs")
-    assert answer.returncode == 130, answer.stderr
+    assert answer.returncode == {"SIGINT": 130, "SIGTERM": 143}[with_signal], answer.stderr
     assert f"continue with: ohlcv-factory resume {run}" in answer.stderr
     assert read_json(run / "state.json")["state"] == "INTERRUPTED"
     succeed("resume", run)
@@ -132,12 +136,8 @@ def failed(dataset, tmp_path, monkeypatch):
 def test_a_model_that_cannot_continue_trains_again_and_counts_once(failed):
     answer = succeed("resume", failed)
     assert "logistic cannot continue from a checkpoint: it trains again from the start" in answer.err
-    assert read_json(failed / "state.json") | {"updated": ""} == {
-        "state": "FINISHED",
-        "attempt": 2,
-        "updated": "",
-        "error": None,
-    }
+    state = read_json(failed / "state.json")
+    assert (state["state"], state["attempt"], state["resumed_from"], state["error"]) == ("FINISHED", 2, "start", None)
     assert call("resume", failed).code == 2  # a finished run
     from ohlcv_factory.storage.ledger import Ledger
 
@@ -149,8 +149,26 @@ def test_settings_that_were_changed_are_named(failed):
     recipe.write_text(recipe.read_text().replace("random_seed: 42", "random_seed: 7"))
     answer = call("resume", failed)
     assert answer.code == 2
-    assert "the run began with other values of: random_seed." in answer.err
+    assert "the run began with other values: random_seed: 42 then, 7 now." in answer.err
     assert read_json(failed / "state.json")["state"] == "FAILED"
+
+
+def test_a_fork_is_a_new_run_with_the_settings_of_now(failed):
+    recipe = failed / "config" / "training_config.yaml"
+    recipe.write_text(recipe.read_text().replace("random_seed: 42", "random_seed: 7"))
+    before = read_json(failed / "state.json")
+    forked = Path(succeed("resume", failed, "--fork", "--json").json["output_path"])
+    assert forked.parent == failed.parent and forked != failed
+    assert read_json(forked / "state.json")["state"] == "FINISHED"
+    assert read_json(forked / "manifest.json")["seed"] == 7
+    assert read_json(failed / "state.json") == before
+
+
+def test_a_study_is_not_forked(tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "study.yaml").write_text("")
+    answer = call("resume", tmp_path, "--fork")
+    assert (answer.code, "--fork is for the run of one model" in answer.err) == (2, True)
 
 
 def test_other_data_is_refused(failed, tmp_path):
@@ -158,7 +176,7 @@ def test_other_data_is_refused(failed, tmp_path):
     succeed("data", "build", write_bars(tmp_path / "SYNTH_few.csv", 3100), "--out", other, *DATASET)
     answer = call("resume", failed, "--dataset", other)
     assert answer.code == 2
-    assert "dataset (its fingerprint)" in answer.err
+    assert "dataset: digest " in answer.err and " then, " in answer.err
 
 
 def test_a_run_that_is_still_at_work_is_left_alone(failed):
@@ -166,3 +184,33 @@ def test_a_run_that_is_still_at_work_is_left_alone(failed):
         answer = call("resume", failed)
     assert answer.code == 75
     assert read_json(failed / "state.json")["attempt"] == 1
+
+
+@pytest.fixture(scope="module")
+def wholes(dataset, shelf, tmp_path_factory):
+    """`wholes(model)`: a run of any model that nothing cut off."""
+    return lambda model: begun(model, dataset, tmp_path_factory.mktemp(model))
+
+
+def begun(model: str, dataset: Path, folder: Path) -> Path:
+    succeed(*command_of(model), *places(dataset, folder))
+    return only_run(folder / "runs")
+
+
+def places(dataset: Path, folder: Path) -> list[str]:
+    return ["--dataset", str(dataset), "--output-dir", str(folder / "runs"), "--horizon", "5", "--threads", "1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", sorted(ModelRegistry.entries()))
+def test_any_model_killed_twice_resumes_to_the_bytes_of_a_whole_run(model, dataset, wholes, tmp_path):
+    if not ModelRegistry.entry(model).installed:
+        pytest.skip(f"{model} needs {ModelRegistry.entry(model).requires}")
+    whole, calls = wholes(model), random.Random(model)
+    arguments = [*command_of(model), *places(dataset, tmp_path)]
+    for _ in range(2):
+        at = str(calls.randrange(75, 170))
+        assert hurt(KILLED_AT, arguments, KILLED_AT=at, KILLED_IN=str(tmp_path)).returncode == -signal.SIGKILL
+        arguments = ["resume", str(only_run(tmp_path / "runs"))]
+    succeed(*arguments)
+    check_same(only_run(tmp_path / "runs"), whole)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from command_line import BARRIERS, FEATURES, succeed, write_bars
 
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.storage.ledger import Ledger
+from ohlcv_factory.studies.tuning_storage import DATABASE
 
 pytest.importorskip("optuna")
 
@@ -45,6 +48,7 @@ def killed(after: int, *arguments: str) -> None:
 
 @pytest.mark.slow
 def test_a_search_that_was_killed_twice_has_the_trials_of_one_that_was_not(tmp_path: Path) -> None:
+    """F13: what had ended is not done again, what is left is what it would have been, and nothing stays RUNNING."""
     bars = write_bars(tmp_path / "SYNTH.csv", 2500)
     settings = ("--horizons", "5", "--embargo", "auto", "--set", FEATURES, *BARRIERS[5])
     succeed("data", "build", bars, "--out", tmp_path / "dataset", *settings)
@@ -71,6 +75,9 @@ def test_a_search_that_was_killed_twice_has_the_trials_of_one_that_was_not(tmp_p
     assert (found.pop("cut_off"), expected.pop("cut_off")) == (2, 0)
     assert found == expected
     assert sum(found["trials"].values()) == TRIALS
+    with closing(sqlite3.connect(cut / DATABASE)) as database:
+        states = {state for (state,) in database.execute("SELECT DISTINCT state FROM trials")}
+    assert states <= {"COMPLETE", "PRUNED", "FAIL"}
     assert read_json(cut / "state.json")["attempt"] == 3
     entered = [entry["run_id"] for entry in Ledger.in_folder(tmp_path).entries()]
     for study in ("cut", "whole"):  # each trial once, however often it was begun

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -28,6 +30,9 @@ class ScriptedGrower:
     def save(self, path: Path) -> None:
         path.write_text(f"{len(self.chunks)} chunks")
 
+    def load(self, path: Path) -> None:
+        self.loaded = path.read_text()
+
 
 class NotingSink(SilentSink):
     def __init__(self, folder: Path | None = None) -> None:
@@ -44,8 +49,13 @@ class NotingSink(SilentSink):
 
 def grown(losses: list[float | None], rounds: int, patience: int, chunk: int, sink: SilentSink | None = None):
     grower, log = ScriptedGrower(losses), RoundLog(rounds, patience, sink or SilentSink())
-    report = boost(grower, ChunkedConfig(chunk_trees=chunk), log, seed=1, name="xgboost", suffix=".ubj")
-    return grower, log, report
+    return grower, log, boost(model_of(chunk), grower, log)
+
+
+def model_of(chunk: int, resume_from: Path | None = None) -> Any:
+    """As much of a model as the chunk loop reads."""
+    config = ChunkedConfig(chunk_trees=chunk)
+    return SimpleNamespace(config=config, seed=1, name="xgboost", native_suffix=".ubj", resume_from=resume_from)
 
 
 def test_the_earliest_lowest_stop_loss_is_the_best_round() -> None:
@@ -119,3 +129,21 @@ def test_auto_takes_a_card_only_where_the_library_can_use_it(monkeypatch: pytest
     assert chosen_device("cpu", "xgboost", lambda: True) == "cpu"
     monkeypatch.setattr(_trees, "NVIDIA_DRIVER", Path("/nowhere"))
     assert chosen_device("auto", "xgboost", lambda: True) == "cpu"
+
+
+def test_a_fit_that_was_cut_off_grows_the_chunks_that_are_missing_and_reports_all(tmp_path: Path) -> None:
+    losses = [0.9, 0.8, 0.7, 0.75, 0.72, 0.74, 0.73]
+    grown(losses[:4], rounds=4, patience=9, chunk=2, sink=NotingSink(tmp_path))
+    grower, log = ScriptedGrower(losses[4:]), RoundLog(7, 9, SilentSink())
+    report = boost(model_of(2, tmp_path), grower, log)
+    assert grower.loaded == "2 chunks"
+    seeds = [component_seed(1, "xgboost", "chunk", chunk) for chunk in (2, 3)]
+    assert grower.chunks == [(2, seeds[0]), (1, seeds[1])]
+    assert (report.epochs_trained, report.best_epoch, report.history) == (7, 3, {"val_loss": losses})
+
+
+def test_a_fit_whose_patience_was_over_grows_nothing_more(tmp_path: Path) -> None:
+    grown([0.5, 0.6, 0.7], rounds=9, patience=2, chunk=3, sink=NotingSink(tmp_path))
+    grower, log = ScriptedGrower([]), RoundLog(9, 2, SilentSink())
+    assert boost(model_of(3, tmp_path), grower, log).early_stopped
+    assert (grower.chunks, log.rounds_to_keep) == ([], 1)

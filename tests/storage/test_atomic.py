@@ -142,7 +142,7 @@ def test_a_file_in_the_way_of_an_output_folder_is_an_output_error(below: str, tm
 
 @pytest.mark.parametrize(
     ("number", "kind", "exit_code"),
-    [(errno.EACCES, AccessError, 77), (errno.EROFS, OutputError, 73), (errno.ENOSPC, OutputError, 73)],
+    [(errno.EACCES, AccessError, 77), (errno.EROFS, StorageError, 74), (errno.ENOSPC, StorageError, 74)],
 )
 @pytest.mark.parametrize("step", ["mkdir", "write_bytes"])
 def test_an_output_folder_that_cannot_be_written_is_refused_before_any_work(

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from ohlcv_factory.errors import UsageError
-from ohlcv_factory.storage.checkpoints import CheckpointManager
+from ohlcv_factory.storage.checkpoints import CheckpointManager, CheckpointWarning
 from ohlcv_factory.storage.formats import read_json
 
 METRICS = [0.5, 0.3, 0.9, 0.3, 0.4]
@@ -48,7 +48,13 @@ def test_a_checkpoint_holds_what_was_saved_and_its_state(tmp_path: Path) -> None
     folder = manager.save_checkpoint(lambda path: (path / "model.txt").write_text("w") and None, 7, 0.25, "val_f1")
     assert folder == tmp_path / "checkpoint_epoch_0007"
     assert (folder / "model.txt").read_text() == "w"
-    assert read_json(folder / "state.json") == {"epoch": 7, "metric_name": "val_f1", "metric_value": 0.25}
+    digest = "50e721e49c013f00c62cf59f2163542a9d8df02464efeb615d31051b0fddc326"  # sha256 of "w"
+    assert read_json(folder / "state.json") == {
+        "epoch": 7,
+        "metric_name": "val_f1",
+        "metric_value": 0.25,
+        "files": [{"path": "model.txt", "size": 1, "sha256": digest}],
+    }
 
 
 def test_the_new_one_is_written_before_an_old_one_goes(tmp_path: Path) -> None:
@@ -117,7 +123,8 @@ def test_a_later_process_finds_the_whole_checkpoints_and_removes_the_half_writte
         first.save_checkpoint(save_nothing, epoch, metric)
     (tmp_path / ".partial-01234567-checkpoint_epoch_0004").mkdir()
     (tmp_path / "checkpoint_epoch_0005").mkdir()  # without its state
-    found = CheckpointManager.reopened(tmp_path)
+    with pytest.warns(CheckpointWarning, match=r"checkpoint_epoch_0005/state\.json cannot be read"):
+        found = CheckpointManager.reopened(tmp_path)
     assert [known.epoch for known in found.checkpoints] == [3, 1, 2]
     assert found.newest == first.newest
     assert not list(tmp_path.glob(".partial-*"))

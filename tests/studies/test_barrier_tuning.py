@@ -17,7 +17,7 @@ from ohlcv_factory.dataset.summary import summarise
 from ohlcv_factory.errors import UnknownNameError, UsageError
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.studies import tuning
-from ohlcv_factory.studies.barrier_tuning import BarrierTuning, TrainBars, tune_barriers
+from ohlcv_factory.studies.barrier_tuning import BarrierTuning, TrainBars, penalties, tune_barriers
 from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.studies.tuning_settings import BarrierTuningConfig
 from ohlcv_factory.training.settings import TrainerConfig
@@ -128,7 +128,8 @@ def test_a_search_scores_by_net_profit_and_leaves_what_data_build_takes(dataset,
     assert entry["defaults"]["values"] == {"k_up": 2.0, "k_down": 2.0, "max_bars": 15}
     assert {name: entry["before"][name] for name in ("k_up", "k_down", "max_bars")} == entry["defaults"]["values"]
     folds = entry["best"]["folds"]
-    assert entry["best"]["value"] == pytest.approx(np.mean(folds) - 0.5 * np.std(folds, ddof=1))
+    cost = sum(entry["best"]["penalties"].values())
+    assert entry["best"]["value"] == pytest.approx(np.mean(folds) - 0.5 * np.std(folds, ddof=1) - cost)
     piece = read_yaml(result.path / "barriers.yaml").values
     assert piece == {"horizons": [5], "barriers": {5: result.found["SYNTH", 5]}}
     rebuilt = DatasetConfig.parse({**piece, "features": list(COLUMNS)})
@@ -137,7 +138,46 @@ def test_a_search_scores_by_net_profit_and_leaves_what_data_build_takes(dataset,
     rows = pl.read_csv(result.path / "trials.csv")
     assert rows["trial"].to_list() == [1, 2, 3, 4]
     assert rows["max_bars"].min() >= 5
-    assert rows["max_bars"].max() <= 20
+    assert rows["max_bars"].max() <= 25
+    assert rows["penalty_asymmetry"].to_list() == pytest.approx(
+        (0.02 * (rows["k_up"] - rows["k_down"]).abs()).to_list()
+    )
+
+
+def test_the_ranges_are_those_of_the_specification(train, dataset):
+    ranges = {
+        each.name: each.range for each in BarrierTuning(TrainerConfig(model_name="logistic"), dataset).space(train)
+    }
+    assert {name: (each.low, each.high, each.log) for name, each in ranges.items()} == {
+        "k_up": (0.5, 4.0, False), "k_down": (0.5, 4.0, False), "max_bars": (5, 25, False),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shares", "cost"),
+    [((0.1, 0.8, 0.1), 0.0), ((0.05, 0.9, 0.05), 1.0), ((0.0, 0.9, 0.1), 1.0), ((0.0, 1.0, 0.0), 2.0)],
+)
+def test_a_class_under_a_tenth_is_penalised_by_how_far_it_lies_under_it(train, shares, cost):
+    container = train.container(train.rule)
+    rows = container.rows("train", scored=True)[:1000]
+    label = container.labels.label.copy()
+    label[rows] = np.repeat([0, 1, 2], [round(share * 1000) for share in shares])
+    part = np.full(len(container), -1, dtype=np.int8)
+    part[rows] = 0
+    made = replace(container, labels=replace(container.labels, label=label), part=part)
+    asked = BarrierTuningConfig(class_penalty=3.0)
+    found = penalties(made, {"k_up": 2.0, "k_down": 2.0}, asked)
+    assert found == pytest.approx({"rare_class": 3.0 * cost, "asymmetry": 0.0})
+
+
+@pytest.mark.parametrize(("index", "cost"), [(False, 0.03), (True, 0.0)])
+def test_unlike_barriers_cost_something_but_of_an_equity_index(train, index, cost):
+    container = train.container(train.rule)
+    (market,) = container.markets
+    own = replace(market, instrument=market.instrument.model_copy(update={"equity_index": index}))
+    made = replace(container, markets=(own,))
+    found = penalties(made, {"k_up": 1.0, "k_down": 2.5}, BarrierTuningConfig())
+    assert found["asymmetry"] == pytest.approx(cost)
 
 
 def test_several_symbols_and_horizons_get_barriers_of_their_own(pair, search):

@@ -189,12 +189,8 @@ def test_an_interrupted_study_goes_on_with_the_folds_that_are_missing(study, con
     assert len(stamps) == 2
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     assert result.predictions.raw.tobytes() == study.predictions.raw.tobytes()
-    assert read_json(cut.folder / "state.json") | {"updated": ""} == {
-        "state": "FINISHED",
-        "attempt": 2,
-        "updated": "",
-        "error": None,
-    }
+    state = read_json(cut.folder / "state.json")
+    assert (state["state"], state["attempt"], state["error"]) == ("FINISHED", 2, None)
     assert len(Ledger.in_folder(config().experiments_folder).entries()) == 3
     assert "2 folds are finished already" in (cut.folder / "logs" / "study.log").read_text()
 

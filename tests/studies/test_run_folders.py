@@ -104,8 +104,8 @@ def test_runs_are_chosen_by_state_and_an_unknown_state_is_refused(folder) -> Non
 
 
 def test_latest_is_the_run_that_finished_last_whatever_its_name(folder) -> None:
-    set_state(folder / "run_0", updated="2999-01-01T00:00:00.000000Z")
-    set_state(folder / "run_1", state="FAILED", updated="2999-01-02T00:00:00.000000Z")
+    set_state(folder / "run_0", order=98, updated="1999-01-01T00:00:00.000000Z")  # a clock that was set back
+    set_state(folder / "run_1", state="FAILED", order=99)
     assert find_run(folder / "latest") == folder / "run_0"
     assert find_run(folder / "run_2") == folder / "run_2"
     with pytest.raises(InputMissingError, match="is no run folder"):
@@ -179,7 +179,7 @@ def test_a_run_at_work_and_a_link_are_not_removed(folder, tmp_path) -> None:
 
 def test_pruning_keeps_the_newest_of_a_kind_tagged_ones_and_unfinished_ones(folder) -> None:
     for number in range(3):
-        set_state(folder / f"run_{number}", updated=f"2026-01-0{3 - number}T00:00:00.000000Z")
+        set_state(folder / f"run_{number}", order=3 - number)
     assert [run.path.name for run in outdated(list_runs(folder), 1)] == ["run_1", "run_2"]
     change_tags(folder / "run_1", add=["keep"])
     assert [run.path.name for run in outdated(list_runs(folder), 1)] == ["run_2"]

@@ -72,6 +72,6 @@ def test_two_processes_do_not_work_on_one_study(tmp_path):
 
 
 def test_a_manifest_of_another_kind_is_no_study(tmp_path):
-    (tmp_path / "manifest.json").write_text('{"kind": "run"}')
+    (tmp_path / "manifest.json").write_text('{"kind": "run", "files": []}')
     with pytest.raises(InputMissingError, match="is not a finished study of kind 'cv'"):
         read_study_manifest(tmp_path, "cv")

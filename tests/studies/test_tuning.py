@@ -23,6 +23,7 @@ from ohlcv_factory.training.trainer import Trainer
 pytest.importorskip("optuna")
 
 THREE = CrossValidationConfig(folds=3)
+TRIALS = 5
 BOTH = {"only": ["C", "scaling"]}
 
 
@@ -34,10 +35,10 @@ def _quick(quick, monkeypatch):
 
 @pytest.fixture
 def search(config, container):
-    """`search(trials=8)` is a finished search of a logistic regression."""
+    """`search(trials=5)` is a finished search of a logistic regression."""
 
     def run(folder=None, settings=None, **tuning):
-        asked = TuningConfig.parse({"trials": 8, **BOTH, **tuning})
+        asked = TuningConfig.parse({"trials": TRIALS, **BOTH, **tuning})
         return tune(config(**(settings or {})), container, asked, THREE, folder=folder)
 
     return run
@@ -45,13 +46,13 @@ def search(config, container):
 
 @pytest.fixture(scope="module")
 def finished(container, tmp_path_factory):
-    """A finished search of eight trials."""
+    """A finished search."""
     out = tmp_path_factory.mktemp("tune") / "experiments"
     config = TrainerConfig(model_name="logistic", horizon=5, feature_set="neural_optimal", output_dir=out / "runs")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("plot_history", "plot_importance"):
             patch.setattr(tuning_module, name, lambda *_: None)
-        return tune(config, container, TuningConfig.parse({"trials": 8, **BOTH}), THREE)
+        return tune(config, container, TuningConfig.parse({"trials": TRIALS, **BOTH}), THREE)
 
 
 def table(result):
@@ -98,13 +99,13 @@ def test_the_recipe_of_the_best_trains_that_model(finished, container):
 def test_every_trial_is_entered_into_the_ledger_whatever_came_of_it(finished):
     ledger = Ledger.in_folder(finished.path.parents[1])
     runs = [entry["run_id"] for entry in ledger.entries() if finished.path.name in entry["run_id"]]
-    assert runs == [f"{finished.path.name}/trial_{number:03d}" for number in range(1, 9)]
+    assert runs == [f"{finished.path.name}/trial_{number:03d}" for number in range(1, TRIALS + 1)]
     assert {entry["kind"] for entry in ledger.entries() if entry["run_id"] in runs} == {"trial"}
 
 
 def test_the_table_has_a_row_per_trial(finished):
     rows = pl.read_csv(finished.path / "trials.csv")
-    assert rows["trial"].to_list() == list(range(1, 9))
+    assert rows["trial"].to_list() == list(range(1, TRIALS + 1))
     assert {"state", "value", "fold_1", "fold_3", "C", "scaling", "macro_f1", "same_as", "reason", "notes"} <= set(
         rows.columns
     )
@@ -124,7 +125,7 @@ class Killed(BaseException):
     """In place of a signal that no code can catch."""
 
 
-@pytest.mark.parametrize("cuts", [(1,), (6, 11)])
+@pytest.mark.parametrize("cuts", [(1,), (4, 7)])
 def test_a_search_that_was_cut_off_has_the_trials_of_one_that_was_not(cuts, search, finished, tmp_path, monkeypatch):
     whole, folder = tuning_module.plain_scores, tmp_path / "cut"
     for cut in cuts:

@@ -11,6 +11,7 @@ from ohlcv_factory.studies.tuning_trials import (
     NOTED,
     Goal,
     Trial,
+    Tries,
     best_trial,
     cut_off_count,
     ended_trials,
@@ -47,7 +48,7 @@ def folds_of(values, tried=None, count=3, kill_at=None):
         loss = (values["x"] - 0.3) ** 2 + (values["kind"] == "a") + 0.01 * number
         return {**dict.fromkeys(NOTED), "log_loss": loss, "macro_f1": 0.5}
 
-    return [lambda number=number: fold(number) for number in range(count)]
+    return Tries([lambda number=number: fold(number) for number in range(count)])
 
 
 def all_of(study, trials, tries, goal=GOAL, seed=1):
@@ -81,6 +82,29 @@ def test_the_first_trial_is_the_default_and_the_search_gets_better():
     assert abs(best.values["x"] - 0.3) < 0.3
     assert [trial.number for trial in trials] == list(range(1, 26))
     assert {trial.state for trial in trials} == {"finished", "pruned"}
+
+
+@pytest.mark.parametrize(("score", "worse"), [("log_loss", 0.7), ("macro_f1", -0.7)])
+def test_penalties_make_a_value_worse_and_stay_beside_the_folds(score, worse):
+    def tries(number, values):
+        return Tries(folds_of({"x": 0.3, "kind": "b"}).folds, {"one": 0.5, "other": 0.2} if number > 1 else {})
+
+    goal = Goal(score, 0.0, "none", penalised=True)
+    study = opened(goal)
+    free, penalised = all_of(study, 2, tries, goal)
+    assert penalised.value - free.value == pytest.approx(worse)
+    assert penalised.folds == free.folds
+    assert (free.penalties, penalised.penalties) == ({}, {"one": 0.5, "other": 0.2})
+    assert str(goal).endswith("over the folds, made worse by the penalties")
+
+
+def test_a_trial_is_pruned_by_what_penalties_leave_of_it():
+    def tries(number, values):
+        costly = {"cost": 1.0} if number == 6 else {}
+        return Tries(folds_of({"x": 0.3, "kind": "b"}).folds, costly)
+
+    trials = all_of(opened(), 7, tries, Goal("log_loss", 0.5, penalised=True))
+    assert [each.number for each in trials if each.state == "pruned"] == [6]
 
 
 def test_a_pruned_trial_is_not_fitted_further():
@@ -153,7 +177,7 @@ def test_an_error_that_every_trial_would_meet_ends_the_search():
 
 
 def test_an_undefined_score_fails_the_trial():
-    trials = all_of(opened(), 1, lambda number, values: [lambda: {**dict.fromkeys(NOTED), "log_loss": None}])
+    trials = all_of(opened(), 1, lambda number, values: Tries([lambda: {**dict.fromkeys(NOTED), "log_loss": None}]))
     assert (trials[0].state, trials[0].reason) == ("failed", "log_loss is undefined in fold 1.")
 
 

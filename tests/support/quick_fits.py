@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.testing.models import small_settings
 
 SETTINGS = {
@@ -14,6 +15,20 @@ SETTINGS = {
     "random_forest": ("--set", "model.n_estimators=30"),
     "svm": ("--set", "model.max_rows=1000"),
 }
+
+
+FOUNDATION = ("mode=frozen", "lookback=64", "block_rows=32", "batch_size=32", "max_epochs=2", "windows_per_epoch=200")
+MEMBERS = ("--members", "logistic,random_forest", "--folds", "3", "--embargo", "auto")
+
+
+def command_of(model: str) -> tuple[str, ...]:
+    """The command that trains any model of the registry in little time; a foundation model needs the fixture `shelf`."""
+    entry = ModelRegistry.entry(model)
+    if entry.family == "ensemble":
+        return ("ensemble", "--method", model, *MEMBERS)
+    if entry.extra == "foundation":
+        return ("train", "--model", model, *(part for value in FOUNDATION for part in ("--set", f"model.{value}")))
+    return ("train", "--model", model, *settings_of(model))
 
 
 def settings_of(model: str) -> tuple[str, ...]:

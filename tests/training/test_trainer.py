@@ -13,6 +13,7 @@ from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.storage.digests import file_digest
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.spool import SilentSpool
 from ohlcv_factory.training.trainer import RunSink, Trainer
 
 LAYOUT = {
@@ -164,7 +165,7 @@ def test_the_bar_of_a_fit_moves_by_epochs_and_shows_the_losses():
         def set_postfix_str(self, words):
             self.words = words
 
-    sink = RunSink(checkpoints=None, bar=Bar())
+    sink = RunSink(checkpoints=None, bar=Bar(), spool=SilentSpool())
     sink.on_epoch(1, 8, {"train_loss": 1.01, "val_loss": 0.99})
     sink.on_epoch(3, 8, {"train_loss": 0.95, "val_loss": 0.98})
     assert (sink.bar.percent, sink.bar.words) == (37, "3 of 8, train loss 0.9500, val loss 0.9800")

@@ -20,6 +20,7 @@ from ohlcv_factory.bars.sessions import SessionCalendar
 from ohlcv_factory.errors import FactoryError
 from ohlcv_factory.features import catalogue
 from ohlcv_factory.features.feature import Feature, FeatureInputs
+from ohlcv_factory.features.live import LiveFeatures
 
 LATER_START = 300
 START_TOLERANCE = 1e-4
@@ -168,19 +169,16 @@ def stream_against_batch(bars: Bars, calendar: SessionCalendar, names: Sequence[
     except FactoryError as error:
         yield overall("stream against batch", "all", bars.symbol, error.what)
         return
-    for row in range(max(len(bars) - STREAMED, 0), len(bars)):
-        newest = newest_row(bars.head(row + 1), calendar, names)
+    first = max(len(bars) - STREAMED, 1)
+    live = LiveFeatures(bars.head(first), calendar, [catalogue.find(name) for name in names])
+    for row in range(first, len(bars)):
+        live.append(bars.slice(row, row + 1))
+        newest = live.newest()
         for column in np.flatnonzero((newest != batch[row]) & ~(np.isnan(newest) & np.isnan(batch[row]))).tolist():
             got, expected = float(newest[column]), float(batch[row, column])
             complaint = f"bar by bar it is another value than in a batch: {got:.9g} for {expected:.9g}"
             size = difference(got, expected)
             yield at_bar("stream against batch", names[column], bars, row, size, complaint)
-
-
-def newest_row(bars: Bars, calendar: SessionCalendar, names: Sequence[str]) -> np.ndarray:
-    """The columns of the newest bar as `LiveSession` computes them, float32 `(len(names),)`."""
-    row: np.ndarray = catalogue.compute(bars, calendar, names, first_row=len(bars) - 1)[0]
-    return row
 
 
 def columns_of(features: Sequence[Feature], bars: Bars, calendar: SessionCalendar) -> Columns:

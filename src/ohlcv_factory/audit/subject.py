@@ -27,6 +27,7 @@ from ohlcv_factory.features.feature import Feature
 from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.splits.chronological import PartShares
+from ohlcv_factory.storage.experiments import experiments_folder
 from ohlcv_factory.storage.formats import read_json, read_settings
 from ohlcv_factory.storage.parquet import read_table
 from ohlcv_factory.studies.cross_validation import FOLDS
@@ -39,7 +40,7 @@ from ohlcv_factory.training.ensemble import FittedEnsemble
 from ohlcv_factory.training.evaluation import SCORED_PARTS
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
 from ohlcv_factory.training.run_manifest import read_run_manifest
-from ohlcv_factory.training.settings import RUNS_FOLDER, STUDIES_FOLDER, TrainerConfig
+from ohlcv_factory.training.settings import TrainerConfig
 
 Kind = Literal["dataset", "features", "model", "run", "study"]
 KINDS: tuple[Kind, ...] = ("dataset", "features", "model", "run", "study")
@@ -225,6 +226,7 @@ def trainer_config(recipe: dict[str, Any]) -> TrainerConfig:
 def bundle_of(fit: Fit, container: TimeSeriesDataContainer) -> ModelBundle:
     """A fit as something that predicts raw bars, without a folder."""
     data = container.data_spec
+    assert fit.training_range is not None
     return ModelBundle(
         pipeline=fit.pipeline,
         horizon=container.horizon,
@@ -274,8 +276,7 @@ def _of_container(container: TimeSeriesDataContainer, columns: Sequence[str], la
 
 def _experiments(folder: Path) -> Path:
     """The experiments folder of a run or a study."""
-    above = folder.resolve().parent
-    return above.parent if above.name in (RUNS_FOLDER, STUDIES_FOLDER) else above
+    return experiments_folder(folder.resolve().parent)
 
 
 def _seconds(text: str) -> int:

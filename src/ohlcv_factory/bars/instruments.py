@@ -35,6 +35,7 @@ class Instrument(Settings):
     commission: float = setting(0.0, "Currency per contract and side.", ge=0)
     slippage_ticks: float = setting(0.0, "Ticks lost per side.", ge=0)
     fee_bps: float = setting(0.0, "Fee and slippage per side in basis points of the traded value.", ge=0)
+    equity_index: bool = setting(False, "Whether it follows a share index, which drifts up: its barriers may differ.")
     calendar: str = setting("always_open", "Session calendar, see `bars.sessions`, or one of your own table.")
     hours: CalendarHours | None = setting(None, "Hours of that calendar where it is your own.")
     barriers: Annotated[dict[int, BarrierRule], IntegerKeys] = setting(

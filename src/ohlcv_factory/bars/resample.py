@@ -73,6 +73,11 @@ def higher_bars(bars: Bars, bar_seconds: int, calendar: SessionCalendar | None =
     return _joined(bars, buckets, bar_seconds), bucket - ~complete
 
 
+def bucket_end_ns(bars: Bars, bar_seconds: int, calendar: SessionCalendar | None = None) -> int:
+    """When the higher bar that the newest base bar lies in has ended, unless a roll cuts it short: see `higher_bars`."""
+    return int(_buckets(bars, bar_seconds, calendar or UTC_DAYS).end_ns[-1])
+
+
 def _buckets(bars: Bars, bar_seconds: int, calendar: SessionCalendar) -> Buckets:
     """Where each bucket starts, its stamp and its end."""
     _refuse_size(bars, bar_seconds)

@@ -219,6 +219,11 @@ def forward_adjusted(bars: Bars, overlaps: Mapping[str, Bars] | None = None) -> 
     return _adjusted(bars, {name: getattr(bars, name) * factor for name in ("open", "high", "low", "close")})
 
 
+def forward_factor(bars: Bars) -> float:
+    """What `forward_adjusted` multiplies the last contract's prices by."""
+    return float(np.append(1.0, np.cumprod(roll_ratios(bars)))[-1])
+
+
 def forward_adjusted_by_difference(bars: Bars, overlaps: Mapping[str, Bars] | None = None) -> Bars:
     """Prices plus a cumulative difference, for charts only: levels stay near quotes, but returns are distorted.
 

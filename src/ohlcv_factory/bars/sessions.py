@@ -145,6 +145,8 @@ def local_seconds(time_ns: np.ndarray, time_zone: str) -> np.ndarray:
     """
     seconds: np.ndarray = time_ns // NANOSECONDS
     day = seconds // SECONDS_PER_DAY
+    if len(day) == 1:
+        return seconds + _offset_of_day(int(day[0]), time_zone, int(seconds[0]) // QUARTER_HOUR_SECONDS)
     starts = np.flatnonzero(np.diff(day, prepend=day[:1] - 1))
     lengths = np.diff(starts, append=len(time_ns))
     offset, changes = _day_offsets(day[starts], time_zone)
@@ -164,6 +166,15 @@ def _day_offsets(day: np.ndarray, time_zone: str) -> tuple[np.ndarray, np.ndarra
     after = np.append(known[1:], _cached_offsets(last, time_zone)[-1])
     place = day - first * CACHED_DAYS
     return known[place], after[place] != known[place]
+
+
+@lru_cache(maxsize=1024)
+def _offset_of_day(day: int, time_zone: str, quarter: int) -> int:
+    """Seconds from UTC to the wall clock in a quarter hour of a UTC day: for the newest bar alone, as a live session asks."""
+    offset, changes = _day_offsets(np.array([day]), time_zone)
+    if not changes[0]:
+        return int(offset[0])
+    return int(_utc_offset(np.array([quarter * QUARTER_HOUR_SECONDS]), time_zone)[0])
 
 
 @lru_cache(maxsize=1024)

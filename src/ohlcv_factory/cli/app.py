@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 import click
@@ -25,22 +26,34 @@ from ohlcv_factory.cli import (
     doctor,
     ensemble,
     evaluate,
+    export,
     features,
     ledger,
     models,
     new_model,
     predict,
+    recommend,
     report,
     reproduce,
     resume,
     run,
     runs,
     sweep,
+    sync,
     train,
     tune,
     tune_barriers,
 )
-from ohlcv_factory.errors import FactoryError, FactoryWarning
+from ohlcv_factory.cli.console import say, say_nothing_more
+from ohlcv_factory.errors import FactoryError, FactoryWarning, ResourceError, StorageError
+from ohlcv_factory.runtime.interruption import (
+    Interruption,
+    exit_code,
+    interruptible,
+    received,
+    second_signal_ends_at_once,
+)
+from ohlcv_factory.runtime.memory import is_exhausted
 
 DEBUG_VARIABLE = "FACTORY_DEBUG"
 EXIT_INTERRUPTED = 130
@@ -76,6 +89,7 @@ application.add_typer(features.application, name="features")
 application.add_typer(models.application, name="models")
 application.command("new-model")(new_model.new_model)
 application.add_typer(config.application, name="config")
+application.command("recommend")(recommend.recommend)
 application.command("train")(train.train)
 application.command("cv")(cv.cv)
 application.command("ensemble")(ensemble.ensemble)
@@ -88,6 +102,8 @@ application.command("sweep")(sweep.sweep)
 application.command("compare")(compare.compare)
 application.add_typer(runs.application, name="runs")
 application.command("reproduce")(reproduce.reproduce)
+application.command("sync")(sync.sync)
+application.command("export")(export.export)
 application.command("verify")(runs.verify)
 application.add_typer(ledger.application, name="ledger")
 application.add_typer(audit.application, name="audit")
@@ -97,7 +113,9 @@ application.command("doctor")(doctor.doctor)
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(invoke(sys.argv[1:]))
+    with second_signal_ends_at_once():
+        code = invoke(sys.argv[1:])
+    sys.exit(code)
 
 
 def invoke(arguments: list[str]) -> int:
@@ -106,14 +124,18 @@ def invoke(arguments: list[str]) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     as_json = "--json" in arguments
     try:
-        with warnings_in_words():
-            return _run(arguments)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with warnings_in_words(), interruptible():
+            code = _run(arguments)
+            _flush()
+            return code
+    except BrokenPipeError:  # whoever read our output has heard enough
+        say_nothing_more()
         return 0
     except (Exception, KeyboardInterrupt) as error:
         text, values = _told(error)
-        _show(text, values, as_json)
+        with suppress(OSError):  # the terminal may be gone
+            _show(text, values, as_json)
+            _flush()
         if debug:
             traceback.print_exc()
         return int(values["exit_code"])
@@ -127,7 +149,7 @@ def warnings_in_words() -> Iterator[None]:
 
         def in_words(message: Any, category: type[Warning], *rest: Any) -> None:
             if issubclass(category, FactoryWarning):
-                print(f"warning: {message}", file=sys.stderr)
+                say(f"warning: {message}")
             else:
                 show(message, category, *rest)
 
@@ -137,10 +159,17 @@ def warnings_in_words() -> Iterator[None]:
 
 
 def _run(arguments: list[str]) -> int:
-    result = typer.main.get_command(application).main(arguments, prog_name="ohlcv-factory", standalone_mode=False)
-    if result == EXIT_INTERRUPTED:  # what typer makes of Ctrl-C, without a word
-        raise KeyboardInterrupt
+    command = typer.main.get_command(application)
+    result = command.main(arguments, prog_name="ohlcv-factory", standalone_mode=False, obj=arguments)
+    if result == EXIT_INTERRUPTED:  # what typer makes of any signal, without a word
+        raise Interruption(received() or signal.SIGINT)
     return result if isinstance(result, int) else 0
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed before we began
+            stream.flush()
 
 
 def _told(error: BaseException) -> tuple[str, dict[str, Any]]:
@@ -151,7 +180,14 @@ def _told(error: BaseException) -> tuple[str, dict[str, Any]]:
         text = error.format_message()
         return f"error[E-usage]: {text}\n  help: ohlcv-factory --help", _plain("E-usage", text, error.exit_code)
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        return "interrupted", _plain("E-interrupted", "interrupted", EXIT_INTERRUPTED)
+        code = exit_code(received() or signal.SIGINT)
+        return "interrupted", _plain("E-interrupted", "interrupted", code)
+    if isinstance(error, OSError):
+        told = f"{error.strerror or error}"
+        where = str(error.filename or "")
+        return _told(StorageError(f"{where}: {told}." if where else f"{told}.", where=where, help="check the disk"))
+    if is_exhausted(error):
+        return _told(ResourceError("memory ran out.", help="give fewer bars or features, or a smaller batch_size"))
     text = f"{type(error).__name__}: {error}"
     help_line = "this is a defect of ohlcv-factory; run again with --debug for the traceback"
     return f"error[E-internal]: {text}\n  help: {help_line}", _plain("E-internal", text, EXIT_INTERNAL)

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import typer
 
 
 def emit(values: Any, text: str, as_json: bool) -> None:
-    """Print `values` as JSON, or `text`."""
+    """Print `values` as JSON, or `text`. A reader that has heard enough (`| head`) is no error."""
     if as_json:
         from ohlcv_factory.storage.formats import jsonable
 
-        typer.echo(json.dumps(jsonable(values), ensure_ascii=False))
-    else:
+        text = json.dumps(jsonable(values), ensure_ascii=False)
+    try:
         typer.echo(text)
+    except BrokenPipeError:
+        say_nothing_more()
+
+
+def say(words: str) -> None:
+    """A line on standard error beside the results; to nobody where the terminal is gone."""
+    with suppress(OSError, ValueError):
+        print(words, file=sys.stderr, flush=True)
+
+
+def say_nothing_more() -> None:
+    """Let what is still buffered go nowhere, or the interpreter stumbles over it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+        with suppress(OSError, ValueError, AttributeError):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

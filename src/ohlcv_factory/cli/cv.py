@@ -23,17 +23,11 @@ SHOWN_FEATURES = 15
 SUMMARY_NAMES = ("log_loss_skill", "log_loss", "macro_f1", "direction_edge", "sharpe_ratio", "annualized_return")
 
 
+@options.with_flags(options.FIT, options.FOLDS, options.TRACKING)
 def cv(
     model: Annotated[str | None, typer.Argument(help="Model name, see `models list`; or in the recipe.")] = None,
-    dataset: options.Dataset = None,
-    symbol: options.OneSymbol = None,
-    horizon: options.Horizon = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
-    scheme: Annotated[str | None, typer.Option("--scheme", help="kfold, walk_forward or combinatorial.")] = None,
-    folds: Annotated[
-        int | None, typer.Option("--folds", help="Tested blocks; default 5, for combinatorial 6 groups.")
-    ] = None,
     test_groups: Annotated[
         int | None, typer.Option("--test-groups", help="Groups that each combinatorial fold tests; default 2.")
     ] = None,
@@ -42,10 +36,6 @@ def cv(
     ] = None,
     train_share: Annotated[
         float | None, typer.Option("--train-share", help="Share of the times before walk_forward's first test.")
-    ] = None,
-    embargo: Annotated[
-        str | None,
-        typer.Option("--embargo", help="Calendar days beside a tested block, or auto; default: the dataset's."),
     ] = None,
     purge_windows: Annotated[
         bool | None, typer.Option("--purge-windows", help="Keep training windows off the tested blocks too.")
@@ -61,60 +51,36 @@ def cv(
         bool | None,
         typer.Option("--final", help="Also a model of all train rows, calibrated on all out-of-fold rows: a bundle."),
     ] = None,
-    feature_set: options.FeatureSet = None,
     feature_sets: options.FeatureSets = None,
-    feature_selection: options.FeatureSelection = None,
-    plugins: options.Plugins = None,
-    weighting: options.WeightingKind = None,
-    experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the study by.")] = None,
-    output_dir: Annotated[
-        Path | None, typer.Option("--output-dir", help="Folder that the study folder is made in.")
-    ] = None,
-    seed: options.Seed = None,
     executor: options.Executor = None,
     workers: options.Workers = None,
     address: options.Address = None,
-    threads: options.Threads = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
+    *,
+    keys: dict[str, Any],
 ) -> None:
     """Cross-validate one model on the train part: everything fitted inside each fold, every row predicted out of fold.
 
     Rows of val and test are in no fold. The study folder holds the predictions, scores with spread and drift, and a page.
     Folds are done one after the other, or by an executor: as many at once as there are cores, with one thread each.
     """
-    from ohlcv_factory.runtime.threads import set_threads
-
-    set_threads(threads)
-
     from ohlcv_factory.cli.recipes import CrossValidationRecipe, read_fit_recipe
+    from ohlcv_factory.runtime.threads import set_threads
 
     flags = {
         "model_name": model,
-        "dataset": dataset,
-        "symbol": symbol,
-        "horizon": horizon,
-        "cv.scheme": scheme,
-        "cv.folds": folds,
+        **keys,
         "cv.test_groups": test_groups,
         "cv.past": past,
         "cv.train_share": train_share,
-        "cv.embargo_days": options.embargo_days(embargo),
         "cv.purge_windows": purge_windows,
         "cv.keep_models": keep_models,
         "cv.importance": importance,
         "cv.final": final,
-        "feature_set": feature_set,
-        "feature_selection": feature_selection,
-        "plugins": plugins or None,
-        "weighting": weighting,
-        "experiment_name": experiment,
-        "output_dir": output_dir,
-        "random_seed": seed,
         "executor": executor,
         "workers": workers,
         "address": address,
-        "threads": threads,
     }
     recipe, _, _ = read_fit_recipe(CrossValidationRecipe, config, overrides, flags, feature_sets)
     set_threads(recipe.threads if recipe.executor == "here" else recipe.threads or 1)
@@ -199,17 +165,14 @@ def importance_text(records: list[dict[str, Any]]) -> str:
 
 def _opened(recipe: CrossValidationRecipe) -> tuple[CrossValidation, Any]:
     """The study of a recipe, and its data."""
-    from ohlcv_factory.errors import UsageError
 
-    if recipe.dataset is None:
-        raise UsageError("cv needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR")
-
+    dataset = options.required_dataset(recipe.dataset, "cv")
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
     from ohlcv_factory.reports.study_report import write_study_page
     from ohlcv_factory.studies.cross_validation import CrossValidation
 
     study = CrossValidation(recipe.trainer_config(), recipe.cv, write_page=write_study_page)
-    return study, TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
+    return study, TimeSeriesDataContainer.from_dataset(dataset, recipe.horizon, symbol=recipe.symbol)
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def build(
     as_json: options.AsJson = False,
 ) -> None:
     """Build a dataset: features, labels of every horizon, parts, manifest and report."""
-    from ohlcv_factory.cli.recipes import BuildRecipe, read_recipe
+    from ohlcv_factory.cli.recipes import BuildRecipe, placed, read_recipe
     from ohlcv_factory.errors import UsageError
     from ohlcv_factory.runtime.threads import set_threads
 
@@ -127,14 +127,16 @@ def build(
         "plugins": plugins or None,
         **reading,
     }
-    recipe, _ = read_recipe(BuildRecipe, config, overrides, flags)
+    recipe, layers = read_recipe(BuildRecipe, config, overrides, flags)
     if recipe.out is None:
         raise UsageError("data build needs --out DIR.", where="--out", help="a new folder for the dataset")
+    options.refuse_inside(recipe.out, *recipe.sources)
     if dry_run:
         plan = build_plan(recipe)
         emit(plan, "\n".join(f"{name}: {value}" for name, value in plan.items()), as_json)
         return
-    summary = build_and_write(recipe, recipe.out)
+    with placed(layers, data=recipe.sources):
+        summary = build_and_write(recipe, recipe.out)
     emit(summary, build_text(summary), as_json)
 
 

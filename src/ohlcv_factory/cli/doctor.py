@@ -21,7 +21,7 @@ def doctor(
     folder: Annotated[Path, typer.Option("--folder", help="Where runs are to be written.")] = Path("experiments"),
     as_json: options.AsJson = False,
 ) -> None:
-    """Python, cores, memory, disk, installed models, and whether the output folder can be written; exit 1 on a problem."""
+    """Python, cores, memory, disk, models, trackers, and whether the output folder can be written; exit 1 on a problem."""
     facts = machine_facts(folder)
     lines = [f"{name}: {value}" for name, value in facts.items() if name != "problems"]
     lines += [f"problem: {problem}" for problem in facts["problems"]] or ["no problem found"]
@@ -51,5 +51,19 @@ def machine_facts(folder: Path) -> dict[str, Any]:
         **device_report().plain(),
         "disk_free_gb": round(free_gb, 1),
         "models": [entry.name for entry in entries if entry.installed],
+        "trackers": trackers(),
         "problems": problems,
     }
+
+
+def trackers() -> dict[str, str]:
+    """Where runs can be shown: the version that is installed, or how to install it."""
+    from ohlcv_factory.runtime.packages import DISTRIBUTION, package_versions
+    from ohlcv_factory.training.tracking.tracker import SINKS, missing_packages
+
+    found = {}
+    for backend, (_, _, extra) in SINKS.items():
+        versions = package_versions((backend, f"{backend}-skinny"))
+        is_whole = versions and not missing_packages(backend)
+        found[backend] = next(iter(versions.values())) if is_whole else f"pip install '{DISTRIBUTION}[{extra}]'"
+    return found

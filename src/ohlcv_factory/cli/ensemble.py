@@ -16,21 +16,16 @@ if TYPE_CHECKING:
     from ohlcv_factory.studies.ensembling import EnsembleResult, EnsembleTrainer
 
 
+@options.with_flags(
+    options.FIT, options.FOLDS, options.TRACKING, without=("feature_set", "feature_selection", "scheme")
+)
 def ensemble(
     method: Annotated[str | None, typer.Option("--method", help="voting, stacking or blending.")] = None,
     members: Annotated[
         str | None, typer.Option("--members", help="Models by name, of any families: lightgbm,lstm,patchtst,logistic")
     ] = None,
-    dataset: options.Dataset = None,
-    symbol: options.OneSymbol = None,
-    horizon: options.Horizon = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
-    folds: Annotated[int | None, typer.Option("--folds", help="Purged folds of the train part; default 5.")] = None,
-    embargo: Annotated[
-        str | None,
-        typer.Option("--embargo", help="Calendar days beside a tested block, or auto; default: the dataset's."),
-    ] = None,
     final: Annotated[
         str | None,
         typer.Option("--final", help="refit (each member on the train part) or average_folds (its fold models)."),
@@ -39,16 +34,10 @@ def ensemble(
         str | None, typer.Option("--choose", help="Members that the head reads: all, or greedy by log-loss.")
     ] = None,
     feature_sets: options.FeatureSets = None,
-    plugins: options.Plugins = None,
-    weighting: options.WeightingKind = None,
-    experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the run by.")] = None,
-    output_dir: Annotated[
-        Path | None, typer.Option("--output-dir", help="Folder that the run folder is made in.")
-    ] = None,
-    seed: options.Seed = None,
-    threads: options.Threads = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
+    *,
+    keys: dict[str, Any],
 ) -> None:
     """Predict the train part out of fold by every member, fit an ensemble on that, and score it beside its members on val.
 
@@ -56,22 +45,7 @@ def ensemble(
     """
     from ohlcv_factory.cli.recipes import read_ensemble_recipe
 
-    flags = {
-        "model_name": method,
-        "dataset": dataset,
-        "symbol": symbol,
-        "horizon": horizon,
-        "cv.folds": folds,
-        "cv.embargo_days": options.embargo_days(embargo),
-        "final": final,
-        "choose": choose,
-        "plugins": plugins or None,
-        "weighting": weighting,
-        "experiment_name": experiment,
-        "output_dir": output_dir,
-        "random_seed": seed,
-        "threads": threads,
-    }
+    flags = {"model_name": method, **keys, "final": final, "choose": choose}
     named = [name.strip() for name in members.split(",")] if members else None
     run_ensemble(read_ensemble_recipe(config, overrides, flags, named, feature_sets), dry_run, as_json)
 
@@ -133,17 +107,12 @@ def result_text(result: EnsembleResult) -> str:
 
 def _opened(recipe: EnsembleRecipe) -> tuple[EnsembleTrainer, Any]:
     """The ensemble of a recipe, and its data."""
-    from ohlcv_factory.errors import UsageError
     from ohlcv_factory.runtime.threads import set_threads
 
     set_threads(recipe.threads)
-    if recipe.dataset is None:
-        raise UsageError(
-            "ensemble needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR"
-        )
-
+    dataset = options.required_dataset(recipe.dataset, "ensemble")
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
     from ohlcv_factory.studies.ensembling import EnsembleTrainer
 
     trainer = EnsembleTrainer(recipe.ensemble_config())
-    return trainer, TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
+    return trainer, TimeSeriesDataContainer.from_dataset(dataset, recipe.horizon, symbol=recipe.symbol)

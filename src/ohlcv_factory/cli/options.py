@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
@@ -34,7 +35,52 @@ FeatureSelection = Annotated[
     str | None, typer.Option("--feature-selection", help="none, correlation or importance; learnt from the fit rows.")
 ]
 WeightingKind = Annotated[str | None, typer.Option("--weighting", help="both, quality, uniqueness or none.")]
+Experiment = Annotated[str | None, typer.Option("--experiment", help="A name to find it by.")]
+OutputDir = Annotated[
+    Path | None, typer.Option("--output-dir", help="Folder that the folder of the run or study is made in.")
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Every random draw follows from it.")]
+
+Track = Annotated[
+    str | None,
+    typer.Option("--track", help="Show it in mlflow, tensorboard or wandb too; none: not, whatever the recipe says."),
+]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri", help="Where: sqlite:///FILE or http://HOST:PORT of MLflow, folder of TensorBoard, …"
+    ),
+]
+RunName = Annotated[str | None, typer.Option("--run-name", help="Its name there; default: that of its folder.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="Tag there: --tag desk=fx; repeat it for more.")]
+Scheme = Annotated[str | None, typer.Option("--scheme", help="kfold, walk_forward or combinatorial.")]
+Folds = Annotated[
+    int | None,
+    typer.Option("--folds", help="Tested blocks; default 5, in combinatorial 6 groups, of a search by family."),
+]
+FoldEmbargo = Annotated[
+    str | None,
+    typer.Option("--embargo", help="Calendar days beside a tested block, or auto; default: the dataset's."),
+]
+
+SpreadPenalty = Annotated[
+    float | None,
+    typer.Option("--spread-penalty", "--lambda", help="Standard deviations over the folds that count against a mean."),
+]
+Trials = Annotated[
+    int | None,
+    typer.Option("--trials", help="Trials in all; default: by the model's family, of barriers 40 for each search."),
+]
+PrunerName = Annotated[
+    str | None, typer.Option("--pruner", help="median (end what falls behind the median trial) or none.")
+]
+Storage = Annotated[
+    str | None,
+    typer.Option("--storage", help="URL of a database for the trials; default: SQLite in the study folder."),
+]
+StudyOut = Annotated[
+    Path | None, typer.Option("--out", help="Study folder: new, or one that was begun with the same settings.")
+]
 
 Executor = Annotated[str | None, typer.Option("--executor", help="local or ray.")]
 Workers = Annotated[
@@ -59,6 +105,16 @@ SessionEnd = Annotated[
 ]
 Embargo = Annotated[str | None, typer.Option("--embargo", help="Calendar days before each border, or auto.")]
 Instruments = Annotated[str | None, typer.Option("--instruments", help="Your own instrument table (YAML).")]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """An option that several verbs share, and the key of their recipes that it sets."""
+
+    option: Any
+    key: str
+    value: Callable[[Any], Any] = lambda given: given
+    """What the key is given, of what was typed."""
 
 
 READING: dict[str, Any] = {
@@ -106,20 +162,46 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def with_reading(command: Command) -> Command:
     """Give a command the flags of READING; it gets them as one dict `reading` of dotted recipe keys."""
+    return _taking(command, "reading", READING, _reading_keys)
+
+
+def with_flags(*groups: Mapping[str, Flag], without: Sequence[str] = ()) -> Callable[[Command], Command]:
+    """Give a command the flags of some groups; it gets them as one dict `keys` of dotted recipe keys.
+
+    Threads are set before the command begins: it may be the first to import a native library.
+    """
+    flags = {name: flag for group in groups for name, flag in group.items() if name not in without}
+
+    def keys(given: dict[str, Any]) -> dict[str, Any]:
+        from ohlcv_factory.runtime.threads import set_threads
+
+        set_threads(given.get("threads"))
+        return {flag.key: flag.value(given[name]) for name, flag in flags.items()}
+
+    def decorate(command: Command) -> Command:
+        return _taking(command, "keys", {name: flag.option for name, flag in flags.items()}, keys)
+
+    return decorate
+
+
+def _taking(
+    command: Command, name: str, flags: Mapping[str, Any], made: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Command:
+    """The command with further flags, of which it gets what `made` makes, as its parameter `name`."""
     signature = inspect.signature(command, eval_str=True)
-    own = [parameter for name, parameter in signature.parameters.items() if name != "reading"]
-    flags = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in READING.items()
+    own = [parameter for own_name, parameter in signature.parameters.items() if own_name != name]
+    more = [
+        inspect.Parameter(flag, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for flag, annotation in flags.items()
     ]
 
     @functools.wraps(command)
     def wrapped(**given: Any) -> Any:
-        reading = _reading_keys({name: given.pop(name) for name in READING})
-        return command(**given, reading=reading)
+        found = made({flag: given.pop(flag) for flag in flags})
+        return command(**given, **{name: found})
 
     wrapped.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[*(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *flags]
+        parameters=[*(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *more]
     )
     return cast("Command", wrapped)
 
@@ -139,6 +221,31 @@ def _reading_keys(given: dict[str, Any]) -> dict[str, Any]:
             )
         keys[f"read.columns.{name}"] = source
     return keys
+
+
+def tracking_keys(track: str | None, uri: str | None, tags: list[str] | None) -> dict[str, Any]:
+    """`{"experiment.backend": "mlflow", …}` from the flags that were given. Raises UsageError (2)."""
+    return {"experiment.backend": track, "experiment.tracking_uri": uri, "experiment.tags": tag_pairs(tags)}
+
+
+def tag_pairs(tags: list[str] | None) -> dict[str, str] | None:
+    """`{"desk": "fx"}` of `["desk=fx"]`; None where nothing was typed. Raises UsageError (2) for another form."""
+    pairs = [tag.partition("=") for tag in tags or ()]
+    for name, separator, value in pairs:
+        if not name or not separator:
+            raise UsageError(
+                f"--tag takes name=value, got {name + separator + value!r}.", where="--tag", help="--tag desk=fx"
+            )
+    return {name: value for name, _, value in pairs} or None
+
+
+def required_dataset(dataset: Path | None, verb: str) -> Path:
+    """The dataset folder that a flag or a recipe names. Raises UsageError (2) where none does."""
+    if dataset is None:
+        raise UsageError(
+            f"{verb} needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR"
+        )
+    return dataset
 
 
 def integers(text: str | None, option: str) -> list[int] | None:
@@ -168,3 +275,51 @@ def embargo_days(text: str | None) -> float | str | None:
         raise UsageError(
             f"--embargo takes days or auto, got {text!r}.", where="--embargo", help="for example: --embargo 5"
         ) from None
+
+
+def refuse_inside(out: Path, *inputs: str | Path) -> None:
+    """Raise OutputError (73) for an output that would lie in a folder of the input, which the next command would read."""
+    from ohlcv_factory.errors import OutputError
+
+    for folder in (Path(each) for each in inputs if Path(each).is_dir()):
+        if out.resolve().is_relative_to(folder.resolve()) and out.resolve() != folder.resolve():
+            raise OutputError(
+                f"{out} lies inside the input {folder}.", where=str(out), help="choose a folder outside of the input"
+            )
+
+
+FIT: Mapping[str, Flag] = {
+    "dataset": Flag(Dataset, "dataset"),
+    "symbol": Flag(OneSymbol, "symbol"),
+    "horizon": Flag(Horizon, "horizon"),
+    "feature_set": Flag(FeatureSet, "feature_set"),
+    "feature_selection": Flag(FeatureSelection, "feature_selection"),
+    "plugins": Flag(Plugins, "plugins", lambda given: given or None),
+    "weighting": Flag(WeightingKind, "weighting"),
+    "experiment": Flag(Experiment, "experiment_name"),
+    "output_dir": Flag(OutputDir, "output_dir"),
+    "seed": Flag(Seed, "random_seed"),
+    "threads": Flag(Threads, "threads"),
+}
+"""Of every verb that fits models on a dataset."""
+FOLDS: Mapping[str, Flag] = {
+    "scheme": Flag(Scheme, "cv.scheme"),
+    "folds": Flag(Folds, "cv.folds"),
+    "embargo": Flag(FoldEmbargo, "cv.embargo_days", embargo_days),
+}
+"""Of every verb that divides the train part."""
+SEARCH: Mapping[str, Flag] = {
+    "spread_penalty": Flag(SpreadPenalty, "tune.spread_penalty"),
+    "trials": Flag(Trials, "tune.trials"),
+    "pruner": Flag(PrunerName, "tune.pruner"),
+    "storage": Flag(Storage, "tune.storage"),
+    "out": Flag(StudyOut, "out"),
+}
+"""Of every search."""
+TRACKING: Mapping[str, Flag] = {
+    "track": Flag(Track, "experiment.backend"),
+    "tracking_uri": Flag(TrackingUri, "experiment.tracking_uri"),
+    "run_name": Flag(RunName, "experiment.run_name"),
+    "tags": Flag(Tags, "experiment.tags", tag_pairs),
+}
+"""Of every verb that leaves one folder which a tracker can show."""

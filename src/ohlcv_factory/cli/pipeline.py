@@ -16,21 +16,25 @@ from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.reports.run_report import write_run_report
 from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.storage.atomic import create_folder
+from ohlcv_factory.storage.experiments import RUNS_FOLDER
 from ohlcv_factory.studies.finished_runs import FinishedRun
 from ohlcv_factory.studies.leaderboard import ranked_board
 from ohlcv_factory.training.bundle import ModelBundle
-from ohlcv_factory.training.settings import RUNS_FOLDER, TrainerConfig
+from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.settings import ExperimentConfig
+from ohlcv_factory.training.tracking.tracker import require_backend
 from ohlcv_factory.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do: a dataset recipe, models, a folder, a seed."""
+    """What to do: a dataset recipe, models, a folder, a seed; where the runs are also shown."""
 
     recipe: BuildRecipe
     models: tuple[str, ...]
     out: Path
     seed: int | None = None
+    experiment: ExperimentConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,11 @@ def _configs(plan: Plan) -> list[TrainerConfig]:
     load_plugins(plan.recipe.plugins)
     for name in plan.models:
         ModelRegistry.model_class(name)
-    seed: dict[str, Any] = {} if plan.seed is None else {"random_seed": plan.seed}
+    require_backend(plan.experiment)
+    more: dict[str, Any] = {} if plan.seed is None else {"random_seed": plan.seed}
+    more |= {} if plan.experiment is None else {"experiment": plan.experiment}
     return [
-        TrainerConfig(model_name=name, horizon=horizon, output_dir=plan.out / RUNS_FOLDER, **seed)
+        TrainerConfig(model_name=name, horizon=horizon, output_dir=plan.out / RUNS_FOLDER, **more)
         for horizon in plan.recipe.horizons
         for name in plan.models
     ]

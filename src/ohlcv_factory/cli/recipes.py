@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import model_validator
 
 from ohlcv_factory.config import Document, Layers, PathSetting, Settings, read_yaml, setting
 from ohlcv_factory.dataset.settings import DatasetConfig
+from ohlcv_factory.errors import FactoryError
 from ohlcv_factory.features.sets import read_sets
 from ohlcv_factory.models.base import ModelConfig
 from ohlcv_factory.models.registry import ModelRegistry
@@ -133,6 +135,23 @@ class SweepRecipe(SweepConfig):
 FitRecipe = TypeVar("FitRecipe", bound=TrainRecipe)
 
 
+@contextmanager
+def placed(layers: Layers, *keys: str, data: Sequence[str] = ()) -> Iterator[None]:
+    """Give an error a file: that of the key it names, or else of one of `keys`, with its line where a recipe has the say on it.
+
+    An error that names a key which came from a flag gets the first of the files of `data` before it.
+    """
+    try:
+        yield
+    except FactoryError as error:
+        line = next((layers.lines[key] for key in (*keys, error.where) if key in layers.lines), None)
+        if line is not None:
+            error.where = f"{layers.where}:{line}"
+        elif data and error.where in BuildRecipe.model_fields:
+            error.where = f"{data[0]}: {error.where}"
+        raise
+
+
 def read_recipe(
     kind: type[Recipe],
     file: Path | None,
@@ -167,7 +186,8 @@ def read_fit_recipe(
     """
     recipe, layers = read_recipe(kind, file, overrides, flags, sets_file)
     load_plugins(recipe.plugins)
-    model_class = ModelRegistry.model_class(recipe.model_name)
+    with placed(layers, "model_name"):
+        model_class = ModelRegistry.model_class(recipe.model_name)
     values = effective_hyper_parameters(recipe, model_class)
     return recipe, model_class.Config.parse(values, where=layers.where, lines=layers.lines, section="model"), layers
 

@@ -82,7 +82,7 @@ def _trainer(recipe: TrainRecipe | EnsembleRecipe, output_dir: Path | None = Non
     from ohlcv_factory.studies.ensembling import EnsembleTrainer
     from ohlcv_factory.training.trainer import Trainer
 
-    place = {} if output_dir is None else {"output_dir": output_dir}
+    place = {} if output_dir is None else {"output_dir": output_dir, "experiment": None}
     if isinstance(recipe, EnsembleRecipe):
         return EnsembleTrainer(recipe.ensemble_config().model_copy(update=place))
     return Trainer(recipe.trainer_config().model_copy(update=place))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ohlcv_factory.cli import options
-from ohlcv_factory.cli.console import emit
+from ohlcv_factory.cli.console import emit, say
+from ohlcv_factory.errors import StorageError
+from ohlcv_factory.storage.locks import refuse_held
 
 if TYPE_CHECKING:
     from ohlcv_factory.studies.barrier_tuning import BarrierTuning
@@ -27,19 +26,27 @@ def resume(
     run: Annotated[Path, typer.Argument(help="Run or study folder.")],
     dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder, where it has moved.")] = None,
     plugins: options.Plugins = None,
+    fork: Annotated[
+        bool, typer.Option("--fork", help="Of a run: train a new one beside it, from the settings and data of now.")
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Complete a run or study that was killed, interrupted or has failed, in its own folder and from its own settings.
 
-    A network continues from its newest checkpoint to the bytes of an uninterrupted run; other models train again. Of a
-    cross-validation or an ensemble the finished folds stay and the others are fitted; a search goes on to the same trials.
+    Networks and boosting models continue from their newest whole checkpoint, other models train again; the bytes are those
+    of an uninterrupted run. Of a cross-validation or an ensemble the finished folds stay and the others are fitted; a
+    search goes on to the same trials.
     """
+    if run.is_dir():
+        refuse_held(run, "this run")  # before anything heavy is loaded
     from ohlcv_factory.runtime.threads import set_threads
     from ohlcv_factory.storage.manifests import refuse_strange
 
     set_threads()
     if run.is_dir():
         refuse_strange(run)
+    if fork:
+        _refuse_to_fork_a_study(run)
     if (run / "config" / "study.yaml").is_file():
         from ohlcv_factory.cli.cv import resume_cv
 
@@ -79,11 +86,24 @@ def resume(
 
     trainer = Trainer(recipe.trainer_config())
     container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
-    if not trainer.model.resumable:
-        print(f"{recipe.model_name} cannot continue from a checkpoint: it trains again from the start", file=sys.stderr)
+    if fork:
+        say(f"{run.name} stays as it is: a new run begins")
+    elif not trainer.model.resumable:
+        say(f"{recipe.model_name} cannot continue from a checkpoint: it trains again from the start")
     with told_how_to_resume(trainer):
-        result = trainer.resume(run, container)
+        result = trainer.run(container) if fork else trainer.resume(run, container)
     emit(result_values(result), result_text(result), as_json)
+
+
+def _refuse_to_fork_a_study(run: Path) -> None:
+    """Raise UsageError (2) for what is not the run of one model."""
+    from ohlcv_factory.errors import UsageError
+
+    studies = ("study.yaml", "tuning.yaml", "barrier_tuning.yaml")
+    if any((run / "config" / name).is_file() for name in studies) or is_ensemble(run):
+        raise UsageError(
+            "--fork is for the run of one model.", where=str(run), help="begin a new study with the settings of now"
+        )
 
 
 def is_ensemble(run: Path) -> bool:
@@ -98,27 +118,14 @@ def is_ensemble(run: Path) -> bool:
 def told_how_to_resume(
     work: Trainer | CrossValidation | EnsembleTrainer | Tuning | BarrierTuning,
 ) -> Iterator[None]:
-    """End on SIGTERM as on Ctrl-C: the run or study is marked INTERRUPTED, and the command that continues it is printed."""
-    try:
-        with interrupted_by_sigterm():
-            yield
-    except KeyboardInterrupt:
-        if work.folder is not None:
-            print(f"continue with: ohlcv-factory resume {work.folder}", file=sys.stderr)
-        raise
-
-
-@contextmanager
-def interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM is a KeyboardInterrupt meanwhile, as Ctrl-C is."""
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _interrupt) if in_main_thread else None
+    """When a signal or the disk ends the work, print the command that continues it."""
     try:
         yield
-    finally:
-        if in_main_thread:
-            signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(*_: Any) -> NoReturn:
-    raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        if work.folder is not None:
+            say(f"continue with: ohlcv-factory resume {work.folder}")
+        raise
+    except OSError as error:
+        if work.folder is not None and getattr(error, "exit_code", StorageError.exit_code) == StorageError.exit_code:
+            say(f"checkpoints and all that is finished are kept: ohlcv-factory resume {work.folder}")
+        raise

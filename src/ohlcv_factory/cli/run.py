@@ -29,6 +29,9 @@ def run(
     instruments: options.Instruments = None,
     plugins: options.Plugins = None,
     reading: dict[str, Any],
+    track: options.Track = None,
+    tracking_uri: options.TrackingUri = None,
+    tags: options.Tags = None,
     seed: options.Seed = None,
     threads: options.Threads = None,
     as_json: options.AsJson = False,
@@ -43,6 +46,7 @@ def run(
 
     from ohlcv_factory.cli.pipeline import Plan, run_everything
     from ohlcv_factory.cli.recipes import BuildRecipe, read_recipe
+    from ohlcv_factory.training.tracking.settings import ExperimentConfig
 
     flags = {
         "sources": files,
@@ -56,5 +60,7 @@ def run(
     }
     recipe, _ = read_recipe(BuildRecipe, config, overrides, flags)
     names = tuple(name.strip() for name in models.split(","))
-    outcome = run_everything(Plan(recipe, names, out, seed), say=not as_json)
+    keys = options.tracking_keys(track, tracking_uri, tags)
+    experiment = ExperimentConfig.of_flags(keys)
+    outcome = run_everything(Plan(recipe, names, out, seed, experiment), say=not as_json)
     emit(outcome.values, outcome.text, as_json)

@@ -21,7 +21,8 @@ Run = Annotated[Path, typer.Argument(help="Run folder; DIR/latest is the run of 
 Runs = Annotated[list[Path], typer.Argument(help="Run folders.")]
 Tag = Annotated[str | None, typer.Option("--tag", help="Only runs with this tag.")]
 State = Annotated[
-    str | None, typer.Option("--state", help="Only RUNNING, FINISHED, FAILED, INTERRUPTED, LOST or DAMAGED runs.")
+    str | None,
+    typer.Option("--state", help="Only CREATED, RUNNING, FINISHED, FAILED, INTERRUPTED, LOST or DAMAGED runs."),
 ]
 DEFAULT = Path("experiments/runs")
 

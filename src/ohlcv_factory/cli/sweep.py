@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ohlcv_factory.cli import options
-from ohlcv_factory.cli.console import emit, table
+from ohlcv_factory.cli.console import emit, say, table
 
 if TYPE_CHECKING:
     from ohlcv_factory.cli.recipes import SweepRecipe
@@ -33,6 +32,9 @@ def sweep(
     overrides: options.Overrides = None,
     plugins: options.Plugins = None,
     experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the runs by.")] = None,
+    track: options.Track = None,
+    tracking_uri: options.TrackingUri = None,
+    tags: options.Tags = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder of the study; one that was begun is continued.")
     ] = None,
@@ -52,7 +54,6 @@ def sweep(
     set_threads(1)
 
     from ohlcv_factory.cli.recipes import SweepRecipe, read_recipe
-    from ohlcv_factory.errors import UsageError
     from ohlcv_factory.runtime.plugin_files import load_plugins
     from ohlcv_factory.studies.sweep import plan_sweep
 
@@ -64,6 +65,7 @@ def sweep(
         "seeds": options.integers(seeds, "--seeds"),
         "plugins": plugins or None,
         "experiment_name": experiment,
+        **options.tracking_keys(track, tracking_uri, tags),
         "out": out,
         "workers": workers,
         "threads": threads,
@@ -71,14 +73,9 @@ def sweep(
         "address": address,
     }
     recipe, _ = read_recipe(SweepRecipe, config, overrides, flags)
-    if recipe.dataset is None:
-        raise UsageError(
-            "sweep needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR"
-        )
+    dataset = options.required_dataset(recipe.dataset, "sweep")
     load_plugins(recipe.plugins)
-    planned = plan_sweep(
-        recipe.sweep_config(), recipe.dataset, recipe.out, plugins=recipe.plugins, threads=recipe.threads
-    )
+    planned = plan_sweep(recipe.sweep_config(), dataset, recipe.out, plugins=recipe.plugins, threads=recipe.threads)
     if dry_run:
         emit(plan_values(planned, recipe), plan_text(planned, recipe), as_json)
         return
@@ -90,17 +87,16 @@ def sweep(
 
 def carried_out(planned: Sweep, recipe: SweepRecipe) -> SweepOutcome:
     """Run the sweep; on Ctrl-C or SIGTERM its workers end first, and the user is told that it can be continued."""
-    from ohlcv_factory.cli.resume import interrupted_by_sigterm
     from ohlcv_factory.runtime.progress import meter
     from ohlcv_factory.studies.executor.protocol import open_executor
     from ohlcv_factory.studies.sweep import run_sweep
 
     executor = open_executor(recipe.executor, workers=recipe.workers, threads=recipe.threads, address=recipe.address)
     try:
-        with interrupted_by_sigterm(), executor, meter(len(planned.runs), "sweep") as bar:
+        with executor, meter(len(planned.runs), "sweep") as bar:
             return run_sweep(planned, executor, lambda result: bar.update())
     except KeyboardInterrupt:
-        print(f"the same command continues the study {planned.folder}", file=sys.stderr)
+        say(f"the same command continues the study {planned.folder}")
         raise
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,64 +14,56 @@ if TYPE_CHECKING:
     from ohlcv_factory.training.trainer import RunResult
 
 
+@options.with_flags(options.FIT, options.TRACKING)
 def train(
+    context: typer.Context,
     model: Annotated[str | None, typer.Option("--model", help="Model name, see `models list`.")] = None,
-    dataset: options.Dataset = None,
-    symbol: options.OneSymbol = None,
-    horizon: options.Horizon = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
-    feature_set: options.FeatureSet = None,
     feature_sets: options.FeatureSets = None,
-    feature_selection: options.FeatureSelection = None,
-    plugins: options.Plugins = None,
-    weighting: options.WeightingKind = None,
-    experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the run by.")] = None,
-    output_dir: Annotated[
-        Path | None, typer.Option("--output-dir", help="Folder that the run folder is made in.")
+    run_id: Annotated[
+        str | None,
+        typer.Option("--run-id", help="Name of the run folder; default: model, horizon, time, a random part."),
     ] = None,
-    seed: options.Seed = None,
-    threads: options.Threads = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Train in a process of its own that outlives this terminal.")
+    ] = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
+    *,
+    keys: dict[str, Any],
 ) -> None:
     """Train one model, score it on the val part beside the baselines, and leave a run folder."""
+    from ohlcv_factory.cli.ensemble import run_ensemble
+    from ohlcv_factory.cli.recipes import names_ensemble, placed, read_ensemble_recipe, read_train_recipe
+    from ohlcv_factory.errors import UsageError
     from ohlcv_factory.runtime.threads import set_threads
 
-    set_threads(threads)
-
-    from ohlcv_factory.cli.ensemble import run_ensemble
-    from ohlcv_factory.cli.recipes import names_ensemble, read_ensemble_recipe, read_train_recipe
-    from ohlcv_factory.errors import UsageError
-
-    flags = {
-        "model_name": model,
-        "dataset": dataset,
-        "symbol": symbol,
-        "horizon": horizon,
-        "feature_set": feature_set,
-        "feature_selection": feature_selection,
-        "plugins": plugins or None,
-        "weighting": weighting,
-        "experiment_name": experiment,
-        "output_dir": output_dir,
-        "random_seed": seed,
-        "threads": threads,
-    }
+    flags = {"model_name": model, **keys}
     if names_ensemble(config, overrides, flags):
+        _refuse_for_ensembles({"--run-id": run_id, "--detach": detach})
         return run_ensemble(read_ensemble_recipe(config, overrides, flags, None, feature_sets), dry_run, as_json)
-    recipe, _, _ = read_train_recipe(config, overrides, flags, feature_sets)
+    if run_id is not None:
+        _refuse_path(run_id)
+    recipe, _, layers = read_train_recipe(config, overrides, flags, feature_sets)
     set_threads(recipe.threads)
-    if recipe.dataset is None:
-        raise UsageError(
-            "train needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR"
-        )
-
+    dataset = options.required_dataset(recipe.dataset, "train")
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
     from ohlcv_factory.training.trainer import Trainer
 
+    options.refuse_inside(recipe.output_dir, dataset)
     trainer = Trainer(recipe.trainer_config())
-    container = TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
+    if detach:
+        from ohlcv_factory.cli.detach import begin_detached
+
+        if dry_run:
+            raise UsageError("--dry-run does nothing that could be detached.", where="--detach", help="leave out one")
+        name = run_id or trainer.new_run_id()
+        begun = begin_detached(context.obj, name, recipe.output_dir)
+        emit(begun, "\n".join(f"{key}: {value}" for key, value in begun.items()), as_json)
+        return
+    with placed(layers, "horizon"):
+        container = TimeSeriesDataContainer.from_dataset(dataset, recipe.horizon, symbol=recipe.symbol)
     if dry_run:
         from ohlcv_factory.training.plan import run_plan
 
@@ -80,8 +71,25 @@ def train(
         emit(plan, "\n".join(f"{name}: {value}" for name, value in plan.items()), as_json)
         return
     with told_how_to_resume(trainer):
-        result = trainer.run(container)
+        result = trainer.run(container, run_id=run_id)
     emit(result_values(result), result_text(result), as_json)
+
+
+def _refuse_path(run_id: str) -> None:
+    """Raise UsageError (2) for a name that is no plain folder name on every system."""
+    from ohlcv_factory.errors import UsageError
+
+    if not run_id or run_id.startswith(".") or any(sign in run_id for sign in '/\\:*?"<>|'):
+        raise UsageError(
+            f"--run-id is the name of a folder, got {run_id!r}.", where="--run-id", help="letters and digits"
+        )
+
+
+def _refuse_for_ensembles(given: dict[str, Any]) -> None:
+    from ohlcv_factory.errors import UsageError
+
+    for flag in [flag for flag, value in given.items() if value]:
+        raise UsageError(f"{flag} is for a single model, not for an ensemble.", where=flag, help="leave it out")
 
 
 def result_values(result: RunResult) -> dict[str, Any]:

@@ -16,95 +16,37 @@ if TYPE_CHECKING:
     from ohlcv_factory.cli.recipes import TuneRecipe
     from ohlcv_factory.studies.tuning import Tuning, TuningResult
 
-SpreadPenalty = Annotated[
-    float | None,
-    typer.Option("--spread-penalty", "--lambda", help="Standard deviations over the folds that count against a mean."),
-]
-Trials = Annotated[int | None, typer.Option("--trials", help="Trials in all; default: by the model's family.")]
-PrunerName = Annotated[
-    str | None, typer.Option("--pruner", help="median (end what falls behind the median trial) or none.")
-]
-Storage = Annotated[
-    str | None,
-    typer.Option("--storage", help="URL of a database for the trials; default: SQLite in the study folder."),
-]
-Scheme = Annotated[str | None, typer.Option("--scheme", help="kfold, walk_forward or combinatorial.")]
-Folds = Annotated[int | None, typer.Option("--folds", help="Folds of every trial; default: by the model's family.")]
-Out = Annotated[
-    Path | None, typer.Option("--out", help="Study folder: new, or one that was begun with the same settings.")
-]
-OutputDir = Annotated[Path | None, typer.Option("--output-dir", help="Folder that the study folder is made in.")]
 
-
+@options.with_flags(options.FIT, options.FOLDS, options.SEARCH, options.TRACKING)
 def tune(
     model: Annotated[str | None, typer.Argument(help="Model name, see `models list`; or in the recipe.")] = None,
-    dataset: options.Dataset = None,
-    symbol: options.OneSymbol = None,
-    horizon: options.Horizon = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
     score: Annotated[str | None, typer.Option("--score", help="Score of a fold that is looked for.")] = None,
-    spread_penalty: SpreadPenalty = None,
-    trials: Trials = None,
-    pruner: PrunerName = None,
     ranges: Annotated[
         list[str] | None,
         typer.Option("--range", help="Range of a field: C=0.01:10:log, max_depth=3:6, feature_set=A,B; repeat it."),
     ] = None,
     only: Annotated[str | None, typer.Option("--only", help="Fields that are drawn, comma between.")] = None,
-    storage: Storage = None,
-    scheme: Scheme = None,
-    folds: Folds = None,
-    embargo: Annotated[
-        str | None, typer.Option("--embargo", help="Calendar days beside a tested block, or auto.")
-    ] = None,
-    feature_set: options.FeatureSet = None,
     feature_sets: options.FeatureSets = None,
-    feature_selection: options.FeatureSelection = None,
-    plugins: options.Plugins = None,
-    weighting: options.WeightingKind = None,
-    experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the study by.")] = None,
-    out: Out = None,
-    output_dir: OutputDir = None,
-    seed: options.Seed = None,
-    threads: options.Threads = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
+    *,
+    keys: dict[str, Any],
 ) -> None:
     """Search the settings of a model by cross-validation on the train part; the best become a recipe for `train`.
 
     Ranges are those of the model's own fields. Every trial is kept and counted. Rows of val and test are in no fold.
     """
-    from ohlcv_factory.runtime.threads import set_threads
-
-    set_threads(threads)
-
     from ohlcv_factory.cli.recipes import TuneRecipe, read_fit_recipe
+    from ohlcv_factory.runtime.threads import set_threads
 
     flags = {
         "model_name": model,
-        "dataset": dataset,
-        "symbol": symbol,
-        "horizon": horizon,
+        **keys,
         "tune.score": score,
-        "tune.spread_penalty": spread_penalty,
-        "tune.trials": trials,
-        "tune.pruner": pruner,
         **range_flags(ranges, "tune.space."),
         "tune.only": options.words(only),
-        "tune.storage": storage,
-        "cv.scheme": scheme,
-        "cv.folds": folds,
-        "cv.embargo_days": options.embargo_days(embargo),
-        "feature_set": feature_set,
-        "feature_selection": feature_selection,
-        "plugins": plugins or None,
-        "weighting": weighting,
-        "experiment_name": experiment,
-        "out": out,
-        "output_dir": output_dir,
-        "random_seed": seed,
-        "threads": threads,
     }
     recipe, _, _ = read_fit_recipe(TuneRecipe, config, overrides, flags, feature_sets)
     set_threads(recipe.threads)
@@ -164,6 +106,7 @@ def search_text(facts: Mapping[str, Any]) -> str:
             table(("rank", "trial", "value", "skill", "macro F1", "return", *names), rows),
             "",
             facts["words"],
+            *_penalties_words(facts["best"].get("penalties", {})),
             f"trials: {counts}",
             *cut_off,
             f"importance: {importance or 'too few finished trials that differ'}",
@@ -171,6 +114,11 @@ def search_text(facts: Mapping[str, Any]) -> str:
             *repeated,
         ]
     )
+
+
+def _penalties_words(penalties: Mapping[str, float]) -> list[str]:
+    told = ", ".join(f"{name.replace('_', ' ')} {cost:.4g}" for name, cost in penalties.items())
+    return [f"penalties in the best value: {told}"] if told else []
 
 
 def _row(told: Mapping[str, Any], names: list[str]) -> tuple[Any, ...]:
@@ -184,17 +132,14 @@ def _value_text(value: Any) -> str:
 
 def _opened(recipe: TuneRecipe) -> tuple[Tuning, Any]:
     """The search of a recipe, and its data."""
-    from ohlcv_factory.errors import UsageError
 
-    if recipe.dataset is None:
-        raise UsageError("tune needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR")
-
+    dataset = options.required_dataset(recipe.dataset, "tune")
     from ohlcv_factory.dataset.container import TimeSeriesDataContainer
     from ohlcv_factory.reports.tuning_report import write_tuning_page
     from ohlcv_factory.studies.tuning import Tuning
 
     search = Tuning(recipe.trainer_config(), recipe.tune, recipe.cv, write_page=write_tuning_page)
-    return search, TimeSeriesDataContainer.from_dataset(recipe.dataset, recipe.horizon, symbol=recipe.symbol)
+    return search, TimeSeriesDataContainer.from_dataset(dataset, recipe.horizon, symbol=recipe.symbol)
 
 
 def range_flags(given: list[str] | None, section: str) -> dict[str, Any]:

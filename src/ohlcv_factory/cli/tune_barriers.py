@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from ohlcv_factory.cli.recipes import BarrierRecipe
     from ohlcv_factory.studies.barrier_tuning import BarrierTuning, BarrierTuningResult
 
+OF_OTHER_VERBS = ("symbol", "horizon", "feature_selection", "weighting", "experiment", "embargo")
 HEADER = ("barriers", "k_up", "k_down", "max_bars", "short", "neutral", "long", "bars to end", "timed out", "ambiguous")
 
 
+@options.with_flags(options.FIT, options.FOLDS, options.SEARCH, options.TRACKING, without=OF_OTHER_VERBS)
 def tune_barriers(
-    dataset: options.Dataset = None,
     model: Annotated[
         str | None, typer.Option("--model", help="Model whose predictions are traded; default logistic.")
     ] = None,
@@ -33,53 +34,28 @@ def tune_barriers(
     score: Annotated[
         str | None, typer.Option("--score", help="Score of a fold after costs; default total_return, the net P&L.")
     ] = None,
-    spread_penalty: tune.SpreadPenalty = None,
-    trials: Annotated[int | None, typer.Option("--trials", help="Trials per symbol and horizon; default 40.")] = None,
-    pruner: tune.PrunerName = None,
     ranges: Annotated[
         list[str] | None, typer.Option("--range", help="Range of k_up, k_down or max_bars: k_up=1:3, max_bars=10:60.")
     ] = None,
-    storage: tune.Storage = None,
-    scheme: tune.Scheme = None,
-    folds: Annotated[int | None, typer.Option("--folds", help="Folds of every trial; default 5.")] = None,
-    feature_set: options.FeatureSet = None,
-    plugins: options.Plugins = None,
-    out: tune.Out = None,
-    output_dir: tune.OutputDir = None,
-    seed: options.Seed = None,
-    threads: options.Threads = None,
     as_json: options.AsJson = False,
+    *,
+    keys: dict[str, Any],
 ) -> None:
     """Search the barriers of each symbol and horizon by net profit of out-of-fold predictions inside the train part.
 
     Each trial labels the bars anew, so no score on labels can compare them. `barriers.yaml` in the study folder is what
     `data build --config` takes.
     """
+    from ohlcv_factory.cli.recipes import BarrierRecipe, read_fit_recipe
     from ohlcv_factory.runtime.threads import set_threads
 
-    set_threads(threads)
-
-    from ohlcv_factory.cli.recipes import BarrierRecipe, read_fit_recipe
-
     flags = {
-        "dataset": dataset,
         "model_name": model,
+        **keys,
         "tune.symbols": options.words(symbols),
         "tune.horizons": options.integers(horizons, "--horizons"),
         "tune.score": score,
-        "tune.spread_penalty": spread_penalty,
-        "tune.trials": trials,
-        "tune.pruner": pruner,
         **tune.range_flags(ranges, "tune."),
-        "tune.storage": storage,
-        "cv.scheme": scheme,
-        "cv.folds": folds,
-        "feature_set": feature_set,
-        "plugins": plugins or None,
-        "out": out,
-        "output_dir": output_dir,
-        "random_seed": seed,
-        "threads": threads,
     }
     recipe, _, _ = read_fit_recipe(BarrierRecipe, config, overrides, flags)
     set_threads(recipe.threads)
@@ -134,14 +110,9 @@ def _meaning(facts: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _opened(recipe: BarrierRecipe) -> BarrierTuning:
     """The search of a recipe."""
-    from ohlcv_factory.errors import UsageError
 
-    if recipe.dataset is None:
-        raise UsageError(
-            "tune-barriers needs a dataset.", where="--dataset", help="ohlcv-factory data build BARS.csv --out DIR"
-        )
-
+    dataset = options.required_dataset(recipe.dataset, "tune-barriers")
     from ohlcv_factory.reports.barrier_report import write_barrier_page
     from ohlcv_factory.studies.barrier_tuning import BarrierTuning
 
-    return BarrierTuning(recipe.trainer_config(), recipe.dataset, recipe.tune, recipe.cv, write_page=write_barrier_page)
+    return BarrierTuning(recipe.trainer_config(), dataset, recipe.tune, recipe.cv, write_page=write_barrier_page)

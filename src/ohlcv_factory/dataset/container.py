@@ -93,14 +93,14 @@ class TimeSeriesDataContainer:
         from ohlcv_factory.dataset.store import read_dataset
 
         dataset = read_dataset(Path(folder), symbol=symbol)
-        return replace(cls.from_built(dataset, horizon), origin=str(folder), symbol=symbol)
+        return replace(cls.from_built(dataset, horizon, where=str(folder)), origin=str(folder), symbol=symbol)
 
     @classmethod
-    def from_built(cls, dataset: Dataset, horizon: int) -> Self:
+    def from_built(cls, dataset: Dataset, horizon: int, *, where: str = "horizon") -> Self:
         """One horizon of a built dataset; with one symbol the feature matrix is a view."""
         if horizon not in dataset.config.horizons:
             offered = ", ".join(map(str, dataset.config.horizons))
-            raise UsageError(f"horizon {horizon} is not in this dataset.", where="horizon", help=f"it holds: {offered}")
+            raise UsageError(f"horizon {horizon} is not in this dataset.", where=where, help=f"it holds: {offered}")
         rows = [dataset.eligible(symbol) for symbol in dataset.symbols]
         table, table_row = _table(dataset, rows)
         return cls(
@@ -244,9 +244,11 @@ class TimeSeriesDataContainer:
 
     def matrix(self, rows: np.ndarray, columns: Sequence[str]) -> np.ndarray:
         """`(n, len(columns))` float32 copy of some rows and columns. Raises UnknownNameError (2) for a missing column."""
-        chosen = self._columns(columns)
-        values: np.ndarray = self.table[self.table_row[rows]]
-        return values if tuple(columns) == self.feature_names else np.ascontiguousarray(values[:, chosen])
+        chosen, places = self._columns(columns), self.table_row[rows]
+        values: np.ndarray = (
+            self.table[places] if tuple(columns) == self.feature_names else self.table[np.ix_(places, chosen)]
+        )
+        return values
 
     def _columns(self, names: Sequence[str]) -> np.ndarray:
         """Places of some columns in the table. Raises UnknownNameError (2) for a missing one."""

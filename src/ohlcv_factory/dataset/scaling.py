@@ -29,9 +29,9 @@ class Scaler:
 
         A robust column whose quartiles are equal falls back to its standard deviation.
         """
-        values = X.astype(np.float64)
         if kind == "none":
             return cls(kind, np.zeros(X.shape[1]), np.ones(X.shape[1]))
+        values = X.astype(np.float64)
         deviation = values.std(axis=0)
         if kind == "standard":
             return cls(kind, values.mean(axis=0), _positive(deviation))

@@ -67,7 +67,7 @@ def last_label(predictions: Predictions, markets: Sequence[SymbolMarket], label_
     """
     decision = np.full(len(predictions), NEUTRAL, np.int8)
     codes, time_ns = predictions.index["symbol_code"], predictions.index["time_ns"]
-    for code in np.unique(codes):
+    for code in predictions.codes:
         rows = np.flatnonzero(codes == code)
         rows = rows[np.argsort(time_ns[rows], kind="stable")]
         close_ns = time_ns[rows] + markets[code].bars.bar_seconds * NANOSECONDS
@@ -91,7 +91,7 @@ def shifted(predictions: Predictions, *, seed: int = 0, shifts: int = SHIFTS) ->
     """
     generator = component_generator(seed, CHANCE)
     codes = predictions.index["symbol_code"]
-    groups = [np.flatnonzero(codes == code) for code in np.unique(codes)]
+    groups = [np.flatnonzero(codes == code) for code in predictions.codes]
     return tuple(_shifted_once(predictions, groups, generator) for _ in range(shifts))
 
 

@@ -91,7 +91,7 @@ def groupings(
 
 def _traded_codes(predictions: Predictions) -> list[int]:
     """Symbol codes in the order of a portfolio's results."""
-    return np.unique(predictions.index["symbol_code"]).tolist()  # type: ignore[no-any-return]
+    return predictions.codes.tolist()  # type: ignore[no-any-return]
 
 
 def _grouping(

@@ -56,6 +56,11 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.index)
 
+    @property
+    def codes(self) -> np.ndarray:
+        """The symbol codes that occur, ascending."""
+        return np.flatnonzero(np.bincount(self.index["symbol_code"]))
+
     def take(self, rows: np.ndarray | slice) -> Predictions:
         """The same for some rows."""
         arrays = ("index", "raw", "probabilities", "decision", "truth", "labelled", "scored", "sets")

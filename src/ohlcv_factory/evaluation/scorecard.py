@@ -73,9 +73,8 @@ def classification(
     predictions: Predictions, uniqueness: np.ndarray, has_probabilities: bool, intervals: bool, seed: int
 ) -> dict[str, Any]:
     """The classification block over all symbols, with `per_symbol` beside it when there are several."""
-    codes = predictions.index["symbol_code"]
     together = _classification(predictions, uniqueness, has_probabilities, intervals, seed)
-    present = np.unique(codes)
+    present, codes = predictions.codes, predictions.index["symbol_code"]
     if len(present) < 2:
         return together
     parts = {predictions.symbols[code]: np.flatnonzero(codes == code) for code in present}
@@ -96,7 +95,8 @@ def _classification(
     block: dict[str, Any] = classification_scores(truth, decision, probabilities, weight)
     block |= dict.fromkeys(("direction_edge_interval", "direction_block_rows", "intervals"))
     if intervals and len(rows):
-        block_rows = outlasting_block(weight, symbols=len(np.unique(predictions.index["symbol_code"][rows])))
+        symbols = np.count_nonzero(np.bincount(predictions.index["symbol_code"][rows]))
+        block_rows = outlasting_block(weight, symbols=int(symbols))
         found = classification_intervals(truth, decision, probabilities, block_rows=block_rows, seed=seed)
         edge = found.pop("direction_edge")
         block |= {"direction_edge_interval": edge, "direction_block_rows": block_rows, "intervals": found}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -66,9 +67,17 @@ def bootstrap_means(
     count = len(columns)
     if count == 0:
         raise UsageError("a bootstrap needs at least 1 row, got 0.", help="check the part's rows")
-    generator = component_generator(seed, "stationary_bootstrap")
-    starts, stops = draw_blocks(count, block_length or default_block_length(count), resamples, generator)
+    starts, stops = _drawn(count, block_length or default_block_length(count), resamples, seed)
     return _block_sums(_running_sums(columns), starts, stops) / count  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=2)
+def _drawn(count: int, block_length: int, resamples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Blocks of a seed; a model and its baselines are resampled alike, one after the other."""
+    drawn = draw_blocks(count, block_length, resamples, component_generator(seed, "stationary_bootstrap"))
+    for places in drawn:
+        places.flags.writeable = False
+    return drawn
 
 
 def _running_sums(columns: np.ndarray) -> np.ndarray:

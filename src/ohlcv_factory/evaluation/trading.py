@@ -130,7 +130,7 @@ class Portfolio:
         """
         count = len(self.results)
         days, daily = _sum_by(self._joined("session_day"), self._joined("daily"))
-        _, first = np.unique(self._joined("time_ns"), return_index=True)
+        first = slice(None) if count == 1 else np.unique(self._joined("time_ns"), return_index=True)[1]
         _, net = _sum_by(self._joined("time_ns"), self._joined("net"))
         trades = self._joined("trades")
         return TradedPath(
@@ -166,8 +166,10 @@ def simulate_all(
     predictions: Predictions, markets: Sequence[SymbolMarket], rules: TradeRules | None = None
 ) -> Portfolio:
     """Trade every symbol of the predictions; `markets` stand in the order of `symbol_code`."""
-    codes = predictions.index["symbol_code"]
-    parts = [(predictions.take(codes == code), markets[code]) for code in np.unique(codes)]
+    present, codes = predictions.codes, predictions.index["symbol_code"]
+    if len(present) == 1:
+        return Portfolio((simulate(predictions, markets[present[0]], rules),))
+    parts = [(predictions.take(codes == code), markets[code]) for code in present]
     return Portfolio(tuple(simulate(part, market, rules) for part, market in parts))
 
 
@@ -175,7 +177,7 @@ def _checked_rows(predictions: Predictions, market: SymbolMarket) -> np.ndarray:
     symbol, rows = market.bars.symbol, predictions.index["row"]
     if len(predictions) == 0:
         raise DataError(f"{symbol}: no predictions to trade.", where="simulate", help="is the part empty?")
-    found = {predictions.symbols[code] for code in np.unique(predictions.index["symbol_code"])}
+    found = {predictions.symbols[code] for code in predictions.codes}
     if found != {symbol}:
         raise DataError(
             f"simulate takes predictions of {symbol} only, got {', '.join(sorted(found))}.", help="use simulate_all"
@@ -346,6 +348,8 @@ def _sum_runs(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _sum_by(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same for keys in any order."""
+    if (keys[1:] > keys[:-1]).all():  # of a single symbol
+        return keys, values
     order = np.argsort(keys, kind="stable")
     return _sum_runs(keys[order], values[order])
 

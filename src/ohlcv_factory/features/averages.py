@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import talib
+from talib import stream
 
-from ohlcv_factory.features.feature import Category, FeatureInputs, ema_lookback, shared, window
+from ohlcv_factory.features.feature import Category, FeatureInputs, carried, ema_lookback, shared, window
 from ohlcv_factory.features.kernels import Floats, window_mean
+from ohlcv_factory.features.streams import carried_column
 
-AVERAGES = Category("averages")
+AVERAGES = Category("averages", carried=True)
 SIMPLE_BARS = (10, 20, 50, 100, 200)
 EXPONENTIAL_PERIODS = (9, 21, 50)
+
+
+def opened_exponential_average(inputs: FeatureInputs, period: int) -> Callable[[FeatureInputs], Floats]:
+    """The average that goes on."""
+    handle, column = stream.EMA.open_and_fill(inputs.close, timeperiod=period)
+    return carried_column(column, lambda newest: handle.update(newest.close[-1]))
 
 
 @AVERAGES.feature(
@@ -36,7 +46,7 @@ def simple_average(inputs: FeatureInputs, bars: int) -> Floats:
     unit="price",
     scale_free=False,
 )
-@shared
+@carried(opened_exponential_average)
 def exponential_average(inputs: FeatureInputs, period: int) -> Floats:
     """Exponential moving average of the close, started by a simple one."""
     return np.asarray(talib.EMA(inputs.close, period))

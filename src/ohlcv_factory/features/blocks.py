@@ -59,7 +59,7 @@ def fill(
 
     Raises DataError (65) where a value after its look-back is not finite.
     """
-    groups = _groups(features, bars.bar_seconds)
+    groups = groups_of(features, bars.bar_seconds)
     blocks = [Block(range(0), np.empty(0)) for _ in groups]
     for first in _stretch_starts(first_row, len(bars)):
         blocks = [
@@ -71,7 +71,8 @@ def fill(
             _write(matrix, first_row, range(start, min(start + WRITTEN_ROWS, stop)), groups, blocks)
 
 
-def _groups(features: Sequence[Feature], bar_seconds: int) -> list[Group]:
+def groups_of(features: Sequence[Feature], bar_seconds: int) -> list[Group]:
+    """The features by how far they reach back."""
     overlaps = np.array([feature.overlap_bars(bar_seconds) for feature in features], dtype=np.int64)
     found = []
     for overlap in np.unique(overlaps):
@@ -92,7 +93,7 @@ def _next_block(group: Group, bars: Bars, calendar: SessionCalendar, first: int)
     block_start = first - first % group.block_bars
     rows = range(first, min(block_start + group.block_bars, len(bars)))
     values = np.empty((len(group.features), len(rows) + PADDING), np.float32)[:, : len(rows)]
-    starts = {False: _reach_back(bars, block_start, group.overlap), True: _reach_back(bars, first, group.overlap)}
+    starts = {False: reach_back(bars, block_start, group.overlap), True: reach_back(bars, first, group.overlap)}
     needed = {starts[feature.windowed] for feature in group.features}
     inputs = {start: FeatureInputs(bars.slice(start, rows.stop), calendar) for start in needed}
     for row, feature in zip(values, group.features, strict=True):
@@ -111,7 +112,7 @@ def _write(matrix: np.ndarray, first_row: int, rows: range, groups: Sequence[Gro
         transpose_into(block.values[:, begin : begin + len(rows)], group.columns, target)
 
 
-def _reach_back(bars: Bars, row: int, overlap: int) -> int:
+def reach_back(bars: Bars, row: int, overlap: int) -> int:
     """The bar `overlap` bars before a row, or the first one within that many bar lengths where that is earlier."""
     moment = bars.time_ns[row] - overlap * bars.bar_seconds * NANOSECONDS
     return max(0, min(row - overlap, int(np.searchsorted(bars.time_ns, moment))))
@@ -123,13 +124,15 @@ def _check(row: np.ndarray, feature: Feature, bars: Bars, first: int) -> None:
     finite = np.isfinite(row[warm:])
     if not finite.all():
         place = warm + int(np.argmin(finite))
-        _refuse(feature, bars, first + place, float(row[place]))
+        bar = bars.slice(first + place, first + place + 1)
+        raise not_finite(feature, bar, first + place, float(row[place]))
 
 
-def _refuse(feature: Feature, bars: Bars, position: int, value: float) -> None:
-    raise DataError(
-        f"{bars.symbol}: {feature.name} is {value} at {time_text(bars.time_ns[position])}, bar {position}.",
+def not_finite(feature: Feature, bar: Bars, position: int, value: float) -> DataError:
+    """What is said of a value that is not finite after its look-back, at a bar of that position in its series."""
+    return DataError(
+        f"{bar.symbol}: {feature.name} is {value} at {time_text(bar.time_ns[0])}, bar {position}.",
         where=feature.formula,
-        help=f"after its look-back of {feature.lookback_bars(bars.bar_seconds)} bars each value must be finite: "
+        help=f"after its look-back of {feature.lookback_bars(bar.bar_seconds)} bars each value must be finite: "
         "look for a price or volume out of any range near that bar",
     )

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -18,6 +18,8 @@ Role = Literal["observed", "known"]
 """`known`: also for bars to come, because only the clock decides it."""
 
 Column = Callable[..., Floats]
+Opened = Callable[..., Callable[["FeatureInputs"], Any]]
+"""Gets all bars since the start and arguments, gives what goes on bar by bar; see `carried`."""
 Inputs = ParamSpec("Inputs")
 Result = TypeVar("Result")
 
@@ -50,6 +52,8 @@ class Feature:
     """Whether, after the look-back, a value has the same bits wherever the computation started."""
     history_seconds: int = 0
     """How far back a block reaches where that is more than twice the look-back: columns that name the same share."""
+    carried: bool = False
+    """Whether whatever it remembers of bars before its look-back stands in `carried` intermediates."""
 
     def lookback_bars(self, bar_seconds: int) -> int:
         """The declared warm-up in bars of `bar_seconds`: the position of the first bar whose value counts."""
@@ -73,11 +77,21 @@ class Feature:
         return 1 << (needed - 1).bit_length()
 
 
-class FeatureInputs:
-    """The bars of one symbol, its calendar, and the intermediates that several features share."""
+class Past(Protocol):
+    """What a live session knows of the bars before the few that its inputs hold."""
 
-    def __init__(self, bars: Bars, calendar: SessionCalendar) -> None:
-        self.bars, self.calendar = bars, calendar
+    def known(self, opened: Opened, inputs: FeatureInputs, args: tuple[Any, ...]) -> Any:
+        """A carried intermediate at the bars of `inputs`, whose newest bar follows those known so far."""
+
+
+class FeatureInputs:
+    """The bars of one symbol, its calendar, and the intermediates that several features share.
+
+    With a `past` they are the newest bars of a longer series, and what is carried comes from there.
+    """
+
+    def __init__(self, bars: Bars, calendar: SessionCalendar, past: Past | None = None) -> None:
+        self.bars, self.calendar, self.past = bars, calendar, past
         self.open, self.high, self.low = (_column(values) for values in (bars.open, bars.high, bars.low))
         self.close, self.volume = _column(bars.close), _column(bars.volume)
         self.memory: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
@@ -132,14 +146,43 @@ def shared(
     return cast(Callable[Concatenate[FeatureInputs, Inputs], Result], remembered)
 
 
+def carried(
+    opened: Opened,
+) -> Callable[
+    [Callable[Concatenate[FeatureInputs, Inputs], Result]], Callable[Concatenate[FeatureInputs, Inputs], Result]
+]:
+    """As `shared`, for an intermediate that remembers every bar: where there is a past, it goes on from there.
+
+    `opened(inputs, *args)` gets all bars since the start and gives what goes on: called with inputs whose newest bar is the
+    next one, it says what the intermediate is at all their bars, with the bits that it has from the start on.
+    """
+
+    def declare(
+        function: Callable[Concatenate[FeatureInputs, Inputs], Result],
+    ) -> Callable[Concatenate[FeatureInputs, Inputs], Result]:
+        from_start = shared(function)
+
+        @wraps(function)
+        def known(inputs: FeatureInputs, *args: Inputs.args, **kwargs: Inputs.kwargs) -> Result:
+            if inputs.past is None:
+                return from_start(inputs, *args, **kwargs)
+            result: Result = inputs.past.known(opened, inputs, args)
+            return result
+
+        return cast(Callable[Concatenate[FeatureInputs, Inputs], Result], known)
+
+    return declare
+
+
 class Category:
     """A named group of features, in the order of their declaration.
 
-    `windowed` says that its features are exact functions of their windows, unless one declares otherwise.
+    `windowed` says that its features are exact functions of their windows, `carried` that what the others remember stands in
+    `carried` intermediates; both unless one declares otherwise.
     """
 
-    def __init__(self, name: str, *, windowed: bool = False) -> None:
-        self.name, self.windowed = name, windowed
+    def __init__(self, name: str, *, windowed: bool = False, carried: bool = False) -> None:
+        self.name, self.windowed, self.carried = name, windowed, carried
         self.features: list[Feature] = []
 
     def feature(
@@ -157,6 +200,7 @@ class Category:
         role: Role = "observed",
         windowed: bool | None = None,
         history_seconds: int | Callable[[Any], int] = 0,
+        carried: bool | None = None,
     ) -> Callable[[Column], Column]:
         """Declare `column(inputs)`, or a family `column(inputs, member)` with one column for each member of `over`.
 
@@ -180,6 +224,7 @@ class Category:
                     column=_bound(column, member),
                     windowed=self.windowed if windowed is None else windowed,
                     history_seconds=_at(history_seconds, member),
+                    carried=self.carried if carried is None else carried,
                 )
                 self.features.append(declared)
             return column

@@ -120,15 +120,20 @@ def held(values: Floats, position: Integers) -> Floats:
     return out
 
 
-def ratchet(middle: Floats, reach: Floats, close: Floats) -> tuple[Floats, Floats]:
+def ratchet(middle: Floats, reach: Floats, close: Floats, state: Floats | None = None) -> tuple[Floats, Floats]:
     """Supertrend's line and side (1 up, -1 down), each `(n,)`: bands at middle -+ reach that only tighten.
 
     A band starts afresh after a close beyond it, which also turns the side. NaN until `reach` is a number; there the
-    side begins up.
+    side begins up. `state`, of `ratchet_state`, goes on from the bars before these, and is changed.
     """
     line, side = np.full(len(close), np.nan), np.full(len(close), np.nan)
-    _tighten(_frozen(middle), _frozen(reach), _frozen(close), line, side)
+    _tighten(_frozen(middle), _frozen(reach), _frozen(close), ratchet_state() if state is None else state, line, side)
     return line, side
+
+
+def ratchet_state() -> Floats:
+    """What `ratchet` knows before the first bar: upper and lower band, side, close before."""
+    return np.array([np.inf, -np.inf, 1.0, np.nan])
 
 
 def lagged(values: Floats, bars: int) -> Floats:
@@ -153,20 +158,28 @@ def growth(values: Floats, bars: int) -> Floats:
     return out
 
 
-def directional(high: Floats, low: Floats, close: Floats, period: int) -> tuple[Floats, Floats, Floats]:
+def directional(
+    high: Floats, low: Floats, close: Floats, period: int, state: Floats | None = None
+) -> tuple[Floats, Floats, Floats]:
     """Wilder's +DI, -DI and ADX, each 0 to 100, `(n,)`: first numbers and standstills as TA-Lib has them.
 
-    Where nothing moves +DI and -DI are 0 and the ADX stays as it was.
+    Where nothing moves +DI and -DI are 0 and the ADX stays as it was. `state`, `(5,)` and first 0, goes on from the bars
+    before these, of which the first of these is the last, and is changed.
     """
     plus, minus, average = (np.full(len(close), np.nan) for _ in range(3))
-    _direct(_frozen(high), _frozen(low), _frozen(close), period, plus, minus, average)
+    state = np.zeros(5) if state is None else state
+    _direct(_frozen(high), _frozen(low), _frozen(close), period, state, plus, minus, average)
     return plus, minus, average
 
 
-def relative_strength(values: Floats, period: int) -> Floats:
-    """Wilder's RSI, 0 to 100, shape `(n,)`; 50 where the last `period` changes were 0, NaN before as many changes."""
+def relative_strength(values: Floats, period: int, state: Floats | None = None) -> Floats:
+    """Wilder's RSI, 0 to 100, shape `(n,)`; 50 where the last `period` changes were 0, NaN before as many changes.
+
+    `state`, `(4,)` and first 0, goes on from the values before these, of which the first of these is the last, and is
+    changed.
+    """
     out = np.full(len(values), np.nan)
-    _weigh(_frozen(values), period, out)
+    _weigh(_frozen(values), period, np.zeros(4) if state is None else state, out)
     return out
 
 
@@ -581,8 +594,8 @@ def _gather(values: Floats, position: Integers, out: Floats) -> None:
 
 
 @_compiled
-def _tighten(middle: Floats, reach: Floats, close: Floats, line: Floats, side: Floats) -> None:
-    upper, lower, now, before = np.inf, -np.inf, 1.0, np.nan
+def _tighten(middle: Floats, reach: Floats, close: Floats, state: Floats, line: Floats, side: Floats) -> None:
+    upper, lower, now, before = state[0], state[1], state[2], state[3]
     for i in range(len(close)):
         if np.isnan(reach[i]):
             continue
@@ -596,6 +609,7 @@ def _tighten(middle: Floats, reach: Floats, close: Floats, line: Floats, side: F
             now = -1.0
         line[i] = lower if now > 0 else upper
         side[i] = now
+    state[0], state[1], state[2], state[3] = upper, lower, now, before
 
 
 @_compiled
@@ -622,41 +636,46 @@ def _grow(values: Floats, bars: int, out: Floats) -> None:
 
 @_compiled
 def _direct(
-    high: Floats, low: Floats, close: Floats, period: int, plus: Floats, minus: Floats, average: Floats
+    high: Floats, low: Floats, close: Floats, period: int, state: Floats, plus: Floats, minus: Floats, average: Floats
 ) -> None:
     """Sums of `period - 1` bars, then each forgets 1 / period a bar; the ADX starts as a mean of `period` bars."""
-    keep, up_sum, down_sum, range_sum, strength = 1.0 - 1.0 / period, 0.0, 0.0, 0.0, 0.0
+    keep, up_sum, down_sum, range_sum, strength = 1.0 - 1.0 / period, state[0], state[1], state[2], state[3]
+    changes = int(state[4])
     for i in range(1, len(close)):
+        changes += 1
         up, down = high[i] - high[i - 1], low[i - 1] - low[i]
         rise = up if (up > down) & (up > 0.0) else 0.0
         fall = down if (down > up) & (down > 0.0) else 0.0
         reach = max(high[i], close[i - 1]) - min(low[i], close[i - 1])
-        kept = 1.0 if i < period else keep
+        kept = 1.0 if changes < period else keep
         up_sum, down_sum, range_sum = up_sum * kept + rise, down_sum * kept + fall, range_sum * kept + reach
-        if i < period:
+        if changes < period:
             continue
         scale = 100.0 / range_sum if range_sum > NOTHING else 0.0
         plus[i], minus[i] = up_sum * scale, down_sum * scale
         moved = plus[i] + minus[i] > NOTHING
         index = 100.0 * abs(plus[i] - minus[i]) / (plus[i] + minus[i])
-        if i < 2 * period:
+        if changes < 2 * period:
             strength += (index if moved else 0.0) / period
         else:
             strength = strength * keep + index * (1.0 - keep) if moved else strength
-        if i >= 2 * period - 1:
+        if changes >= 2 * period - 1:
             average[i] = strength
+    state[0], state[1], state[2], state[3], state[4] = up_sum, down_sum, range_sum, strength, changes
 
 
 @_compiled
-def _weigh(values: Floats, period: int, out: Floats) -> None:
-    keep, rises, falls, still = 1.0 - 1.0 / period, 0.0, 0.0, 0
+def _weigh(values: Floats, period: int, state: Floats, out: Floats) -> None:
+    keep, rises, falls, still, changes = 1.0 - 1.0 / period, state[0], state[1], int(state[2]), int(state[3])
     for i in range(1, len(values)):
+        changes += 1
         change = values[i] - values[i - 1]
         still = still + 1 if change == 0.0 else 0
-        kept, share = (1.0, 1.0 / period) if i <= period else (keep, 1.0 - keep)
+        kept, share = (1.0, 1.0 / period) if changes <= period else (keep, 1.0 - keep)
         rises, falls = rises * kept + max(change, 0.0) * share, falls * kept + max(-change, 0.0) * share
-        if i >= period:
+        if changes >= period:
             out[i] = 50.0 if still >= period else 100.0 * (rises / (rises + falls))
+    state[0], state[1], state[2], state[3] = rises, falls, still, changes
 
 
 @_compiled

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import talib
+from talib import stream
 
-from ohlcv_factory.features.feature import Category, FeatureInputs, ema_lookback, shared, wilder_lookback, window
+from ohlcv_factory.features.feature import (
+    Category,
+    FeatureInputs,
+    carried,
+    ema_lookback,
+    shared,
+    wilder_lookback,
+    window,
+)
 from ohlcv_factory.features.kernels import (
     Floats,
     flag,
@@ -17,13 +28,27 @@ from ohlcv_factory.features.kernels import (
     window_mean,
     window_sum,
 )
+from ohlcv_factory.features.streams import CarriedColumns, carried_column
 
-MOMENTUM = Category("momentum", windowed=True)
+MOMENTUM = Category("momentum", windowed=True, carried=True)
 MACD_LOOKBACK = ema_lookback(26) + 9
 MACD_LINE, MACD_SIGNAL = 0, 1
 WILDER_1978 = "Wilder (1978)"
 APPEL_1979 = "Appel (1979)"
 LANE_1984 = "Lane (1984)"
+
+
+def opened_rsi(inputs: FeatureInputs, period: int) -> Callable[[FeatureInputs], Floats]:
+    """The relative strength index that goes on."""
+    state = np.zeros(4)
+    column = relative_strength(inputs.close, period, state)
+    return carried_column(column, lambda newest: relative_strength(newest.close[-2:], period, state)[-1])
+
+
+def opened_macd(inputs: FeatureInputs) -> Callable[[FeatureInputs], tuple[Floats, ...]]:
+    """MACD line and signal that go on."""
+    handle, (line, signal, _) = stream.MACD.open_and_fill(inputs.close, 12, 26, 9)
+    return CarriedColumns((line, signal), lambda newest: handle.update(newest.close[-1])[:2])
 
 
 @MOMENTUM.feature(
@@ -35,7 +60,7 @@ LANE_1984 = "Lane (1984)"
     source=WILDER_1978,
     windowed=False,
 )
-@shared
+@carried(opened_rsi)
 def rsi(inputs: FeatureInputs, period: int) -> Floats:
     """Relative strength index."""
     return relative_strength(inputs.close, period)
@@ -207,7 +232,7 @@ def mfi(inputs: FeatureInputs, bars: int) -> Floats:
     return 100.0 * ratio(window_sum(inflow, bars), window_sum(flow, bars), otherwise=0.5)
 
 
-@shared
+@carried(opened_macd)
 def macd(inputs: FeatureInputs) -> tuple[Floats, Floats]:
     """MACD(12, 26, 9): line and signal, in price units."""
     line, signal, _ = talib.MACD(inputs.close, 12, 26, 9)

@@ -60,7 +60,7 @@ def fit_selection(method: Method, X: np.ndarray, y: np.ndarray, columns: Sequenc
     """
     if method == "none":
         return Selection(method, tuple(columns))
-    rows = np.unique(np.linspace(0, len(X) - 1, min(len(X), SAMPLE_ROWS)).astype(np.int64))
+    rows = sampled(len(X))
     sample = X[rows].astype(np.float64)
     dropped = _near_constant(sample, columns)
     varied = [position for position, name in enumerate(columns) if name not in dropped]
@@ -72,6 +72,20 @@ def fit_selection(method: Method, X: np.ndarray, y: np.ndarray, columns: Sequenc
     else:
         dropped |= _unimportant(sample[:, varied], y[rows], names, seed)
     return Selection(method, tuple(name for name in columns if name not in dropped), dropped)
+
+
+def sampled(count: int) -> np.ndarray:
+    """Positions of the rows that are looked at among `count`: at most SAMPLE_ROWS, evenly spaced."""
+    return np.unique(np.linspace(0, count - 1, min(count, SAMPLE_ROWS)).astype(np.int64))
+
+
+def correlation(X: np.ndarray) -> np.ndarray:
+    """|Pearson's rho| between the columns of some rows `(n, F)`, `(F, F)`; a column without variation has none: 0."""
+    sample = X[sampled(len(X))].astype(np.float64)
+    varied = np.flatnonzero(np.ptp(sample, axis=0) > 0)
+    rho = np.zeros((X.shape[1], X.shape[1]))
+    rho[np.ix_(varied, varied)] = _correlation(sample[:, varied])
+    return rho
 
 
 def advised_most_features(rows: int) -> int:

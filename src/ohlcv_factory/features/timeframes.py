@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ohlcv_factory.bars.resample import higher_bars
-from ohlcv_factory.features import bar_shape, momentum, volatility, volume
-from ohlcv_factory.features.feature import Category, Column, FeatureInputs, shared, wilder_lookback
-from ohlcv_factory.features.kernels import Floats, Integers, held
+import numpy as np
 
-TIMEFRAMES = Category("multi_timeframe")
+from ohlcv_factory.bars.growing import GrowingBars
+from ohlcv_factory.bars.resample import bucket_end_ns, higher_bars
+from ohlcv_factory.bars.schema import Bars
+from ohlcv_factory.features import bar_shape, momentum, volatility, volume
+from ohlcv_factory.features.feature import Category, Column, FeatureInputs, carried, wilder_lookback
+from ohlcv_factory.features.kernels import Floats, Integers, held
+from ohlcv_factory.features.streams import CarriedColumns, CarriedPast
+
+TIMEFRAMES = Category("multi_timeframe", carried=True)
 FRAME_SECONDS = {"15m": 900, "30m": 1800, "1h": 3600, "4h": 14_400, "1d": 86_400}
 SPELLINGS = {"15min": "15m", "30min": "30m", "1h": "1h", "4h": "4h", "1d": "1d"}
 """How configurations write a timeframe, and the suffix of its columns."""
 LONGEST_LOOKBACK = max(wilder_lookback(14), momentum.MACD_LOOKBACK)
 CUT_BARS = 2
 """Higher bars that tell nothing: the first may be cut by the series' start, the last is not complete."""
+NEWEST_BARS = 2 * LONGEST_LOOKBACK
+"""Complete higher bars that a live session holds at hand for columns that read a window."""
 
 
 def frame_of(name: str) -> str | None:
@@ -46,6 +53,58 @@ def on_frames(
         scale_free=scale_free,
         source=source,
     )
+
+
+class HigherBars:
+    """Higher bars that go on: those complete, the base bars of the one to come, and what is carried of them."""
+
+    def __init__(self, inputs: FeatureInputs, frame: str) -> None:
+        self.seconds, self.calendar = FRAME_SECONDS[frame], inputs.calendar
+        self.bucket = inputs.bars.head(0)
+        """Base bars of the higher bar that is not complete."""
+        self.end_ns = 0
+        higher, last_complete = higher_bars(inputs.bars, self.seconds, self.calendar)
+        self.places = CarriedColumns((last_complete,), lambda _: (len(self.higher) - 1,))
+        self.higher = GrowingBars(higher.head(int(last_complete[-1]) + 1))
+        self.past = CarriedPast(self._before_newest, 0)
+        self.inputs = self._newest()
+        self._open(inputs.bars, higher, len(self.higher))
+
+    def __call__(self, inputs: FeatureInputs) -> tuple[FeatureInputs, Integers]:
+        """Inputs of the newest higher bars, and for each base bar of `inputs` the place of the last complete one."""
+        self._take(inputs.bars.slice(len(inputs) - 1, len(inputs)))
+        (places,) = self.places(inputs)
+        forgotten = len(self.higher) - len(self.inputs)
+        return self.inputs, np.maximum(places - forgotten, -1)
+
+    def _take(self, bar: Bars) -> None:
+        """The next base bar: into the bucket as long as that can take more, else see what is complete."""
+        bucket = self.bucket.followed_by(bar)
+        if len(self.bucket) and bar.close_time_ns[0] < self.end_ns:
+            self.bucket = bucket
+            return
+        higher, last_complete = higher_bars(bucket, self.seconds, self.calendar)
+        complete = int(last_complete[-1]) + 1
+        for place in range(complete):
+            self.higher.append(higher.slice(place, place + 1))
+        if complete:
+            self.past.row += complete
+            self.inputs = self._newest()
+        self._open(bucket, higher, complete)
+
+    def _open(self, bars: Bars, higher: Bars, complete: int) -> None:
+        """Keep the base bars of a last bucket that is not complete, none where it is."""
+        first = len(bars) if complete == len(higher) else int(np.searchsorted(bars.time_ns, higher.time_ns[-1]))
+        self.bucket = bars.slice(first, len(bars))
+        if len(self.bucket):
+            self.end_ns = bucket_end_ns(self.bucket, self.seconds, self.calendar)
+
+    def _newest(self) -> FeatureInputs:
+        stop = len(self.higher)
+        return FeatureInputs(self.higher.slice(max(0, stop - NEWEST_BARS), stop), self.calendar, self.past)
+
+    def _before_newest(self) -> FeatureInputs:
+        return FeatureInputs(self.higher.slice(0, len(self.higher) - 1), self.calendar)
 
 
 @on_frames("close_{}", formula="close of the last complete {} bar", lookback=0, unit="price", scale_free=False)
@@ -113,7 +172,7 @@ def known(inputs: FeatureInputs, frame: str, column: Column) -> Floats:
     return held(column(higher), last_complete)
 
 
-@shared
+@carried(HigherBars)
 def higher_inputs(inputs: FeatureInputs, frame: str) -> tuple[FeatureInputs, Integers]:
     """Inputs of the higher bars, and for each base bar the position of the last one complete by its close."""
     higher, last_complete = higher_bars(inputs.bars, FRAME_SECONDS[frame], inputs.calendar)

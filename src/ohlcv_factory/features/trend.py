@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from ohlcv_factory.features.feature import Category, FeatureInputs, shared, wilder_lookback, window
-from ohlcv_factory.features.kernels import Floats, directional, flag, ratchet, ratio, window_line
+from ohlcv_factory.features.feature import Category, FeatureInputs, carried, shared, wilder_lookback, window
+from ohlcv_factory.features.kernels import (
+    Floats,
+    directional,
+    flag,
+    ratchet,
+    ratchet_state,
+    ratio,
+    window_line,
+)
+from ohlcv_factory.features.streams import CarriedColumns, Step
 from ohlcv_factory.features.volatility import atr
 
-TREND = Category("trend")
+TREND = Category("trend", carried=True)
 SLOPE_BARS = (20, 60)
 WILDER_1978 = "Wilder (1978)"
 SUPERTREND_PERIOD, SUPERTREND_RANGES = 10, 3.0
@@ -121,20 +132,47 @@ def close_r2(inputs: FeatureInputs, bars: int) -> Floats:
     return np.minimum(ratio(of_line, variance, otherwise=0.0), 1.0)
 
 
-@shared
+def opened_directions(inputs: FeatureInputs, period: int) -> Callable[[FeatureInputs], tuple[Floats, ...]]:
+    """+DI, -DI and ADX that go on."""
+    state = np.zeros(5)
+    columns = directional(inputs.high, inputs.low, inputs.close, period, state)
+    return CarriedColumns(columns, _newest(lambda now: directional(*_last_two(now), period, state)))
+
+
+def opened_supertrend(inputs: FeatureInputs) -> Callable[[FeatureInputs], tuple[Floats, ...]]:
+    """Line and side of the supertrend that go on."""
+    state = ratchet_state()
+    columns = ratchet(*_bands(inputs, slice(None)), state)
+    return CarriedColumns(columns, _newest(lambda now: ratchet(*_bands(now, slice(-1, None)), state)))
+
+
+@carried(opened_directions)
 def directions(inputs: FeatureInputs, period: int) -> tuple[Floats, Floats, Floats]:
     """Wilder's +DI, -DI and ADX."""
     return directional(inputs.high, inputs.low, inputs.close, period)
 
 
-@shared
+@carried(opened_supertrend)
 def supertrend(inputs: FeatureInputs) -> tuple[Floats, Floats]:
     """Line and side of the supertrend (10, 3.0)."""
-    reach = SUPERTREND_RANGES * atr(inputs, SUPERTREND_PERIOD)
-    return ratchet(0.5 * (inputs.high + inputs.low), reach, inputs.close)
+    return ratchet(*_bands(inputs, slice(None)))
 
 
 @shared
 def log_close_line(inputs: FeatureInputs, bars: int) -> tuple[Floats, Floats]:
     """Slope of the least-squares line through the last log closes, and their variance."""
     return window_line(inputs.log_close, bars)
+
+
+def _bands(inputs: FeatureInputs, rows: slice) -> tuple[Floats, Floats, Floats]:
+    """What the supertrend is made of at some rows: middle of its bands, their reach, and the close."""
+    middle = 0.5 * (inputs.high[rows] + inputs.low[rows])
+    return middle, SUPERTREND_RANGES * atr(inputs, SUPERTREND_PERIOD)[rows], inputs.close[rows]
+
+
+def _last_two(inputs: FeatureInputs) -> tuple[Floats, Floats, Floats]:
+    return inputs.high[-2:], inputs.low[-2:], inputs.close[-2:]
+
+
+def _newest(columns: Callable[[FeatureInputs], tuple[Floats, ...]]) -> Step:
+    return lambda inputs: tuple(float(column[-1]) for column in columns(inputs))

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import talib
+from talib import stream
 
 from ohlcv_factory.features.averages import exponential_average
-from ohlcv_factory.features.feature import Category, FeatureInputs, ema_lookback, shared, wilder_lookback, window
+from ohlcv_factory.features.feature import (
+    Category,
+    FeatureInputs,
+    carried,
+    ema_lookback,
+    shared,
+    wilder_lookback,
+    window,
+)
 from ohlcv_factory.features.kernels import (
     Floats,
     lagged,
@@ -19,8 +29,9 @@ from ohlcv_factory.features.kernels import (
     window_std,
     window_variance,
 )
+from ohlcv_factory.features.streams import carried_column
 
-VOLATILITY = Category("volatility", windowed=True)
+VOLATILITY = Category("volatility", windowed=True, carried=True)
 ATR_PERIODS = (7, 14, 21)
 BAND_BARS = 20
 RANGE_BARS = 20
@@ -33,6 +44,12 @@ SECONDS_PER_DAY = 86_400
 PER_YEAR = "per square root of a year"
 
 
+def opened_atr(inputs: FeatureInputs, period: int) -> Callable[[FeatureInputs], Floats]:
+    """The average true range that goes on."""
+    handle, column = stream.ATR.open_and_fill(inputs.high, inputs.low, inputs.close, timeperiod=period)
+    return carried_column(column, lambda now: handle.update(now.high[-1], now.low[-1], now.close[-1]))
+
+
 @VOLATILITY.feature(
     "atr_{}",
     over=ATR_PERIODS,
@@ -43,7 +60,7 @@ PER_YEAR = "per square root of a year"
     source="Wilder (1978)",
     windowed=False,
 )
-@shared
+@carried(opened_atr)
 def atr(inputs: FeatureInputs, period: int) -> Floats:
     """Average true range."""
     return np.asarray(talib.ATR(inputs.high, inputs.low, inputs.close, period))

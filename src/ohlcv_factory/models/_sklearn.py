@@ -16,6 +16,7 @@ class SklearnModel(BaseModel):
     """A model whose fitted state is one scikit-learn object."""
 
     native_suffix = ".skops"
+    shape_decides = True
     trusted_types: ClassVar[tuple[str, ...]] = ()
     """Types beyond skops' own list that the file may hold; never taken from the file itself."""
 

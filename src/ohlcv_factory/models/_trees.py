@@ -6,10 +6,10 @@ own, so a fit that is resumed at a chunk's border gives the same bytes as one th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -20,9 +20,10 @@ from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, ModelConf
 from ohlcv_factory.models.explanation import BASE, Explanation
 from ohlcv_factory.runtime.seeding import component_seed
 from ohlcv_factory.storage.atomic import write_with
-from ohlcv_factory.storage.formats import write_json
+from ohlcv_factory.storage.formats import read_json, write_json
 
 Device = Literal["auto", "cpu", "cuda"]
+ROUNDS = "rounds.json"
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -86,6 +87,9 @@ class ChunkGrower(Protocol):
     def save(self, path: Path) -> None:
         """Write the rounds so far in the library's own format."""
 
+    def load(self, path: Path) -> None:
+        """Continue from what `save` wrote."""
+
 
 @dataclass
 class RoundLog:
@@ -119,26 +123,38 @@ class RoundLog:
         self.sink.on_epoch(self.rounds, self.rounds_planned, {} if loss is None else {"val_loss": float(loss)})
         return self.patience_over
 
+    def continue_from(self, saved: Mapping[str, Any]) -> None:
+        """Know what an earlier process had come to."""
+        self.rounds, self.losses = saved["rounds"], list(saved["val_loss"])
+        if self.losses:
+            self.best_round = 1 + int(np.argmin(self.losses))  # the earliest of equals
+
     def report(self) -> FitReport:
         """What the fit tells the base."""
         history = {"val_loss": self.losses} if self.losses else {}
         return FitReport(self.rounds, self.best_round, self.rounds < self.rounds_planned, history)
 
 
-def boost(grower: ChunkGrower, config: ChunkedConfig, log: RoundLog, *, seed: int, name: str, suffix: str) -> FitReport:
+def boost(model: BaseModel, grower: ChunkGrower, log: RoundLog) -> FitReport:
     """Grow `log.rounds_planned` rounds chunk by chunk, or fewer when the stop loss no longer falls.
 
-    After each chunk the sink may save `model<suffix>` and `rounds.json`: all that the next chunk depends on.
+    After each chunk the sink may save `model.*` and `rounds.json`: all that the next chunk depends on. Where the model
+    has a checkpoint to continue from, the rounds in it are read instead of grown, and the result has the same bytes.
     """
+    config: ChunkedConfig = model.config
+    native = f"model{model.native_suffix}"
 
     def save(folder: Path) -> None:
-        write_with(folder / f"model{suffix}", grower.save)
-        write_json(folder / "rounds.json", {"rounds": log.rounds, "val_loss": log.losses})
+        write_with(folder / native, grower.save)
+        write_json(folder / ROUNDS, {"rounds": log.rounds, "val_loss": log.losses})
 
+    if model.resume_from is not None:
+        log.continue_from(read_json(model.resume_from / ROUNDS))
+        grower.load(model.resume_from / native)
     while log.rounds < log.rounds_planned and not log.patience_over:
         chunk = log.rounds // config.chunk_trees
         rounds = min(config.chunk_trees, log.rounds_planned - log.rounds)
-        grower.grow(rounds, component_seed(seed, name, "chunk", chunk), log.add)
+        grower.grow(rounds, component_seed(model.seed, model.name, "chunk", chunk), log.add)
         log.sink.on_checkpoint(log.rounds, log.losses[-1] if log.losses else -float(log.rounds), save)
     return log.report()
 
@@ -164,6 +180,12 @@ def chosen_device(asked: Device, name: str, works: Callable[[], bool]) -> Litera
             help="set device: auto (or cpu)",
         )
     return "cpu"
+
+
+def refuse_absent_device(asked: Device, name: str) -> None:
+    """Raise DeviceError (69) before any work where CUDA was asked for and there is no driver; the build may lack it still."""
+    if asked == "cuda" and not NVIDIA_DRIVER.exists():
+        chosen_device(asked, name, lambda: False)
 
 
 def contributions(model: BaseModel, values: np.ndarray) -> dict[str, Explanation]:

@@ -124,6 +124,9 @@ class EpochSink(Protocol):
     def on_checkpoint(self, epoch: int, metric: float, save: Callable[[Path], None]) -> None:
         """The state after `epoch` can be saved by calling `save(folder)`; lower `metric` is better."""
 
+    def scratch_folder(self) -> Path | None:
+        """A folder on the run's own disk for what a library writes meanwhile; None: nothing is to be written."""
+
 
 class SilentSink:
     """A sink that keeps nothing."""
@@ -133,6 +136,9 @@ class SilentSink:
 
     def on_checkpoint(self, epoch: int, metric: float, save: Callable[[Path], None]) -> None:
         """Ignore the checkpoint."""
+
+    def scratch_folder(self) -> None:
+        """Nothing is kept, so nothing needs to be written."""
 
 
 class BaseModel(ABC):
@@ -152,6 +158,9 @@ class BaseModel(ABC):
     """Whether `fit(resume=checkpoint)` continues a fit that was cut off, to the same bytes."""
     resume_from: Path | None = None
     """The checkpoint that the fit at hand continues from; for `_fit`."""
+    shape_decides: ClassVar[bool] = False
+    """Whether the arithmetic of a block follows from its shape alone, whatever its rows hold. A live session may then take
+    smaller blocks, once it has seen that they give the same bytes (`small_blocks`)."""
     pretraining: tuple[Pretraining, ...] = ()
     """The weights that the model begins with, where they were trained elsewhere; known from `check_ready` on."""
 
@@ -270,10 +279,13 @@ class BaseModel(ABC):
         return self._metrics(train, val, report, seconds)
 
     @final
-    def predict(self, X: Samples | np.ndarray | WindowSource, *, explain: bool = False) -> PredictionOutput:
+    def predict(
+        self, X: Samples | np.ndarray | WindowSource, *, explain: bool = False, block_rows: int | None = None
+    ) -> PredictionOutput:
         """Probabilities of n rows, `(n, 3)` in the order short, neutral, long; a class never seen has probability 0.
 
-        Rows are computed in padded blocks of 256, so that a row's bytes do not depend on its neighbours. With `explain`
+        Rows are computed in padded blocks of 256, so that a row's bytes do not depend on its neighbours; `block_rows` is
+        for a caller that knows of smaller ones with the same bytes (`small_blocks.fewest_rows`). With `explain`
         the metadata hold what the model says about each row, an `Explanation` by name; nothing for most models.
         A model that reads the market needs `Samples` with it; where a row's label rule is not known yet, its
         probabilities are the class shares of the fit and its explanation is NaN.
@@ -283,7 +295,7 @@ class BaseModel(ABC):
             raise UsageError(f"model {self.name!r} is not fitted.", help="call fit or load first")
         market, values = self._market_of(X), self._checked_features(X)
         with one_blas_thread():
-            probabilities = self._probabilities(values, market)
+            probabilities = self._probabilities(values, market, block_rows)
             said = self._said(values, market) if explain else {}
         return PredictionOutput.from_probabilities(self._all_classes(probabilities), said)
 
@@ -469,28 +481,30 @@ class BaseModel(ABC):
             )
         return _ordered(samples, self.feature_names)
 
-    def _probabilities(self, values: Any, market: RowMarket | None) -> np.ndarray:
+    def _probabilities(self, values: Any, market: RowMarket | None, block_rows: int | None = None) -> np.ndarray:
         """Probabilities `(n, k)`, in blocks; class shares where a row's label rule is not known."""
         if market is None or market.known.all():
-            return self._in_blocks(values, market)
+            return self._in_blocks(values, market, block_rows)
         known = np.flatnonzero(market.known)
         probabilities = np.tile(np.array(self.class_shares), (len(values), 1))
-        probabilities[known] = self._in_blocks(taken(values, known), market.take(known))
+        probabilities[known] = self._in_blocks(taken(values, known), market.take(known), block_rows)
         return probabilities
 
-    def _in_blocks(self, values: Any, market: RowMarket | None) -> np.ndarray:
+    def _in_blocks(self, values: Any, market: RowMarket | None, block_rows: int | None) -> np.ndarray:
         blocks = [
             np.asarray(self._block_probabilities(block, rules), dtype=np.float64)[:count]
-            for block, rules, count in self._blocks(values, market)
+            for block, rules, count in self._blocks(values, market, block_rows)
         ]
         return np.concatenate(blocks) if blocks else np.empty((0, self.class_count))
 
     def _block_probabilities(self, block: np.ndarray, market: RowMarket | None) -> np.ndarray:
         return self._predict_proba(block) if market is None else self._predict_with_market(block, market)
 
-    def _blocks(self, values: Any, market: RowMarket | None) -> Iterator[tuple[np.ndarray, RowMarket | None, int]]:
+    def _blocks(
+        self, values: Any, market: RowMarket | None, block_rows: int | None = None
+    ) -> Iterator[tuple[np.ndarray, RowMarket | None, int]]:
         """Blocks of `block_rows` rows with their label rules, and how many rows of each are real: the last is filled up."""
-        size, repeats = self.block_rows, self.input_spec.needs_market or self.input_spec.padded
+        size, repeats = block_rows or self.block_rows, self.input_spec.needs_market or self.input_spec.padded
         for start in range(0, len(values), size):
             block = values[start : start + size]
             count = len(block)

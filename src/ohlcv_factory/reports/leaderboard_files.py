@@ -12,7 +12,7 @@ from ohlcv_factory import __version__
 from ohlcv_factory.errors import UsageError
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, SCORE_LEGEND, baseline_rows, score_row
 from ohlcv_factory.reports import page
-from ohlcv_factory.reports.words import DASH
+from ohlcv_factory.reports.words import DASH, MINUS, THIN_SPACE
 from ohlcv_factory.storage.atomic import write_text
 from ohlcv_factory.studies.comparison import ComparedGroup
 from ohlcv_factory.studies.leaderboard import (
@@ -171,14 +171,21 @@ def _table(found: ComparedGroup) -> tuple[tuple[str, ...], list[list[str]], list
 
 
 def _group_html(found: ComparedGroup) -> str:
-    header, own, others = _table(found)
+    header, *bodies = _table(found)
     spreads = seed_spreads(found.runs)
-    html = page.table(header, own, others) + "".join(map(page.paragraph, found.words))
+    columns = [name.replace(" %", f"{THIN_SPACE}%") for name in header]
+    html = page.table(columns, *([[_name(name), *cells] for name, *cells in rows] for rows in bodies))
+    html += "".join(map(page.paragraph, found.words))
     if not spreads:
         return html
     return (
         html + page.table(*spread_table(spreads, found.by), caption=SPREAD_TITLE) + page.paragraph(SPREAD_NOTE, "note")
     )
+
+
+def _name(name: str) -> page.Markup:
+    """A name that breaks where it has an underscore, not in the middle of a word."""
+    return page.Markup(page.text(name).replace("_", "_<wbr>"))
 
 
 def _group_markdown(found: ComparedGroup) -> str:
@@ -205,6 +212,7 @@ def _shown_rows(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
 
 
 def _shown(value: Any) -> str:
-    if value is None:
+    if value in (None, "-"):
         return DASH
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    shown = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return shown.replace("-", MINUS) if isinstance(value, float) or shown.startswith("[") else shown

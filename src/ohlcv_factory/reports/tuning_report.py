@@ -13,7 +13,7 @@ import polars as pl
 from ohlcv_factory import __version__
 from ohlcv_factory.reports.charts import Line, bar, legend, line_chart
 from ohlcv_factory.reports.page import Markup, Section, bullets, compose, facts, paragraph, table
-from ohlcv_factory.reports.words import DASH, count, percent, plural, score
+from ohlcv_factory.reports.words import DASH, MINUS, count, percent, plural, score
 from ohlcv_factory.storage.atomic import write_text
 from ohlcv_factory.storage.formats import read_json, read_settings
 from ohlcv_factory.studies.tuning import METRICS, TRIALS_TABLE, TUNING_RECIPE
@@ -26,6 +26,19 @@ ROWS_WORDS = (
 MEANING = (
     "The settings were chosen because they scored best here, so they look better here than they are, the more so the more "
     "trials there were. Train the recipe and read the scores of the val part; every trial stands in the ledger."
+)
+NUMBERS = (
+    ("Value", "What is looked for: the mean of a score over the folds, made worse by its spread over them."),
+    (
+        "Skill",
+        "Log-loss of the training rows' class shares less that of the model. Above 0 the model knows more than how common "
+        "each class is.",
+    ),
+    ("Macro-F1, Sharpe, return", "Means over the folds, on rows that the fold's model never saw; money after costs."),
+    (
+        "fold 1, 2, …",
+        "The score of each fold. A pruned trial was ended where its folds so far fell behind the median's.",
+    ),
 )
 NOTED = {"log_loss_skill": "Skill (nats)", "macro_f1": "Macro-F1", "sharpe_ratio": "Sharpe", "total_return": "Return"}
 """Means over the folds that stand beside the value."""
@@ -93,7 +106,7 @@ def importance(search: SearchOnPage) -> Section:
 
 def trials(search: SearchOnPage) -> Section:
     """Every trial."""
-    folds = [name for name in search.trials[0] if name.startswith("fold_")]
+    folds = [name for name in search.trials[0] if name.startswith(("fold_", "penalty_"))]
     header = ("Trial", "State", "Value", *(name.replace("_", " ") for name in folds), *search.names, "Reason")
     rows = [
         (
@@ -116,7 +129,7 @@ def value_words(value: Any) -> str:
     """A drawn value."""
     if value is None:
         return DASH
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}".replace("-", MINUS) if isinstance(value, float) else str(value)
 
 
 def range_words(dimension: Mapping[str, Any]) -> str:
@@ -150,8 +163,8 @@ def _asked(search: SearchOnPage, recipe: Mapping[str, Any]) -> Section:
         ("Trials kept in", recipe["tune"]["storage"] or "the study folder"),
         ("Optuna", found["optuna"]),
     ]
-    rows = [(each["name"], range_words(each), value_words(each["default"])) for each in found["space"]]
-    html = facts(pairs) + table(("Field", "Range", "Without a search"), rows)
+    rows = [(each["name"], range_words(each), f"begins at {value_words(each['default'])}") for each in found["space"]]
+    html = facts(pairs) + table(("Field", "Range", "Without a search"), rows, kind="words")
     return Section("What was asked", "asked", html + paragraph(ROWS_WORDS, "note"))
 
 
@@ -163,4 +176,4 @@ def _notes(search: SearchOnPage) -> str:
 
 
 def _meaning() -> Section:
-    return Section("What the numbers mean", "meaning", paragraph(MEANING))
+    return Section("What the numbers mean", "meaning", table(("Number", "What it is"), NUMBERS, kind="words"))

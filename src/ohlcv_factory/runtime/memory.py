@@ -8,9 +8,22 @@ from pathlib import Path
 
 from ohlcv_factory.errors import ResourceError
 
+EXHAUSTED = ("bad_alloc", "cannot allocate memory", "can't allocate memory", "out of memory", "unable to allocate")
+"""What libraries say when an allocation fails, in small letters."""
+
 
 def available_bytes() -> int | None:
-    """Memory that can still be taken, or None where the system does not say."""
+    """Memory that this process can still take, by the system and by its own limit; None where neither is told."""
+    told = [free for free in (_free_in_system(), _free_below_limit()) if free is not None]
+    return min(told, default=None)
+
+
+def is_exhausted(error: BaseException) -> bool:
+    """Whether an error, of whatever library, says that memory ran out."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in EXHAUSTED)
+
+
+def _free_in_system() -> int | None:
     meminfo = Path("/proc/meminfo")
     if not meminfo.exists():
         return None
@@ -18,6 +31,14 @@ def available_bytes() -> int | None:
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return None
+
+
+def _free_below_limit() -> int | None:
+    """What `ulimit -v` leaves; None where there is no limit."""
+    limit, statm = resource.getrlimit(resource.RLIMIT_AS)[0], Path("/proc/self/statm")
+    if limit == resource.RLIM_INFINITY or not statm.exists():
+        return None
+    return max(0, limit - int(statm.read_text().split()[0]) * resource.getpagesize())
 
 
 def peak_bytes() -> int:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+from functools import lru_cache
 from types import ModuleType
+from typing import Any
 
 from ohlcv_factory.errors import MissingExtraError
 
 DISTRIBUTION = "ohlcv-model-factory"
+TOOL_EXTRAS = frozenset({"dev", "all", "demo"})
+BESIDE = ("llvmlite", "exchange-calendars", "threadpoolctl", "xgboost", "xgboost-cpu")
 
 
 def is_installed(module: str) -> bool:
@@ -56,17 +60,50 @@ def refuse_version(module: str, extra: str) -> None:
 
 def wanted_range(module: str, extra: str) -> str | None:
     """The version range that the extra declares for a module's distribution, or None where it names none."""
-    from packaging.requirements import Requirement
-
     try:
         lines = importlib.metadata.requires(DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:
         return None
-    for requirement in map(Requirement, lines):
+    for requirement in _requirements(tuple(lines)):
         named = requirement.name.replace("-", "_").removesuffix("_cpu") == module
         if named and (requirement.marker is None or requirement.marker.evaluate({"extra": extra})):
             return str(requirement.specifier) or None
     return None
+
+
+def library_versions() -> dict[str, str]:
+    """The version of every installed library that this package or an extra of it asks for, by name; tools left out.
+
+    Beside them the compiler behind numba and the calendars behind pandas_market_calendars: they decide numbers, too.
+    """
+    try:
+        asked = _requirements(tuple(importlib.metadata.requires(DISTRIBUTION) or ()))
+    except importlib.metadata.PackageNotFoundError:
+        asked = ()
+    libraries = {each.name for each in asked if not (each.marker and _is_for(each.marker, TOOL_EXTRAS))}
+    return dict(sorted(filter(None, map(_named_version, libraries | set(BESIDE))), key=lambda pair: pair[0].lower()))
+
+
+def _named_version(distribution: str) -> tuple[str, str] | None:
+    """Name as the distribution itself writes it, and version; None where it is not installed."""
+    try:
+        facts = importlib.metadata.metadata(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return facts["Name"], facts["Version"]
+
+
+def _is_for(marker: object, extras: frozenset[str]) -> bool:
+    """Whether a marker asks for one of these extras."""
+    return any(f'extra == "{extra}"' in str(marker) for extra in extras)
+
+
+@lru_cache(maxsize=1)
+def _requirements(lines: tuple[str, ...]) -> tuple[Any, ...]:
+    """Parsed once: it takes longer than everything else that is asked of a package."""
+    from packaging.requirements import Requirement
+
+    return tuple(map(Requirement, lines))
 
 
 def _version(module: str) -> str | None:

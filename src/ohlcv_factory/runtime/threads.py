@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from contextlib import AbstractContextManager
+from functools import lru_cache
+from typing import Any
 
 from ohlcv_factory.errors import UsageError
 
@@ -47,12 +50,24 @@ def thread_environment(threads: int) -> dict[str, str]:
     return {"OMP_WAIT_POLICY": "PASSIVE", **counts, **dict.fromkeys(BLAS_VARIABLES, "1")}
 
 
+def declared_threads() -> dict[str, str]:
+    """What the environment of this process says of threads, by variable; those that it does not name are left out."""
+    names = ("OMP_WAIT_POLICY", *COUNT_VARIABLES, *BLAS_VARIABLES)
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 def one_blas_thread() -> AbstractContextManager[object]:
     """Keep BLAS to one thread for a while, in a process that imported it before `set_threads` could speak."""
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    limits: AbstractContextManager[object] = _native_pools(len(sys.modules)).limit(limits=1, user_api="blas")
     return limits
+
+
+@lru_cache(maxsize=1)
+def _native_pools(modules: int) -> Any:
+    """The native libraries of the process; looked for again (4 ms) only where modules were imported since."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def thread_count() -> int:

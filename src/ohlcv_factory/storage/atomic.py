@@ -13,6 +13,10 @@ from pathlib import Path
 from ohlcv_factory.errors import AccessError, FactoryError, OutputError, StorageError
 
 TEMPORARY_PREFIX = ".partial-"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+PROBE_BYTES = 1 << 16
+DISK_ERRORS = (*FULL, errno.EROFS, errno.EIO)
+"""What no other path on this disk would mend."""
 
 
 def write_bytes(path: Path, payload: bytes) -> None:
@@ -29,7 +33,7 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_with(path: Path, write: Callable[[Path], None]) -> None:
+def write_with(path: Path, write: Callable[[Path], object]) -> None:
     """Let a library write its own file under a temporary name of the same suffix, then put it at `path`.
 
     Raises StorageError (74) with the path when the disk refuses.
@@ -38,12 +42,40 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     with storage_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write(temporary)
+            _let_write(write, temporary)
             sync_file(temporary)
             os.replace(temporary, path)
             sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _let_write(write: Callable[[Path], object], temporary: Path) -> None:
+    """Let a library write; where the disk made it fail, raise that instead of the library's own words."""
+    try:
+        write(temporary)
+    except OSError:
+        raise
+    except Exception as error:
+        refused = _refusal(temporary, error)
+        if refused is not None:
+            raise refused from error
+        raise
+
+
+def _refusal(temporary: Path, error: Exception) -> OSError | None:
+    """What the disk has against a file, as the library quotes it or as writing on by ourselves shows it."""
+    for number in DISK_ERRORS:
+        if os.strerror(number) in str(error):
+            return OSError(number, os.strerror(number))
+    try:
+        with temporary.open("ab") as stream:
+            stream.write(bytes(PROBE_BYTES))
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as refused:
+        return refused
+    return None
 
 
 def sync_file(path: Path) -> None:
@@ -63,7 +95,8 @@ def sync_folder(path: Path) -> None:
 def create_folder(path: Path, *, must_be_new: bool = False) -> None:
     """Make an output folder and prove that it can be written, before any work is spent.
 
-    Raises OutputError (73) when it cannot be created or is not empty, AccessError (77) when it cannot be written.
+    Raises OutputError (73) when it cannot be created or is not empty, AccessError (77) when it may not be written,
+    StorageError (74) for a full, failing or read-only disk.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -79,6 +112,8 @@ def create_folder(path: Path, *, must_be_new: bool = False) -> None:
     except OSError as error:
         if isinstance(error, FactoryError):
             raise
+        if error.errno in DISK_ERRORS:
+            raise _storage_error(path, error) from None
         raise OutputError(
             f"{path} cannot be created: {error.strerror or error}.", where=str(path), help="choose another folder"
         ) from None
@@ -101,8 +136,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what processes that were killed left half-written in a folder; nobody may be writing there."""
-    for left in folder.glob(f"{TEMPORARY_PREFIX}*"):
+    """Remove what killed processes left half-written below a folder; nobody may be writing there."""
+    for left in list(folder.rglob(f"{TEMPORARY_PREFIX}*")):
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:
@@ -139,5 +174,9 @@ def storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, FactoryError):
             raise
-        advice = "make room and start again" if error.errno == errno.ENOSPC else "check the disk"
-        raise StorageError(f"{path}: {error.strerror or error}.", where=str(path), help=advice) from None
+        raise _storage_error(path, error) from None
+
+
+def _storage_error(path: Path, error: OSError) -> StorageError:
+    advice = "make room and start again" if error.errno in FULL else "check the disk"
+    return StorageError(f"{path}: {error.strerror or error}.", where=str(path), help=advice)

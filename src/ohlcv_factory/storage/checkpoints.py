@@ -1,4 +1,4 @@
-"""Top-k checkpoints of one fit: whole or absent, written first, pruned afterwards."""
+"""Top-k checkpoints of one fit: whole or absent, written first, pruned afterwards, looked over before they are read."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ import math
 import os
 import secrets
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from ohlcv_factory.errors import UsageError
-from ohlcv_factory.storage.atomic import TEMPORARY_PREFIX, storage_errors, sync_folder
+from ohlcv_factory.errors import FactoryError, FactoryWarning, UsageError
+from ohlcv_factory.storage.atomic import TEMPORARY_PREFIX, remove_partial, storage_errors, sync_folder
+from ohlcv_factory.storage.digests import folder_digests
 from ohlcv_factory.storage.formats import read_json, write_json
 
 PREFIX = "checkpoint_epoch_"
 STATE = "state.json"
-"""Written last into a checkpoint."""
+"""Written last into a checkpoint: epoch, metric, and the digest of every other file."""
+
+
+class CheckpointWarning(FactoryWarning):
+    """A checkpoint is damaged, and an earlier one is taken."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +56,23 @@ class CheckpointManager:
 
     @classmethod
     def reopened(cls, output_dir: Path, *, keep_newest: bool = False) -> Self:
-        """The manager of a folder that an earlier process wrote to; what that process left half-written is removed."""
-        manager = cls(output_dir, keep_newest=keep_newest)
-        for half_written in output_dir.glob(f"{TEMPORARY_PREFIX}*"):
-            shutil.rmtree(half_written)
+        """The manager of a folder that an earlier process wrote to.
+
+        What that process left half-written is removed, and so are checkpoints that are not as they were written: one
+        CheckpointWarning names their files and what is left.
+        """
+        manager, damages = cls(output_dir, keep_newest=keep_newest), []
+        remove_partial(output_dir)
         for folder in sorted(output_dir.glob(f"{PREFIX}*")):
-            if (folder / STATE).is_file():
-                state = read_json(folder / STATE)
-                metric = state["metric_value"]
-                manager.checkpoints.append(Checkpoint(folder, state["epoch"], math.nan if metric is None else metric))
+            try:
+                manager.checkpoints.append(_read(folder))
+            except _DamageError as damage:
+                damages.append(str(damage))
+                shutil.rmtree(folder)
         manager.checkpoints.sort(key=manager._rank)
+        if damages:
+            left = manager.newest.path.name + " is taken" if manager.newest else "none is left: the fit starts again"
+            warnings.warn(f"{'; '.join(damages)}; {left}", CheckpointWarning, stacklevel=2)
         return manager
 
     def save_checkpoint(
@@ -73,10 +86,13 @@ class CheckpointManager:
         """
         folder = self.output_dir / f"{PREFIX}{epoch:04d}"
         temporary = self.output_dir / f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{folder.name}"
-        temporary.mkdir(parents=True)
+        with storage_errors(folder):
+            temporary.mkdir(parents=True)
         try:
-            save(temporary)
-            write_json(temporary / STATE, {"epoch": epoch, "metric_name": metric_name, "metric_value": metric_value})
+            with storage_errors(folder):
+                save(temporary)
+            state = {"epoch": epoch, "metric_name": metric_name, "metric_value": metric_value}
+            write_json(temporary / STATE, {**state, "files": folder_digests(temporary)})
             _put(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -106,6 +122,33 @@ class CheckpointManager:
     def _rank(self, checkpoint: Checkpoint) -> tuple[float, int]:
         loss = checkpoint.metric if self.mode == "min" else -checkpoint.metric
         return math.inf if math.isnan(loss) else loss, checkpoint.epoch
+
+
+class _DamageError(Exception):
+    """Says which file of a checkpoint is not as it was written."""
+
+
+def _read(folder: Path) -> Checkpoint:
+    """A checkpoint whose files are those that were written. Raises _DamageError with the file."""
+    state = _state(folder)
+    files = [known for known in folder_digests(folder) if known["path"] != STATE]
+    for written in state["files"]:
+        if written not in files:
+            raise _DamageError(f"{folder / written['path']} is not the file that was written")
+    if len(files) != len(state["files"]):
+        raise _DamageError(f"{folder} holds a file that was not written with it")
+    metric = state["metric_value"]
+    return Checkpoint(folder, state["epoch"], math.nan if metric is None else metric)
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    try:
+        state = read_json(folder / STATE)
+    except FactoryError:
+        raise _DamageError(f"{folder / STATE} cannot be read") from None
+    if not isinstance(state, dict) or not {"epoch", "metric_value", "files"} <= state.keys():
+        raise _DamageError(f"{folder / STATE} holds no digests")
+    return state
 
 
 def _put(temporary: Path, folder: Path) -> None:

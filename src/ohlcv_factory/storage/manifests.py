@@ -25,8 +25,8 @@ from ohlcv_factory.storage.regular_files import CHUNK_BYTES, irregular, open_reg
 
 MANIFEST = "manifest.json"
 MOST_MANIFEST_BYTES = 64 << 20
-OF_TRACKERS = frozenset({"tracking", "wandb", "tensorboard"})
-"""Folders that trackers write to whenever they like; no command that reads a run looks into them."""
+OF_TRACKERS = frozenset({"tracking.jsonl", "tracking.json", "wandb", "tensorboard"})
+"""What trackers write whenever they like; no command that reads a run looks into their folders."""
 WRITTEN_LATER = frozenset({"state.json", "tags.json", "time.json", "addenda", MANIFEST}) | OF_TRACKERS
 """What a run, fold or study has beside the files of its manifest: how it went, what people call it, later evaluations,
 what trackers keep, and the manifest itself."""
@@ -47,7 +47,7 @@ ROLES = {
 RECORD = "record"
 """Every other file: summaries, tables, pages."""
 SUFFIXES = {
-    "model": frozenset({".json", ".npz", ".ubj", ".txt", ".cbm", ".skops", ".safetensors"}),
+    "model": frozenset({".json", ".npz", ".ubj", ".txt", ".cbm", ".cbsnapshot", ".skops", ".safetensors"}),
     "settings": frozenset({".json", ".yaml"}),
     "metrics": frozenset({".json", ".npz"}),
     "predictions": frozenset({".parquet", ".npy"}),

@@ -64,7 +64,7 @@ from ohlcv_factory.studies.tuning_trials import (
     OPTUNA,
     Goal,
     Trial,
-    TryFold,
+    Tries,
     ended_trials,
     search,
 )
@@ -73,13 +73,16 @@ from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.fitting import input_columns
 from ohlcv_factory.training.resumption import refuse_other_start, unfinished_attempt
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.tracker import require_backend
 
 BARRIER_RECIPE = Path("config") / "barrier_tuning.yaml"
 PIECE, INSTRUMENTS = "barriers.yaml", "instruments.yaml"
 METRICS = Path("metrics") / "barriers.json"
 DISTANCES = ("k_up", "k_down", "max_bars")
-LONGEST_HORIZONS = 4
+LONGEST_HORIZONS = 5
 """The vertical barrier is searched up to so many times the horizon."""
+MIN_CLASS_SHARE = 0.1
+"""Of the scored train rows; a class under it is penalised."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,7 @@ class BarrierTuning:
         self.model = self.config.create_model()
         given = CrossValidationConfig.of(cv) if isinstance(cv, Splitter) else cv or CrossValidationConfig()
         self.cv = _folds(given)
-        self.goal = Goal(self.tuning.score, self.tuning.spread_penalty, self.tuning.pruner)
+        self.goal = Goal(self.tuning.score, self.tuning.spread_penalty, self.tuning.pruner, penalised=True)
         self.trials = self.tuning.trials or BARRIER_TRIALS
         self.folder: Path | None = None
         """The study folder, once there is one."""
@@ -252,6 +255,7 @@ class BarrierTuning:
     def run(self, folder: Path | None = None) -> BarrierTuningResult:
         """All searches in a new study folder, or in the one that is named, where what is there is continued."""
         self.searches()
+        require_backend(self.config.experiment)
         if folder is None:
             return self._attempt(new_study_folder(BARRIERS, self.config, self.clock), 1)
         attempt = 1 + begun_attempts(folder, BARRIER_RECIPE)
@@ -272,7 +276,7 @@ class BarrierTuning:
 
     def _attempt(self, folder: Path, attempt: int) -> BarrierTuningResult:
         self.folder = folder
-        with at_work(folder, self.clock, attempt) as log:
+        with at_work(folder, self.clock, attempt, self.config.experiment) as log:
             log.write(f"barriers by {self.config.model_name}, {self.goal}, attempt {attempt}")
             self._write_recipe(folder)
             with opened_storage(storage_url(self.tuning.storage, folder)) as storage:
@@ -301,15 +305,15 @@ class BarrierTuning:
         best = require_best(trials, self.goal, folder, f"{symbol}, horizon {train.horizon}: ")
         return Outcome(train, space, trials, best, search_facts(study, trials, best, space, self.goal))
 
-    def _tries(self, train: TrainBars, number: int, values: Values) -> list[TryFold]:
-        """The folds of one trial, which is entered into the ledger first."""
+    def _tries(self, train: TrainBars, number: int, values: Values) -> Tries:
+        """The folds of one trial and what its barriers cost beside them; it is entered into the ledger first."""
         config = self.config.model_copy(update={"horizon": train.horizon, "allow_missing_class": True})
         drawn = {**artifacts.repeatable_config(self.config, self.model), "barriers": values}
         name = f"{self._folder.name}/{train.symbol.bars.symbol}_h{train.horizon}/trial_{number:03d}"
         container = train.container(BarrierRule(**values))
         asked = self.container.fingerprint
         enter_search_trial(config, name, drawn, container, self.clock, data_digest=asked)
-        return fold_tries(config, container, self.cv)
+        return Tries(fold_tries(config, container, self.cv), penalties(container, values, self.tuning))
 
     @property
     def _folder(self) -> Path:
@@ -430,6 +434,20 @@ class Outcome:
             "before": self.train.facts(self.train.rule),
             **self.facts,
         }
+
+
+def penalties(container: TimeSeriesDataContainer, values: Values, tuning: BarrierTuningConfig) -> dict[str, float]:
+    """What barriers cost beside what was earned on them, in units of the score.
+
+    `rare_class`: how far each class lies under 10 % of the scored train rows, as a share of that, added up. `asymmetry`:
+    the distance of k_up and k_down; of an equity index, which drifts up, it is free.
+    """
+    rows = container.rows("train", scored=True)
+    shares = np.bincount(container.labels.label[rows], minlength=CLASS_COUNT) / max(1, len(rows))
+    missing = float(np.maximum(0.0, MIN_CLASS_SHARE - shares).sum()) / MIN_CLASS_SHARE
+    (market,) = container.markets
+    apart = 0.0 if market.instrument.equity_index else abs(values["k_up"] - values["k_down"])
+    return {"rare_class": tuning.class_penalty * missing, "asymmetry": tuning.asymmetry_penalty * apart}
 
 
 def _before(bars: Bars, border_ns: int) -> Bars:

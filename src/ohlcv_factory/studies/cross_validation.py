@@ -6,13 +6,14 @@ other. A finished fold is never fitted again: a study that was cut off goes on w
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.errors import DataError, UsageError, told_again
+from ohlcv_factory.errors import DataError, FactoryWarning, UsageError, told_again
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 from ohlcv_factory.runtime.clock import Clock, system_clock
@@ -56,6 +57,7 @@ from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.resumption import unfinished_attempt
 from ohlcv_factory.training.scoring import Scores, class_shares
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.tracker import require_backend
 from ohlcv_factory.training.trials import OUT_OF_FOLD, enter_trial, trial_of, weighed
 
 FOLDS = "folds.json"
@@ -141,6 +143,11 @@ def on_executor(executor: Executor) -> RunFolds:
         failed = [result.error for result in results if result.error]
         if failed:
             raise told_again(failed[0])
+        repeated = sum(result.attempts > 1 for result in results)
+        if repeated:
+            warnings.warn(
+                f"{repeated} of {len(results)} folds were begun again: their workers died", FactoryWarning, stacklevel=2
+            )
 
     return run
 
@@ -189,6 +196,7 @@ class CrossValidation:
     def run(self, container: TimeSeriesDataContainer) -> CrossValidationResult:
         """All folds in a new study folder."""
         folds = self.plan(container)
+        require_backend(self.config.experiment)
         folder = new_study_folder(CROSS_VALIDATION, self.config, self.clock)
         return self._attempt(folder, folds, 1)
 
@@ -205,7 +213,7 @@ class CrossValidation:
 
     def _attempt(self, folder: Path, folds: TrainFolds, attempt: int) -> CrossValidationResult:
         self.folder = folder
-        with at_work(folder, self.clock, attempt) as log:
+        with at_work(folder, self.clock, attempt, self.config.experiment) as log:
             name, horizon = self.config.model_name, self.config.horizon
             log.write(f"{name} at horizon {horizon}, {self.cv.scheme}, {len(folds.folds)} folds, attempt {attempt}")
             specs = self._specs(folder, folds)
@@ -227,6 +235,7 @@ class CrossValidation:
         container = folds.container
         recipe = {
             **artifacts.repeatable_config(self.config, self.model),
+            **artifacts.tracking_key(self.config),
             "dataset": container.origin,
             "symbol": container.symbol,
             "plugins": artifacts.plugin_files(self.model, container),

@@ -69,7 +69,7 @@ class EnsembleConfig(TrainerConfig):
     def _refuse_member(self, name: str) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
             raise ValueError(f"members: a name is letters, digits, - and _, got {name!r}")
-        shared = [key for key in OF_THE_ENSEMBLE if key in self.members[name]]
+        shared = [key for key in (*OF_THE_ENSEMBLE, "experiment") if key in self.members[name]]
         if shared:
             raise ValueError(f"members.{name}.{shared[0]}: members share that of the ensemble")
         try:

@@ -19,7 +19,7 @@ import polars as pl
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.samples import Samples
 from ohlcv_factory.dataset.scaling import Scaler
-from ohlcv_factory.errors import FactoryError, UsageError
+from ohlcv_factory.errors import UsageError
 from ohlcv_factory.evaluation.calibrators import IDENTITY
 from ohlcv_factory.evaluation.classification import log_loss
 from ohlcv_factory.evaluation.diversity import diversity
@@ -37,6 +37,7 @@ from ohlcv_factory.storage.formats import write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.storage.parquet import write_table
+from ohlcv_factory.storage.run_state import CREATED, StateFile
 from ohlcv_factory.studies.ensemble_settings import EnsembleConfig
 from ohlcv_factory.studies.ensemble_verdict import ensemble_verdict
 from ohlcv_factory.studies.fold_job import FoldSpec, fold_folder, is_finished, run_fold
@@ -52,6 +53,8 @@ from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.pipeline import ContainerRows, FittedPipeline, Question, predictions_of
 from ohlcv_factory.training.scoring import score_part
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.session import tracked
+from ohlcv_factory.training.tracking.tracker import require_backend
 from ohlcv_factory.training.trials import enter_trial, trial_of, weighed
 
 ENSEMBLE_METRICS = Path("metrics") / "ensemble.json"
@@ -160,10 +163,12 @@ class EnsembleTrainer:
     def run(self, container: TimeSeriesDataContainer) -> EnsembleResult:
         """Train, score and save in a new run folder. Raises what the steps raise; its state then says FAILED and why."""
         self.plan(container, self.config.output_dir)  # what can be refused leaves no folder
+        require_backend(self.config.experiment)
         stamp = self.clock().strftime("%Y%m%dT%H%M%SZ")
         name = f"{self.config.model_name}_h{self.config.horizon}_{stamp}_{secrets.token_hex(3)}"
         folder = self.config.output_dir / name
         atomic.create_folder(folder, must_be_new=True)
+        StateFile(folder, self.clock).write(CREATED)
         with folder_lock(folder, "a training"):
             return self._attempt(folder, container)
 
@@ -182,23 +187,13 @@ class EnsembleTrainer:
 
     def _attempt(self, folder: Path, container: TimeSeriesDataContainer) -> EnsembleResult:
         self.folder = folder
-        artifacts.write_state(folder, "RUNNING", self.clock(), attempt=self.attempt)
+        state = StateFile(folder, self.clock, attempt=self.attempt)
         log = artifacts.RunLog(folder / "logs" / "training.log", self.clock)
-        try:
-            result = self._run_in(folder, container, log)
-        except BaseException as error:
-            self._record_failure(folder, error, log)
-            raise
-        artifacts.write_state(folder, "FINISHED", self.clock(), attempt=self.attempt)
-        return result
-
-    def _record_failure(self, folder: Path, error: BaseException, log: artifacts.RunLog) -> None:
-        facts = {"type": type(error).__name__, "message": str(error)}
-        if isinstance(error, FactoryError):
-            facts = {"type": error.code, "message": error.what, "hint": error.help}
-        log.write(f"stopped: {facts['type']}: {facts['message']}")
-        state = "INTERRUPTED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-        artifacts.write_state(folder, state, self.clock(), attempt=self.attempt, error=facts)
+        with (
+            tracked(folder, self.config.experiment, self.clock, self.attempt),
+            artifacts.attempt_at_work(state, log),
+        ):
+            return self._run_in(folder, container, log)
 
     def _run_in(self, folder: Path, container: TimeSeriesDataContainer, log: artifacts.RunLog) -> EnsembleResult:
         log.write(f"{self.config.model_name} of {', '.join(self.member_configs)} at horizon {self.config.horizon}")
@@ -223,6 +218,7 @@ class EnsembleTrainer:
         """The recipe that repeats the run, the head's settings, and what a resume is checked by."""
         recipe = {
             **self._settings(),
+            **artifacts.tracking_key(self.config),
             "dataset": container.origin,
             "symbol": container.symbol,
             "plugins": [record["place"] for record in container.data_spec["plugins"]],

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ohlcv_factory.errors import DataError, InputMissingError, UsageError, unknown_name
 from ohlcv_factory.evaluation.scorecard import averaged, judged, threshold_column
 from ohlcv_factory.evaluation.trials import Trials, scaled_ratio
+from ohlcv_factory.storage.experiments import RUNS_FOLDER, STUDIES_FOLDER
 from ohlcv_factory.storage.formats import read_json, read_settings, told_as_damage
 from ohlcv_factory.storage.manifests import read_manifest
 from ohlcv_factory.studies.cross_validation import METRICS
@@ -22,7 +23,6 @@ from ohlcv_factory.studies.study_folder import RECIPE as STUDY_RECIPE
 from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.evaluation import SCORED_PARTS
 from ohlcv_factory.training.run_manifest import read_run_manifest
-from ohlcv_factory.training.settings import RUNS_FOLDER, STUDIES_FOLDER
 from ohlcv_factory.training.trial import open_run, open_written
 
 DEFAULT_RUNS = Path("experiments") / RUNS_FOLDER

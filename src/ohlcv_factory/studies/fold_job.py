@@ -169,7 +169,7 @@ def _fill(folder: Path, spec: Mapping[str, Any], container: TimeSeriesDataContai
     fold = folds.folds[number - 1]
     part = folds.part(fold)
     same_rows(part, spec["digests"]["rows"], number)
-    fit = fit_pipeline(config, part)
+    fit = fit_pipeline(config, part, kept=cv.keep_models)
     predictions = fit.pipeline.predict(part, part.rows("val"))
     seed, rule = config.random_seed, fit.pipeline.rule
     scores = [block_scores(folds, fold, group, predictions, seed=seed, rule=rule) for group in fold.groups]

@@ -13,6 +13,7 @@ from typing import Any
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.storage.run_state import STATE
 from ohlcv_factory.studies.comparison import ComparedGroup, compared
 from ohlcv_factory.studies.cross_validation import CrossValidationResult
 from ohlcv_factory.studies.finished_runs import (
@@ -28,7 +29,6 @@ from ohlcv_factory.studies.finished_runs import (
     score,
     settings_text,
 )
-from ohlcv_factory.training.artifacts import STATE
 from ohlcv_factory.training.trainer import RunResult
 
 SPREAD_SCORES = {

@@ -12,6 +12,7 @@ import numpy as np
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import VerificationError
+from ohlcv_factory.storage.experiments import RUNS_FOLDER
 from ohlcv_factory.storage.formats import read_array
 from ohlcv_factory.studies.ensembling import EnsembleTrainer
 from ohlcv_factory.studies.run_folders import verify
@@ -19,7 +20,6 @@ from ohlcv_factory.studies.training_job import PROBABILITIES
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.resumption import changed_since_start, flat_keys
 from ohlcv_factory.training.run_manifest import read_run_manifest
-from ohlcv_factory.training.settings import RUNS_FOLDER
 from ohlcv_factory.training.trainer import Trainer
 
 TOLERANCE = 1e-5
@@ -64,7 +64,7 @@ def reproduce(
     changed = changed_since_start(run, artifacts.repeatable_config(own.config, own.model), container)
     if changed:
         raise VerificationError(
-            f"this is not what the run was made of: {', '.join(changed)}.",
+            f"this is not what the run was made of: {'; '.join(changed)}.",
             where=str(run),
             help="put them back; the run's own values stand in config/start.json",
         )

@@ -14,7 +14,6 @@ from ohlcv_factory.errors import (
     FactoryError,
     FactoryWarning,
     InputMissingError,
-    LockedError,
     MissingExtraError,
     UsageError,
     unknown_name,
@@ -25,18 +24,16 @@ from ohlcv_factory.storage.formats import MOST_JSON_BYTES, read_json, read_setti
 from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.storage.manifests import check_files, listed_files, read_manifest
 from ohlcv_factory.storage.regular_files import read_regular
-from ohlcv_factory.training.artifacts import START, STATE, TAGS
+from ohlcv_factory.storage.run_state import FINISHED, STATE, STATES, derived_state
+from ohlcv_factory.training.artifacts import START, TAGS
 from ohlcv_factory.training.bundle import MANIFEST, ModelBundle
 from ohlcv_factory.training.resumption import flat_keys
 from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
 
 LATEST = "latest"
 EVALUATION = Path("metrics") / "evaluation_metrics.json"
-LOST = "LOST"
-"""A run that says RUNNING while no process holds its folder: it was killed."""
 DAMAGED = "DAMAGED"
 """A folder whose state cannot be read, or that says FINISHED and holds no manifest."""
-FINISHED = "FINISHED"
 SCORES = {
     "macro_f1": "classification",
     "direction_hit_rate": "classification",
@@ -54,8 +51,10 @@ class RunFacts:
 
     path: Path
     state: str
-    """RUNNING, FINISHED, FAILED, INTERRUPTED, LOST or DAMAGED."""
+    """CREATED, RUNNING, FINISHED, FAILED, INTERRUPTED, LOST or DAMAGED."""
     attempt: int | None
+    order: int
+    """Counts beginnings and ends in the experiments folder: larger is later, whatever the clock said."""
     updated: str
     """When the state was written, UTC; empty where it cannot be read."""
     error: str
@@ -90,7 +89,7 @@ def list_runs(folder: Path, *, tag: str | None = None, state: str | None = None)
 
     Raises InputMissingError (66) where there is no such folder, UnknownNameError (2) for a state that does not exist.
     """
-    states = ("RUNNING", FINISHED, "FAILED", "INTERRUPTED", LOST, DAMAGED)
+    states = (*STATES, DAMAGED)
     if state is not None and state not in states:
         raise unknown_name("state", state, states, where="--state")
     if not folder.is_dir():
@@ -113,12 +112,12 @@ def latest_run(folder: Path) -> Path:
     finished = [run for run in list_runs(folder) if run.state == FINISHED]
     if not finished:
         raise InputMissingError(f"no finished run in {folder}.", where=str(folder), help="ohlcv-factory runs list")
-    return max(finished, key=lambda run: (run.updated, run.path.name)).path
+    return max(finished, key=_age).path
 
 
 def run_facts(path: Path) -> RunFacts:
     """What became of one run folder; reads its small files only."""
-    state, attempt, updated, error = _state_of(path)
+    state, attempt, order, updated, error = _state_of(path)
     manifest = _readable(path / MANIFEST)
     asked = manifest or _asked_for(path)
     evaluation, sound = _evaluation_of(path, manifest)
@@ -126,6 +125,7 @@ def run_facts(path: Path) -> RunFacts:
         path=path,
         state=DAMAGED if state == FINISHED and not (manifest and sound) else state,
         attempt=attempt,
+        order=order,
         updated=updated,
         error=error,
         model=_one(asked.get("model"), str),
@@ -251,8 +251,9 @@ def folder_bytes(path: Path) -> int:
     return sum(each.stat().st_size for each in path.rglob("*") if each.is_file() and not each.is_symlink())
 
 
-def _age(run: RunFacts) -> tuple[str, str]:
-    return run.updated, run.path.name
+def _age(run: RunFacts) -> tuple[int, str, str]:
+    """By count; runs from before there was one, by the clock."""
+    return run.order, run.updated, run.path.name
 
 
 def _run_folders(folder: Path) -> Iterator[Path]:
@@ -263,30 +264,24 @@ def _run_folders(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _state_of(path: Path) -> tuple[str, int | None, str, str]:
-    """State, attempt, time and error. A run that says RUNNING is LOST when its folder can be locked."""
+def _state_of(path: Path) -> tuple[str, int | None, int, str, str]:
+    """State, attempt, order, time and error. A run that says RUNNING is LOST when no process is at work on it."""
     facts = _readable(path / STATE)
     if not {"state", "attempt", "updated"} <= facts.keys():
-        return DAMAGED, None, "", f"{STATE} cannot be read"
-    state, attempt = str(facts["state"]), _one(facts["attempt"], int)
-    if state == "RUNNING" and not _at_work(path):
-        state = LOST
+        return DAMAGED, None, 0, "", f"{STATE} cannot be read"
     error = _one(facts.get("error"), dict) or {}
-    return state, attempt, str(facts["updated"]), str(error.get("message", ""))
+    attempt, order, updated = _one(facts["attempt"], int), _one(facts.get("order"), int) or 0, str(facts["updated"])
+    try:
+        state = derived_state(path, facts)
+    except (TypeError, ValueError):
+        return DAMAGED, attempt, order, updated, f"{STATE} cannot be read"
+    return state, attempt, order, updated, str(error.get("message", ""))
 
 
 def _asked_for(path: Path) -> dict[str, Any]:
     """Model and horizon of a run that is not finished."""
     settings = _one(_readable(path / START).get("settings"), dict) or {}
     return {"model": settings.get("model_name"), "horizon": settings.get("horizon")}
-
-
-def _at_work(path: Path) -> bool:
-    try:
-        with folder_lock(path, "this run"):
-            return False
-    except LockedError:
-        return True
 
 
 def _readable(path: Path) -> Mapping[str, Any]:

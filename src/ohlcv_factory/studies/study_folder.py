@@ -10,15 +10,20 @@ from typing import Any
 
 from ohlcv_factory import __version__
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.errors import FactoryError, InputMissingError
+from ohlcv_factory.errors import InputMissingError
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.runtime.clock import Clock, utc_text
+from ohlcv_factory.runtime.threads import declared_threads
 from ohlcv_factory.storage import atomic
+from ohlcv_factory.storage.experiments import RUNS_FOLDER, STUDIES_FOLDER
 from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.storage.manifests import file_entries, read_manifest
+from ohlcv_factory.storage.run_state import CREATED, StateFile
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import MANIFEST
-from ohlcv_factory.training.settings import RUNS_FOLDER, STUDIES_FOLDER, TrainerConfig
+from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.session import tracked
+from ohlcv_factory.training.tracking.settings import ExperimentConfig
 from ohlcv_factory.training.trial import open_written
 
 STUDY_SCHEMA_VERSION = 1
@@ -45,27 +50,22 @@ def new_study_folder(kind: str, config: TrainerConfig, clock: Clock) -> Path:
     name = f"{kind}_{config.model_name}{horizon}_{stamp}_{secrets.token_hex(3)}"
     folder = studies_folder(config) / name
     atomic.create_folder(folder, must_be_new=True)
+    StateFile(folder, clock).write(CREATED)
     return folder
 
 
 @contextmanager
-def at_work(folder: Path, clock: Clock, attempt: int) -> Iterator[artifacts.RunLog]:
+def at_work(
+    folder: Path, clock: Clock, attempt: int, experiment: ExperimentConfig | None = None
+) -> Iterator[artifacts.RunLog]:
     """The study's log while this process alone works on it; `state.json` says RUNNING, and afterwards how it ended.
 
-    Raises LockedError (75) while another process works on it.
+    `experiment` says where the study is shown meanwhile. Raises LockedError (75) while another process works on it.
     """
-    with folder_lock(folder, "this study"):
-        artifacts.write_state(folder, "RUNNING", clock(), attempt=attempt)
+    with folder_lock(folder, "this study"), tracked(folder, experiment, clock, attempt):
         log = artifacts.RunLog(folder / LOG, clock)
-        try:
+        with artifacts.attempt_at_work(StateFile(folder, clock, attempt=attempt), log):
             yield log
-        except BaseException as error:
-            state = "INTERRUPTED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-            facts = _told(error)
-            log.write(f"stopped: {facts['type']}: {facts['message']}")
-            artifacts.write_state(folder, state, clock(), attempt=attempt, error=facts)
-            raise
-        artifacts.write_state(folder, "FINISHED", clock(), attempt=attempt)
 
 
 def write_study_manifest(
@@ -93,6 +93,7 @@ def write_study_manifest(
         "seed": config.random_seed,
         "finished": utc_text(clock()),
         **artifacts.machine_facts(),
+        "thread_environment": declared_threads(),
         **more,
         "files": file_entries(folder),
     }
@@ -115,9 +116,3 @@ def open_study(folder: Path, kind: str) -> dict[str, Any]:
     """The same, where every file is what was written and can be parsed. Raises what `trial.open_run` does, too."""
     read_study_manifest(folder, kind)
     return open_written(folder, STUDY_VERSIONS)
-
-
-def _told(error: BaseException) -> dict[str, str]:
-    if isinstance(error, FactoryError):
-        return {"type": error.code, "message": error.what, "hint": error.help}
-    return {"type": type(error).__name__, "message": str(error)}

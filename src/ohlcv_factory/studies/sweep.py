@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import polars as pl
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
 from ohlcv_factory.config import Settings, setting
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
@@ -36,6 +36,8 @@ from ohlcv_factory.studies.training_job import training_spec
 from ohlcv_factory.training.fitting import input_columns
 from ohlcv_factory.training.memory_estimate import estimate_memory_requirements
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.settings import ExperimentConfig
+from ohlcv_factory.training.tracking.tracker import require_backend
 
 STUDY, SCORES, SUMMARY = "study.json", "scores.csv", "summary.json"
 STUDY_SCHEMA_VERSION = 1
@@ -46,6 +48,7 @@ OWN_KEYS = {
     "random_seed": "seeds",
     "model": "hyper_parameters",
     "experiment_name": "experiment_name",
+    "experiment": "experiment",
 }
 """Settings of a run that a sweep sets itself, and by which of its own keys."""
 SCORE_NAMES = {
@@ -75,6 +78,13 @@ class SweepConfig(Settings):
     training: dict[str, Any] = setting({}, "Settings of `train` that all runs share, for example weighting.")
     hyper_parameters: dict[str, dict[str, Any]] = setting({}, "Hyper-parameters by model, where they differ.")
     experiment_name: str | None = setting(None, "A name to find the runs by in `compare --experiment`.")
+    experiment: ExperimentConfig | None = setting(None, "Where the runs are also shown; each under its own name.")
+
+    @model_validator(mode="after")
+    def _refuse_one_name(self) -> Self:
+        if self.experiment is not None and self.experiment.run_name:
+            raise ValueError("experiment.run_name: a sweep has many runs; each is shown under the name of its folder")
+        return self
 
 
 @dataclass(frozen=True)
@@ -159,6 +169,7 @@ def plan_sweep(
     """
     manifest = read_manifest(dataset)
     _refuse_own_keys(config)
+    require_backend(config.experiment)
     make = partial(_planned, config, folder, plugins, threads)
     runs = [
         run
@@ -221,6 +232,7 @@ def _trainer_config(config: SweepConfig, model: str, horizon: int, seed: int) ->
         "horizon": horizon,
         "random_seed": seed,
         "experiment_name": config.experiment_name,
+        "experiment": config.experiment.plain() if config.experiment else None,
         "model": config.hyper_parameters.get(model, {}),
     }
     return TrainerConfig.parse({**config.training, **own}, where="training")

@@ -10,13 +10,15 @@ from typing import Any
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import FactoryError, UsageError, VerificationError
 from ohlcv_factory.storage.digests import file_digest
+from ohlcv_factory.storage.experiments import RUNS_FOLDER
 from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.storage.run_state import STATE
 from ohlcv_factory.studies.executor.job import JobSpec
 from ohlcv_factory.studies.finished_runs import FinishedRun
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.run_manifest import verify_files
-from ohlcv_factory.training.settings import RUNS_FOLDER, TrainerConfig
+from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
 from ohlcv_factory.training.trials import kinds_of
 
@@ -38,7 +40,8 @@ def training_spec(
     """
     if container.origin is None:
         raise UsageError("a job needs a dataset folder.", help="write the dataset, and read it with from_dataset")
-    settings = {name: value for name, value in config.plain().items() if name != "output_dir"}
+    beside = ("output_dir", "experiment")  # where the run lies and is shown
+    settings = {name: value for name, value in config.plain().items() if name not in beside}
     return JobSpec.made(
         "train",
         config={"trainer": settings, "symbol": container.symbol},
@@ -47,6 +50,7 @@ def training_spec(
         dataset=str(Path(container.origin).resolve()),
         plugins=tuple(str(Path(path).resolve()) for path in plugins),
         threads=threads,
+        tracking=config.experiment.plain() if config.experiment else None,
         memory_gb=memory_gb,
     )
 
@@ -57,7 +61,8 @@ def run_training(spec: dict[str, Any]) -> dict[str, Any]:
     Raises what `Trainer.run` raises, and VerificationError (76) where the dataset is not that of the job.
     """
     settings, symbol, study = spec["config"]["trainer"], spec["config"]["symbol"], Path(spec["study"])
-    config = TrainerConfig.parse({**settings, "output_dir": str(study / RUNS_FOLDER)}, where="job")
+    beside = {"output_dir": str(study / RUNS_FOLDER), "experiment": spec.get("tracking")}
+    config = TrainerConfig.parse({**settings, **beside}, where="job")
     container = dataset_of_job(spec, config.horizon, symbol)
     trainer = Trainer(config, in_study=True)
     run_id = run_name(config, symbol, spec["id"])
@@ -109,7 +114,7 @@ def completed_run(trainer: Trainer, container: TimeSeriesDataContainer, run_id: 
 def _whole_run(folder: Path) -> FinishedRun | None:
     """A finished run whose files are as they were written."""
     try:
-        if read_json(folder / artifacts.STATE)["state"] != "FINISHED":
+        if read_json(folder / STATE)["state"] != "FINISHED":
             return None
         verify_files(folder, read_json(folder / MANIFEST))
         return FinishedRun.read(folder)
@@ -119,7 +124,7 @@ def _whole_run(folder: Path) -> FinishedRun | None:
 
 def _resumed(trainer: Trainer, folder: Path, container: TimeSeriesDataContainer) -> bool:
     """Whether a run that was cut off after it had begun could be completed in its folder."""
-    if not (folder / artifacts.START).is_file() or not (folder / artifacts.STATE).is_file():
+    if not (folder / artifacts.START).is_file() or not (folder / STATE).is_file():
         return False
     try:
         trainer.resume(folder, container)

@@ -24,6 +24,7 @@ from ohlcv_factory.splits.splitter import Splitter
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.formats import jsonable, read_json, read_settings, write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
+from ohlcv_factory.storage.run_state import STATE
 from ohlcv_factory.studies.fold_scores import plain_scores
 from ohlcv_factory.studies.folds import TrainFolds
 from ohlcv_factory.studies.settings import CrossValidationConfig
@@ -36,6 +37,7 @@ from ohlcv_factory.studies.tuning_trials import (
     OPTUNA,
     Goal,
     Trial,
+    Tries,
     TryFold,
     best_trial,
     cut_off_count,
@@ -50,6 +52,7 @@ from ohlcv_factory.training.fitting import fit_pipeline, input_columns, refuse_e
 from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.resumption import refuse_other_start, unfinished_attempt
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.tracker import require_backend
 from ohlcv_factory.training.trials import trial_of
 
 TUNING_RECIPE = Path("config") / "tuning.yaml"
@@ -150,6 +153,7 @@ class Tuning:
     def run(self, container: TimeSeriesDataContainer, folder: Path | None = None) -> TuningResult:
         """All trials in a new study folder, or in the one that is named, where what is there is continued."""
         self.plan(container)
+        require_backend(self.config.experiment)
         if folder is None:
             return self._attempt(new_study_folder(TUNING, self.config, self.clock), container, 1)
         attempt = 1 + begun_attempts(folder, TUNING_RECIPE)
@@ -171,7 +175,7 @@ class Tuning:
 
     def _attempt(self, folder: Path, container: TimeSeriesDataContainer, attempt: int) -> TuningResult:
         self.folder = folder
-        with at_work(folder, self.clock, attempt) as log:
+        with at_work(folder, self.clock, attempt, self.config.experiment) as log:
             log.write(f"{self.config.model_name} at horizon {self.config.horizon}, {self.goal}, attempt {attempt}")
             self._write_recipe(folder, container)
             with opened_storage(storage_url(self.tuning.storage, folder)) as storage:
@@ -223,11 +227,11 @@ class Tuning:
                 log.write(trial_words(trial))
                 bar.update()
 
-    def _tries(self, container: TimeSeriesDataContainer, number: int, values: Values) -> list[TryFold]:
+    def _tries(self, container: TimeSeriesDataContainer, number: int, values: Values) -> Tries:
         """The folds of one trial, which is entered into the ledger first, whatever comes of it."""
         self._enter_ledger(container, number, values)
         config = config_with(self.config, values).model_copy(update={"allow_missing_class": True})
-        return fold_tries(config, container, self.cv)
+        return Tries(fold_tries(config, container, self.cv))
 
     def _enter_ledger(self, container: TimeSeriesDataContainer, number: int, values: Values) -> None:
         """Under the digest of the run that the draw would make, so that training the best one is the same trial once more."""
@@ -279,7 +283,7 @@ def fold_tries(config: TrainerConfig, container: TimeSeriesDataContainer, cv: Cr
     def scores(number: int) -> dict[str, Any]:
         fold = folds.folds[number]
         part = folds.part(fold)
-        predictions = fit_pipeline(config, part).pipeline.predict(part, folds.tested(fold))
+        predictions = fit_pipeline(config, part, kept=False).pipeline.predict(part, folds.tested(fold))
         return plain_scores(folds, fold, predictions)
 
     return [partial(scores, number) for number in range(len(folds.folds))]
@@ -326,6 +330,7 @@ def trials_frame(
             **{f"fold_{at + 1}": each.folds[at] if at < len(each.folds) else None for at in range(count)},
             **{dimension.name: choice_label(each.values.get(dimension.name)) for dimension in space},
             **each.scores,
+            **{f"penalty_{name}": cost for name, cost in each.penalties.items()},
             "same_as": same.get(each.number),
             "reason": each.reason,
             "notes": "; ".join(each.notes),
@@ -378,10 +383,10 @@ def begun_attempts(folder: Path, recipe: Path) -> int:
 
     Raises OutputError (73) for a folder that holds something else.
     """
-    if (folder / artifacts.STATE).is_file() and (folder / recipe).is_file():
-        return int(read_json(folder / artifacts.STATE)["attempt"])
+    if (folder / STATE).is_file() and (folder / recipe).is_file():
+        return int(read_json(folder / STATE)["attempt"])
     atomic.create_folder(folder)
-    known = {artifacts.STATE, "logs", "config", DATABASE, f"{DATABASE}-journal"}  # a begin that was cut off
+    known = {STATE, "logs", "config", DATABASE, f"{DATABASE}-journal"}  # a begin that was cut off
     if any(path.name not in known for path in folder.iterdir()):
         raise OutputError(f"{folder} holds no such study.", where=str(folder), help="choose a new or an empty folder")
     return 0
@@ -442,6 +447,7 @@ def _told(trial: Trial) -> dict[str, Any]:
         "folds": list(trial.folds),
         "values": jsonable(trial.values),
         "scores": dict(trial.scores),
+        **({"penalties": dict(trial.penalties)} if trial.penalties else {}),
     }
 
 

@@ -12,6 +12,7 @@ from ohlcv_factory.errors import unknown_name
 from ohlcv_factory.studies.fold_scores import DESCRIPTIVE, LABEL_SCORES, MONEY_SCORES, SKILL
 from ohlcv_factory.studies.settings import CrossValidationConfig
 
+SPECIFICATION = "the specification"
 SPREAD_PENALTY = 0.5
 TRIALS: Mapping[str, int] = {"boosting": 50, "classical": 30, "foundation": 10}
 OTHER_TRIALS = 20
@@ -123,10 +124,16 @@ class BarrierTuningConfig(SearchConfig):
     score: Annotated[str, AfterValidator(_checked_money_score)] = setting(
         "total_return", "Score of a fold after costs: total_return is its net profit and loss."
     )
-    k_up: Range = setting(Range(low=0.5, high=5.0, log=True), "Range of the upper barrier, in ATR(14).")
-    k_down: Range = setting(Range(low=0.5, high=5.0, log=True), "Range of the lower barrier, in ATR(14).")
+    class_penalty: float = setting(
+        1.0, "What a class without any row costs, in units of the score; shares from 10 % on cost nothing.", ge=0
+    )
+    asymmetry_penalty: float = setting(
+        0.02, "What each ATR of |k_up - k_down| costs, in units of the score; nothing for equity indices.", ge=0
+    )
+    k_up: Range = setting(Range(low=0.5, high=4.0), "Range of the upper barrier, in ATR(14).", source=SPECIFICATION)
+    k_down: Range = setting(Range(low=0.5, high=4.0), "Range of the lower barrier, in ATR(14).", source=SPECIFICATION)
     max_bars: Range | None = setting(
-        None, "Range of the vertical barrier in bars; none: from the horizon to four times of it."
+        None, "Range of the vertical barrier in bars; none: from the horizon to five times of it.", source=SPECIFICATION
     )
     horizons: tuple[int, ...] = setting((), "Horizons; none takes all of the dataset.")
     symbols: Annotated[tuple[str, ...], BeforeValidator(_list_of_words)] = setting(

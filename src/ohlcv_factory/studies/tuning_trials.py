@@ -26,7 +26,7 @@ from ohlcv_factory.studies.tuning_storage import EXTRA
 
 STARTUP_TRIALS = 5
 """Finished trials before one is pruned."""
-CUT_OFF, REASON, SECONDS, SCORES, NOTES = "cut_off", "reason", "seconds", "scores", "notes"
+CUT_OFF, REASON, SECONDS, SCORES, NOTES, PENALTIES = "cut_off", "reason", "seconds", "scores", "notes", "penalties"
 """What is noted of a trial in the database."""
 OPTUNA = "optuna"
 """Under this name the study notes the version that it was made with."""
@@ -39,8 +39,20 @@ LIBRARY_ERRORS = (ValueError, ArithmeticError, RuntimeError)
 State = Literal["finished", "pruned", "failed"]
 TryFold = Callable[[], Mapping[str, Any]]
 """Fits one fold and gives its scores."""
-TryFolds = Callable[[int, Values], Sequence[TryFold]]
-"""The folds of the trial of a number with its values, none of them fitted yet."""
+
+
+@dataclass(frozen=True)
+class Tries:
+    """What a trial is to do."""
+
+    folds: Sequence[TryFold]
+    """None of them fitted yet."""
+    penalties: Mapping[str, float] = field(default_factory=dict)
+    """What its values cost beside the scores of the folds, by name, at least 0 and in units of the score."""
+
+
+TryFolds = Callable[[int, Values], Tries]
+"""What the trial of a number is to do with its values."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,8 @@ class Goal:
     score: str
     spread_penalty: float
     pruner: Pruner = "median"
+    penalised: bool = False
+    """Whether values can cost something beside the scores (`Tries.penalties`)."""
 
     @property
     def direction(self) -> Direction:
@@ -66,6 +80,11 @@ class Goal:
         spread = float(np.std(folds, ddof=1)) if len(folds) > 1 else 0.0
         return float(np.mean(folds)) - self.sign * self.spread_penalty * spread
 
+    def less(self, folds: Sequence[float], penalties: Mapping[str, float]) -> tuple[float, ...]:
+        """The folds, each made worse by the penalties of their trial."""
+        cost = self.sign * sum(penalties.values())
+        return tuple(fold - cost for fold in folds)
+
     def falls_behind(self, folds: Sequence[float], finished: Sequence[Sequence[float]]) -> bool:
         """Whether the mean of the folds so far is worse than the median trial's on the same folds.
 
@@ -79,7 +98,8 @@ class Goal:
 
     def __str__(self) -> str:
         joint = "-" if self.sign > 0 else "+"
-        return f"mean {joint} {self.spread_penalty:g} x standard deviation of {self.score} over the folds"
+        penalties = ", made worse by the penalties" if self.penalised else ""
+        return f"mean {joint} {self.spread_penalty:g} x standard deviation of {self.score} over the folds{penalties}"
 
 
 @dataclass(frozen=True)
@@ -93,7 +113,7 @@ class Trial:
     value: float | None
     """What the goal makes of the folds; None unless finished."""
     folds: tuple[float, ...]
-    """The score of each fold that was tried."""
+    """The score of each fold that was tried, before penalties."""
     reason: str = ""
     """Why it failed, or where it was pruned."""
     scores: Mapping[str, float | None] = field(default_factory=dict)
@@ -101,6 +121,8 @@ class Trial:
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     """What the fits warned of, each once."""
+    penalties: Mapping[str, float] = field(default_factory=dict)
+    """What its values cost beside the folds, by name."""
 
 
 def search(
@@ -205,20 +227,23 @@ def _noting_warnings(notes: list[str]) -> Iterator[None]:
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
 
 
-def _outcome(study: Any, drawn: Any, goal: Goal, tries: Sequence[TryFold]) -> dict[str, Any]:
+def _outcome(study: Any, drawn: Any, goal: Goal, tries: Tries) -> dict[str, Any]:
     """Report the folds as they come; end early where they fall behind. Raises DataError (65) for an undefined score."""
     from optuna.trial import TrialState
 
-    finished = [_folds(each) for each in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))]
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    finished = [goal.less(_folds(each), each.user_attrs.get(PENALTIES, {})) for each in complete]
     folds: list[float] = []
     found: list[Mapping[str, Any]] = []
-    for number, try_fold in enumerate(tries, start=1):
+    drawn.set_user_attr(PENALTIES, dict(tries.penalties))
+    for number, try_fold in enumerate(tries.folds, start=1):
         found.append(try_fold())
         folds.append(_defined(goal, found[-1], number))
         drawn.report(folds[-1], step=number)
-        if number < len(tries) and goal.falls_behind(folds, finished):
+        if number < len(tries.folds) and goal.falls_behind(goal.less(folds, tries.penalties), finished):
             return {"state": TrialState.PRUNED, REASON: f"pruned after fold {number}", SCORES: _means(found)}
-    return {"state": TrialState.COMPLETE, "values": goal.value(folds), SCORES: _means(found)}
+    value = goal.value(goal.less(folds, tries.penalties))
+    return {"state": TrialState.COMPLETE, "values": value, SCORES: _means(found)}
 
 
 def _defined(goal: Goal, scores: Mapping[str, Any], fold: int) -> float:
@@ -266,6 +291,7 @@ def _trial(number: int, stored: Any, space: Sequence[Dimension]) -> Trial:
         stored.user_attrs.get(SCORES, {}),
         stored.user_attrs.get(SECONDS, 0.0),
         tuple(stored.user_attrs.get(NOTES, ())),
+        stored.user_attrs.get(PENALTIES, {}),
     )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -20,15 +19,18 @@ from ohlcv_factory.features.plugins import PluginRecord
 from ohlcv_factory.features.sets import feature_set
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.models.registry import ModelRegistry
-from ohlcv_factory.runtime.clock import Clock, precise_utc_text, utc_text
+from ohlcv_factory.runtime.clock import Clock, utc_text
+from ohlcv_factory.runtime.hardware import machine
 from ohlcv_factory.runtime.memory import peak_bytes
-from ohlcv_factory.runtime.packages import package_versions
-from ohlcv_factory.runtime.threads import thread_count
+from ohlcv_factory.runtime.packages import library_versions
+from ohlcv_factory.runtime.threads import declared_threads, thread_count
+from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.cache import remember
 from ohlcv_factory.storage.digests import code_digest
 from ohlcv_factory.storage.formats import write_array, write_canonical, write_json, write_settings
 from ohlcv_factory.storage.manifests import file_entries
 from ohlcv_factory.storage.parquet import write_table
+from ohlcv_factory.storage.run_state import FAILED, FINISHED, INTERRUPTED, RUNNING, StateFile, heartbeat, told
 from ohlcv_factory.training.bundle import (
     BEST_MODEL,
     CALIBRATOR,
@@ -51,15 +53,10 @@ from ohlcv_factory.training.run_manifest import RUN_SCHEMA_VERSION, model_facts
 from ohlcv_factory.training.scoring import Scores
 from ohlcv_factory.training.settings import MODEL_SETTINGS, TrainerConfig
 
-STATE = "state.json"
 TAGS = "tags.json"
 """What people call a run; like the state no part of what its manifest vouches for."""
 START = Path("config") / "start.json"
 """Data and settings that the run began with."""
-PACKAGES = (
-    "numpy", "scipy", "numba", "polars", "TA-Lib", "scikit-learn", "skops", "xgboost-cpu", "xgboost", "lightgbm", "catboost",
-    "torch", "transformers", "chronos-forecasting",
-)  # fmt: skip
 
 
 class RunLog(logging.Handler):
@@ -89,29 +86,59 @@ class RunLog(logging.Handler):
 
     def write(self, text: str) -> None:
         """Append one line."""
-        with self.path.open("a", encoding="utf-8") as stream:
+        with atomic.storage_errors(self.path), self.path.open("a", encoding="utf-8") as stream:
             stream.write(f"{utc_text(self.clock())} {text}\n")
 
 
-def write_state(
-    folder: Path, state: str, now: datetime, *, attempt: int = 1, error: Mapping[str, str] | None = None
-) -> None:
-    """`state.json`: RUNNING, FINISHED, FAILED or INTERRUPTED; `attempt` counts the processes that worked on the run."""
-    write_json(folder / STATE, {"state": state, "attempt": attempt, "updated": precise_utc_text(now), "error": error})
+@contextmanager
+def attempt_at_work(state: StateFile, log: RunLog) -> Iterator[None]:
+    """`state.json` says RUNNING meanwhile, and afterwards FINISHED, or FAILED or INTERRUPTED and why.
+
+    The caller holds the folder's lock. What killed processes left half-written is removed first, and so is the manifest
+    of an attempt that failed after it: a folder that is worked on is not complete.
+    """
+    atomic.remove_partial(state.folder)
+    (state.folder / MANIFEST).unlink(missing_ok=True)
+    with heartbeat(state):
+        try:
+            state.write(RUNNING)
+            yield
+            state.write(FINISHED)
+        except BaseException as error:
+            _note_end(state, log, error)
+            raise
+
+
+def _note_end(state: StateFile, log: RunLog, error: BaseException) -> None:
+    """Write down what ended an attempt, as far as the disk lets it: the error itself is what the user must see."""
+    facts = told(error)
+    with suppress(OSError):
+        state.write(INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED, facts)
+    with suppress(OSError):
+        log.write(f"stopped at {utc_text(state.clock())}: {facts['type']}: {facts['message']}")
 
 
 def repeatable_config(config: TrainerConfig, model: BaseModel) -> dict[str, Any]:
-    """The settings of a run with every hyper-parameter spelled out: training from them repeats the run."""
-    plain = config.plain()
+    """The settings of a run with every hyper-parameter spelled out: training from them repeats the run.
+
+    Where it is tracked is none of them: it decides nothing.
+    """
+    plain = {name: value for name, value in config.plain().items() if name != "experiment"}
     for name in MODEL_SETTINGS:
         plain[name] = None
     return {**plain, "model": model.config.plain()}
+
+
+def tracking_key(config: TrainerConfig) -> dict[str, Any]:
+    """`experiment:` of a recipe, where the run is tracked."""
+    return {} if config.experiment is None else {"experiment": config.experiment.plain()}
 
 
 def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer) -> None:
     """`training_config.yaml` (a recipe that repeats the run), `model_config.yaml`, and what a resume is checked by."""
     recipe = {
         **repeatable_config(config, model),
+        **tracking_key(config),
         "dataset": container.origin,
         "symbol": container.symbol,
         "plugins": plugin_files(model, container),
@@ -190,6 +217,7 @@ def write_model(folder: Path, fit: Fit, asked: Question) -> None:
     write_json(folder / SCALER, pipeline.scaler.plain())
     write_json(folder / CALIBRATOR, pipeline.calibrator.plain())
     write_json(folder / DECISION, pipeline.rule.plain())
+    assert fit.training_range is not None
     write_json(folder / TRAINING_RANGE, fit.training_range.plain())
     Reference.of(pipeline, asked).write(folder / REFERENCE)
 
@@ -287,6 +315,7 @@ def write_manifest(
         "device": model.device_used,
         **model_facts(pipeline),
         **machine_facts(),
+        "thread_environment": declared_threads(),
         "files": file_entries(folder),
     }
     seal(folder, manifest)
@@ -304,6 +333,6 @@ def machine_facts() -> dict[str, Any]:
         "code": code_digest(),
         "threads": thread_count(),
         "peak_memory_mb": round(peak_bytes() / 1e6),
-        "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
-        "packages": package_versions(PACKAGES),
+        "machine": machine(),
+        "packages": library_versions(),
     }

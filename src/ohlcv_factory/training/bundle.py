@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from ohlcv_factory.evaluation.calibrators import Calibrator
 from ohlcv_factory.evaluation.decisions import ARGMAX, DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.features.plugins import PluginRecord, require
+from ohlcv_factory.labels.rules import LabelRule
 from ohlcv_factory.labels.triple_barrier import barrier_atr
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.models.registry import ModelRegistry
@@ -39,6 +40,9 @@ from ohlcv_factory.training.pipeline import FittedPipeline, lookback_of
 from ohlcv_factory.training.reference import REFERENCE, Reference
 from ohlcv_factory.training.run_manifest import read_run_manifest, refuse_other_model, refuse_other_packages
 from ohlcv_factory.training.trial import open_run
+
+if TYPE_CHECKING:
+    from ohlcv_factory.training.live import LiveSession
 
 MANIFEST = manifests.MANIFEST
 LARGEST_TOLERANCE = 1e-3
@@ -90,8 +94,7 @@ class BarRows:
 
     def market(self) -> RowMarket:
         """The label rules of the rows, by the bundle's dataset."""
-        rule = self.bundle.labels.rule(self.bundle.instrument(self.bars.symbol), self.bundle.horizon)
-        return row_market(self.bars, barrier_atr(self.bars), rule, self.rows)
+        return row_market(self.bars, barrier_atr(self.bars), self.bundle.label_rule(self.bars.symbol), self.rows)
 
     @property
     def _places(self) -> np.ndarray:
@@ -144,7 +147,7 @@ class ModelBundle:
         UsageError (2) or VerificationError (76) when a plugin that the run needs is not loaded, or has changed.
         """
         require(self.plugins)
-        sized, instrument = self._sized(bars), self.instrument(bars.symbol)
+        sized, instrument = self.sized(bars), self.instrument(bars.symbol)
         rows = eligible_rows(sized, self.first_eligible, self.rolls)
         if not len(rows):
             raise DataError(
@@ -157,12 +160,17 @@ class ModelBundle:
         drift = self.training_range.note(features[rows][:, watched], bars.symbol)
         if drift:
             warnings.warn(drift, DriftWarning, stacklevel=2)
-        return self.predict_rows(sized, features, rows)
+        return self.answered(self.pipeline, BarRows(self, sized, features, rows))
 
     def live(self, bars: Bars) -> LiveSession:
-        """A session that starts from these bars and then gets one bar at a time."""
+        """A session that starts from these bars and then gets one bar at a time; see `LiveSession`.
+
+        Raises what `predict` does for bars of another size and for plugins.
+        """
+        from ohlcv_factory.training.live import LiveSession
+
         require(self.plugins)
-        return LiveSession(self, self._sized(bars))
+        return LiveSession(self, bars)
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument of a symbol as the run knew it; a symbol that it did not know gets the shipped row."""
@@ -170,7 +178,12 @@ class ModelBundle:
         shipped = instrument_table()
         return known.get(symbol) or shipped.get(symbol) or shipped[GENERIC]
 
-    def _sized(self, bars: Bars) -> Bars:
+    def label_rule(self, symbol: str) -> LabelRule:
+        """The rule that labels a symbol's rows at the run's horizon."""
+        return self.labels.rule(self.instrument(symbol), self.horizon)
+
+    def sized(self, bars: Bars) -> Bars:
+        """The bars in the run's size, with the rolls that were confirmed. Raises DataError (65) for coarser ones."""
         rolled = with_rolls(bars, rolls_within(bars, self.rolls.at))
         if bars.bar_seconds == self.bar_seconds:
             return rolled
@@ -182,44 +195,19 @@ class ModelBundle:
             )
         return resample(rolled, self.bar_seconds, self.instrument(bars.symbol).sessions)
 
-    def predict_rows(self, bars: Bars, features: np.ndarray, rows: np.ndarray) -> Predictions:
-        """Predictions of some rows of the bars; `features` holds the last bars' rows, back to the first one's window."""
-        raw, calibrated, decision = self.pipeline.answers(BarRows(self, bars, features, rows))
+    def answered(
+        self, pipeline: FittedPipeline | FittedEnsemble, source: BarRows, *, rows_before: int = 0
+    ) -> Predictions:
+        """Predictions of some rows of raw bars, of a series that began `rows_before` bars earlier."""
+        raw, calibrated, decision = pipeline.answers(source)
+        bars, rows = source.bars, source.rows
         count = len(rows)
         index = np.zeros(count, dtype=INDEX_DTYPE)
-        index["time_ns"], index["row"] = bars.time_ns[rows], rows
+        index["time_ns"], index["row"] = bars.time_ns[rows], rows + rows_before
         unknown = np.zeros(count, dtype=bool)
         truth = np.zeros(count, dtype=np.int8)
         answers = (raw, calibrated, decision, truth, unknown, unknown)
-        return Predictions(index, (bars.symbol,), *answers, self.horizon, self.pipeline.rule.sets(calibrated))
-
-    def first_needed(self, row: int) -> int:
-        """The first bar that the features of a row's window are needed from."""
-        return max(0, row + 1 - (self.pipeline.lookback or 1))
-
-
-@dataclass
-class LiveSession:
-    """Bars one by one; each prediction has the bytes that `ModelBundle.predict` gives for the same first bar."""
-
-    bundle: ModelBundle
-    bars: Bars
-
-    def update(self, bar: Bars) -> Predictions:
-        """Take the next bar (a series of one, of the run's bar size) and predict it.
-
-        Raises DataError (65) when it does not follow, or when the session is not warm yet.
-        """
-        self.bars = _append(self.bars, bar)
-        row = len(self.bars) - 1
-        if row not in eligible_rows(self.bars, self.bundle.first_eligible, self.bundle.rolls)[-1:]:
-            raise DataError(
-                f"{bar.symbol}: the session is not warm yet.", help=f"needs {self.bundle.first_eligible} bars before"
-            )
-        instrument = self.bundle.instrument(bar.symbol)
-        first = self.bundle.first_needed(row)
-        features = feature_rows(self.bars, instrument, self.bundle.pipeline.columns, self.bundle.rolls, first)
-        return self.bundle.predict_rows(self.bars, features, np.array([row]))
+        return Predictions(index, (bars.symbol,), *answers, self.horizon, pipeline.rule.sets(calibrated))
 
 
 def parsed_bundle(folder: Path, manifest: dict[str, Any] | None = None) -> ModelBundle:
@@ -345,15 +333,3 @@ def require_model(run: Path) -> None:
         name, recorded = str(facts["model_name"]), facts.get("plugin")
         origin = Origin(str(recorded["place"]), str(recorded["sha256"])) if recorded else None
     ModelRegistry.require(name, origin)
-
-
-def _append(bars: Bars, bar: Bars) -> Bars:
-    if bar.bar_seconds != bars.bar_seconds or bar.symbol != bars.symbol:
-        raise DataError(
-            f"a {bar.bar_seconds} s bar of {bar.symbol} does not continue {bars.symbol}.", help="same symbol and size"
-        )
-    if len(bar) != 1 or bar.time_ns[0] <= bars.time_ns[-1]:
-        raise DataError(
-            f"{bar.symbol}: the next bar must be one bar later than the last.", help="send bars in time order"
-        )
-    return bars.followed_by(bar)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,6 +85,11 @@ class FittedEnsemble:
     def lookback(self) -> int | None:
         """Bars of the longest window of a member, None where all read single bars."""
         return max((each.lookback for each in self.pipelines if each.lookback is not None), default=None)
+
+    def for_single_rows(self) -> FittedEnsemble:
+        """The same, to be asked one row at a time; see `FittedPipeline.for_single_rows`."""
+        members = {name: tuple(each.for_single_rows() for each in models) for name, models in self.members.items()}
+        return replace(self, head=self.head.for_single_rows(), members=members)
 
     def answers(self, source: RowSource) -> Answers:
         """Probabilities and decisions of some rows. Raises what the members' pipelines do."""

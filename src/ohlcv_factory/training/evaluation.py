@@ -11,6 +11,7 @@ from ohlcv_factory.errors import DataError, UsageError, unknown_name
 from ohlcv_factory.evaluation.trials import Trials
 from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
 from ohlcv_factory.storage.digests import value_digest
+from ohlcv_factory.storage.experiments import experiments_folder
 from ohlcv_factory.storage.formats import read_json, read_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.manifests import file_entries
@@ -19,7 +20,6 @@ from ohlcv_factory.training.bundle import ModelBundle
 from ohlcv_factory.training.overlap import overlap_notes
 from ohlcv_factory.training.run_manifest import read_run_manifest
 from ohlcv_factory.training.scoring import Scores, score_part
-from ohlcv_factory.training.settings import RUNS_FOLDER
 from ohlcv_factory.training.trials import known_trials, weighed
 
 SCORED_PARTS = ("val", "test")
@@ -107,8 +107,7 @@ def _look(ledger: Ledger, trial: dict[str, Any]) -> int:
 
 
 def _ledger(run: Path, clock: Clock) -> Ledger:
-    folder = run.resolve().parent
-    return Ledger.in_folder(folder.parent if folder.name == RUNS_FOLDER else folder, clock)
+    return Ledger.in_folder(experiments_folder(run.resolve().parent), clock)
 
 
 def _trial(run: Path, manifest: dict[str, Any], container: TimeSeriesDataContainer) -> dict[str, Any]:

@@ -39,8 +39,8 @@ class Fit:
     notes: tuple[str, ...]
     selection: Selection
     """The columns that were kept of the feature set's; learnt from the fit rows."""
-    training_range: TrainingRange
-    """Where the features of the fit rows lie."""
+    training_range: TrainingRange | None
+    """Where the features of the fit rows lie, for a fit that is kept; None where it was not asked for."""
 
 
 def fit_pipeline(
@@ -48,9 +48,12 @@ def fit_pipeline(
     container: TimeSeriesDataContainer,
     sink: EpochSink | None = None,
     resume: Path | None = None,
+    *,
+    kept: bool = True,
 ) -> Fit:
     """Fit on the container's train part and on nothing else; `resume` is a checkpoint of the same fit that was cut off.
 
+    A fit that is not `kept` does not note where its features lie, which only predictions of later bars need.
     Raises UsageError (2) for a config that the model or the dataset cannot obey, DataError (65) for training rows that
     lack a class.
     """
@@ -62,9 +65,10 @@ def fit_pipeline(
     _refuse_unseen_symbol(model, container, rows[inner.fit])
     selection = _select(config, container, rows[inner.fit], offered)
     columns = selection.kept
-    fit_values = _values(model, container, rows[inner.fit], columns)
+    read = model_inputs(model, container, rows, columns)
+    fit_values = _values(model, container, rows[inner.fit], columns, taken(read, inner.fit))
     scaler = Scaler.fit(scaling_of(config, model), fit_values)
-    inputs = scaler.apply(model_inputs(model, container, rows, columns))
+    inputs = scaler.apply(read)
     fit_rows, stop_rows = (
         _samples(container, rows[part], taken(inputs, part), columns, config, model) for part in (inner.fit, inner.stop)
     )
@@ -82,7 +86,7 @@ def fit_pipeline(
         *_column_notes(selection, len(inner.fit)),
     )
     watched = slice(0 if model.input_spec.padded else None)  # raw prices leave their range by themselves
-    seen = TrainingRange.fit(fit_values[:, watched], columns[watched])
+    seen = TrainingRange.fit(fit_values[:, watched], columns[watched]) if kept else None
     return Fit(pipeline, metrics, _row_counts(rows, inner, answers), notes, selection, seen)
 
 
@@ -179,9 +183,11 @@ def inner_parts(container: TimeSeriesDataContainer, rows: np.ndarray) -> InnerRo
 
 
 def _values(
-    model: BaseModel, container: TimeSeriesDataContainer, rows: np.ndarray, columns: tuple[str, ...]
+    model: BaseModel, container: TimeSeriesDataContainer, rows: np.ndarray, columns: tuple[str, ...], read: Any
 ) -> np.ndarray:
-    """The columns at the bars of some rows, unscaled `(n, F)`: what a scaler is fitted on."""
+    """The columns at the bars of some rows, unscaled `(n, F)`: what a scaler is fitted on. `read` is what the model reads."""
+    if not model.requires_sequences:
+        return np.asarray(read)
     if not model.input_spec.padded:
         return container.matrix(rows, columns)
     newest: np.ndarray = container.padded_windows(rows, columns, 1)[:][:, 0]
@@ -238,8 +244,9 @@ def _refit(
     """A new model on all training rows, stopped at the best round of the first; calibrator and rule stay from the first."""
     schedule = first.model.refit_schedule(metrics)
     model = config.create_model(**schedule)
-    scaler = Scaler.fit(scaling_of(config, model), _values(model, container, rows, first.columns))
-    inputs = scaler.apply(model_inputs(model, container, rows, first.columns))
+    read = model_inputs(model, container, rows, first.columns)
+    scaler = Scaler.fit(scaling_of(config, model), _values(model, container, rows, first.columns, read))
+    inputs = scaler.apply(read)
     model.fit(_samples(container, rows, inputs, first.columns, config, model))
     return replace(first, model=model, scaler=scaler)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from ohlcv_factory.errors import ResourceError
@@ -47,6 +48,28 @@ def refuse_too_large(model: BaseModel, rows: int, n_features: int) -> None:
     free = memory.available_bytes()
     _refuse(model, estimate, "cpu_memory_gb", None if free is None else free / 1e9)
     _refuse(model, estimate, "gpu_memory_gb", estimate.get("gpu_free_gb"))
+
+
+@contextmanager
+def out_of_memory(model: BaseModel, rows: int, n_features: int) -> Iterator[None]:
+    """Turn what a library says when memory runs out after all into ResourceError (70): the figures, and what to lower."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, ResourceError) or not memory.is_exhausted(error):
+            raise
+        raise _exhausted(model, rows, n_features) from error
+
+
+def _exhausted(model: BaseModel, rows: int, n_features: int) -> ResourceError:
+    estimate, free = estimate_memory_requirements(model.family, rows, n_features, model), memory.available_bytes()
+    needed, taken = estimate["cpu_memory_gb"], memory.peak_bytes() / 1e9
+    left = "unknown" if free is None else f"{free / 1e9:.1f} GB"
+    what = (
+        f"memory ran out while {model.name!r} was fitted: estimated {needed:.1f} GB, taken {taken:.1f} GB, free {left}."
+    )
+    half_a_step = estimate.get("gb_per_window", 0.0) * estimate.get("windows", 0.0) / 2
+    return ResourceError(what, help=_knob(model, estimate, half_a_step))
 
 
 def _refuse(model: BaseModel, estimate: Mapping[str, float], kind: str, free: float | None) -> None:

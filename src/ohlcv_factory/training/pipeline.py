@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from ohlcv_factory.evaluation.decisions import ARGMAX, DecisionRule
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.models.explanation import Explanation
+from ohlcv_factory.models.small_blocks import fewest_rows
 
 Answers = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Raw probabilities `(n, 3)`, calibrated ones `(n, 3)` and decisions `(n,)`."""
@@ -101,11 +102,22 @@ class FittedPipeline:
     scaler: Scaler
     calibrator: Calibrator
     rule: DecisionRule = ARGMAX
+    block_rows: int | None = None
+    """Rows of the model's blocks where they are fewer than its own: those of a live session."""
 
     @property
     def lookback(self) -> int | None:
         """Bars per window, None for a tabular model."""
         return lookback_of(self.model)
+
+    @property
+    def pipelines(self) -> tuple[FittedPipeline, ...]:
+        """This one alone: an ensemble has several."""
+        return (self,)
+
+    def for_single_rows(self) -> FittedPipeline:
+        """The same, to be asked one row at a time: in the smallest blocks that give the same bytes on this machine."""
+        return replace(self, block_rows=fewest_rows(self.model))
 
     def probabilities(
         self,
@@ -128,7 +140,8 @@ class FittedPipeline:
         self, X: Any, symbols: Sequence[str] = (), codes: np.ndarray | None = None, market: RowMarket | None = None
     ) -> np.ndarray:
         """Raw probabilities `(n, 3)` of the model alone. Raises what `probabilities` does."""
-        return self.model.predict(self._ready(X, symbols, codes, market)).class_probabilities
+        ready = self._ready(X, symbols, codes, market)
+        return self.model.predict(ready, block_rows=self.block_rows).class_probabilities
 
     def answers(self, source: RowSource) -> Answers:
         """Probabilities and decisions of some rows, of a dataset or of raw bars. Raises what `probabilities` does."""

@@ -23,6 +23,7 @@ from ohlcv_factory.training.settings import TrainerConfig
 PROBE_ROWS = (500, 1000)
 PROBE_ROUNDS = 20
 PROBE_BATCHES, PROBE_EPOCHS = 3, 3
+ANSWER_WINDOWS, ANSWERS = 64, 7
 
 
 def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[str, Any]:
@@ -55,6 +56,40 @@ def run_plan(config: TrainerConfig, container: TimeSeriesDataContainer) -> dict[
         **({"parameters": int(memory["parameters"])} if "parameters" in memory else {}),
         "notes": [*warm_up_notes(model), *inner.notes, *([advice] if advice else [])],
     }
+
+
+def answer_seconds(config: TrainerConfig, container: TimeSeriesDataContainer) -> float:
+    """Seconds that one row takes to be answered on this machine: the median of seven, after one to warm up.
+
+    By a model of full size that was fitted on a sliver of the rows, in one step where it trains in steps. That of the model
+    alone, without the columns of a new bar. Models that grow with their rows (forests, support vectors) take longer in earnest.
+    """
+    model = config.create_model()
+    model.check_ready()
+    columns, rows = input_columns(config, model, container), container.rows("train", scored=True)
+    count = ANSWER_WINDOWS if model.requires_sequences else PROBE_ROWS[0]
+    if model.requires_sequences and model.trains and hasattr(model.config, "windows_per_epoch"):
+        short = {"fixed_epochs": 1, "windows_per_epoch": ANSWER_WINDOWS, "time_budget_minutes": None}
+        model = config.create_model(**short)
+        model.check_ready()
+    samples = _samples(model, container, _spread(rows, count), columns)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(samples)
+    one = samples.take(slice(0, 1))
+    return float(np.median([_seconds_of(model, one) for _ in range(1 + ANSWERS)][1:]))
+
+
+def _seconds_of(model: BaseModel, rows: Samples) -> float:
+    started = time.perf_counter()
+    model.predict(rows)
+    return time.perf_counter() - started
+
+
+def _spread(rows: np.ndarray, count: int) -> np.ndarray:
+    """`count` of some rows, evenly spaced."""
+    chosen: np.ndarray = rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+    return chosen
 
 
 def _read_rows(model: BaseModel, container: TimeSeriesDataContainer, inner: InnerRows) -> int:
@@ -140,7 +175,7 @@ def _probe_seconds(
     config: TrainerConfig, container: TimeSeriesDataContainer, rows: np.ndarray, columns: tuple[str, ...], count: int
 ) -> float:
     """Seconds of one fit on `count` evenly spaced rows, scaled from a few rounds to all of them."""
-    chosen = rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+    chosen = _spread(rows, count)
     full = config.create_model()
     rounds = _most_rounds(full)
     model = config.create_model(**({full.rounds_field: PROBE_ROUNDS} if full.rounds_field else {}))

@@ -12,6 +12,7 @@ from ohlcv_factory.errors import UsageError
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.storage.checkpoints import CheckpointManager
 from ohlcv_factory.storage.formats import jsonable, read_json
+from ohlcv_factory.storage.run_state import STATE
 from ohlcv_factory.training import artifacts
 
 
@@ -20,29 +21,35 @@ def unfinished_attempt(folder: Path) -> int:
 
     Raises InputMissingError (66) where there is no run, UsageError (2) for a finished one.
     """
-    state = read_json(folder / artifacts.STATE)
+    state = read_json(folder / STATE)
     if state["state"] == "FINISHED":
         raise UsageError("the run is finished.", where=str(folder), help="train a new one")
     return int(state["attempt"])
 
 
 def refuse_other_start(folder: Path, settings: Mapping[str, Any], container: TimeSeriesDataContainer) -> None:
-    """Raise UsageError (2) naming each key in which data or settings differ from those that the run began with."""
+    """Raise UsageError (2) with each key in which data or settings differ from those that the run began with."""
     changed = changed_since_start(folder, settings, container)
     if changed:
         raise UsageError(
-            f"the run began with other values of: {', '.join(changed)}.",
+            f"the run began with other values: {'; '.join(changed)}.",
             where=str(folder),
-            help="put them back, or train a new run",
+            help="put them back, or train a new run from the ones of now: --fork, or train",
         )
 
 
 def changed_since_start(folder: Path, settings: Mapping[str, Any], container: TimeSeriesDataContainer) -> list[str]:
-    """The keys of settings, and the dataset, that are no longer those that a run began with."""
+    """What is no longer as a run began with it, then and now: keys of its settings, and its data by their digest."""
     start = read_json(folder / artifacts.START)
     before, now = flat_keys(start["settings"]), flat_keys(jsonable(settings))
-    changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-    return changed + (["dataset (its fingerprint)"] if start["data_fingerprint"] != container.fingerprint else [])
+    keys = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    changed = [f"{key}: {_word(before, key)} then, {_word(now, key)} now" for key in keys]
+    then, there = start["data_fingerprint"], container.fingerprint
+    return changed + ([f"dataset: digest {then[:12]} then, {there[:12]} now"] if then != there else [])
+
+
+def _word(values: Mapping[str, Any], key: str) -> str:
+    return str(values[key]) if key in values else "not there"
 
 
 def reopened_checkpoints(target: Path, model: BaseModel) -> CheckpointManager:

@@ -65,7 +65,7 @@ def read_run_manifest(folder: Path) -> dict[str, Any]:
     """
     if not (folder / MANIFEST).is_file():
         raise InputMissingError(
-            f"{folder} is not a finished run: it holds no {MANIFEST}.",
+            f"{folder} is not a finished run but an incomplete bundle: it holds no {MANIFEST}.",
             where=str(folder),
             help="ohlcv-factory train … makes one",
         )

@@ -17,8 +17,9 @@ from ohlcv_factory.features.sets import SetRules
 from ohlcv_factory.labels.weights import Weighting
 from ohlcv_factory.models.base import DEFAULT_SEED, BaseModel
 from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.storage.experiments import RUNS_FOLDER, experiments_folder
+from ohlcv_factory.training.tracking.settings import ExperimentConfig
 
-RUNS_FOLDER, STUDIES_FOLDER = "runs", "studies"
 MODEL_SETTINGS = ("sequence_length", "batch_size", "max_epochs", "early_stopping_patience")
 """Trainer settings that set a field of the model; a model that has no such field refuses them."""
 
@@ -42,6 +43,7 @@ class TrainerConfig(Settings):
     early_stopping_patience: int | None = setting(None, "Epochs or rounds without progress before stopping.", ge=1)
     random_seed: int = setting(DEFAULT_SEED, "Every random draw of the run follows from it.", ge=0)
     experiment_name: str | None = setting(None, "A name to find runs by in `compare --experiment`.")
+    experiment: ExperimentConfig | None = setting(None, "Where the run is also shown: mlflow, tensorboard or wandb.")
     output_dir: PathSetting = setting(Path("experiments") / RUNS_FOLDER, "Folder that run folders are made in.")
     model: dict[str, Any] = setting({}, "Hyper-parameters that differ from the model's defaults.")
     weighting: Weighting = setting("both", "Sample weights: both (product) | quality | uniqueness | none.")
@@ -86,7 +88,12 @@ class TrainerConfig(Settings):
     @property
     def experiments_folder(self) -> Path:
         """Where the ledger lies: above `runs/` or `studies/`, or in the output folder itself where that has another name."""
-        return self.output_dir.parent if self.output_dir.name in (RUNS_FOLDER, STUDIES_FOLDER) else self.output_dir
+        return experiments_folder(self.output_dir)
+
+    def plain(self) -> dict[str, Any]:
+        """As of any settings; without `experiment` where the run is not tracked, so that trials keep their digests."""
+        values = super().plain()
+        return {name: value for name, value in values.items() if name != "experiment" or value is not None}
 
     def create_model(self, **hyper_parameters: Any) -> BaseModel:
         """The model with its effective hyper-parameters. Raises UsageError (2) for settings that it cannot obey."""

@@ -5,32 +5,37 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.errors import FactoryError, UsageError
+from ohlcv_factory.errors import UsageError
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 from ohlcv_factory.models.base import TrainingMetrics
-from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
+from ohlcv_factory.runtime.clock import Clock, system_clock
 from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.runtime.progress import PER_CENT, Meter, meter
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.checkpoints import CheckpointManager
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
+from ohlcv_factory.storage.run_state import CREATED, StateFile
 from ohlcv_factory.training import artifacts, resumption
 from ohlcv_factory.training.bundle import require_model
 from ohlcv_factory.training.explanation import explain_part, write_explanation
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
 from ohlcv_factory.training.importance import importance_frame
-from ohlcv_factory.training.memory_estimate import refuse_too_large
+from ohlcv_factory.training.memory_estimate import out_of_memory, refuse_too_large
 from ohlcv_factory.training.overlap import overlap_notes
 from ohlcv_factory.training.reference import reference_question
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.tracking.session import tracked
+from ohlcv_factory.training.tracking.spool import SilentSpool, Spool
+from ohlcv_factory.training.tracking.tracker import require_backend
 from ohlcv_factory.training.trials import enter_trial, trial_of, weighed
 
 if TYPE_CHECKING:
@@ -75,6 +80,8 @@ class Trainer:
         self.attempt = 1
         self.folder: Path | None = None
         """The run folder, once there is one."""
+        self.spool: Spool | SilentSpool = SilentSpool()
+        """Where trackers read what happens."""
 
     def run(self, container: TimeSeriesDataContainer, *, run_id: str | None = None) -> RunResult:
         """Train, score and save. Raises what the steps raise; the run folder then says FAILED and why.
@@ -87,7 +94,9 @@ class Trainer:
                 help="give both the same horizon",
             )
         self._refuse_what_cannot_be(container)
-        folder = self._new_folder(run_id or self._new_run_id())
+        if not self.in_study:  # the study's driver has looked; another machine then keeps the events for `sync`
+            require_backend(self.config.experiment)
+        folder = self._new_folder(run_id or self.new_run_id())
         with folder_lock(folder, "a training"):
             return self._attempt(folder, container)
 
@@ -108,23 +117,24 @@ class Trainer:
 
     def _refuse_what_cannot_be(self, container: TimeSeriesDataContainer) -> None:
         """A bad set, a plugin that is missing, too little memory: such a run leaves no folder behind."""
-        columns = input_columns(self.config, self.model, container)
-        refuse_too_large(self.model, len(container), len(columns))
+        refuse_too_large(self.model, len(container), len(self._columns(container)))
+
+    def _enough_memory(self, container: TimeSeriesDataContainer) -> AbstractContextManager[None]:
+        return out_of_memory(self.model, len(container), len(self._columns(container)))
+
+    def _columns(self, container: TimeSeriesDataContainer) -> tuple[str, ...]:
+        return input_columns(self.config, self.model, container)
 
     def _attempt(self, folder: Path, container: TimeSeriesDataContainer) -> RunResult:
         self.folder = folder
-        self._note_state(folder, "RUNNING")
+        self._state = StateFile(folder, self.clock, attempt=self.attempt)
         log = artifacts.RunLog(folder / "logs" / "training.log", self.clock)
-        try:
-            result = self._run_in(folder, container, log)
-        except BaseException as error:
-            self._record_failure(folder, error, log)
-            raise
-        self._note_state(folder, "FINISHED")
-        return result
-
-    def _note_state(self, folder: Path, state: str, error: Mapping[str, str] | None = None) -> None:
-        artifacts.write_state(folder, state, self.clock(), attempt=self.attempt, error=error)
+        with (
+            tracked(folder, self.config.experiment, self.clock, self.attempt) as self.spool,
+            artifacts.attempt_at_work(self._state, log),
+            self._enough_memory(container),
+        ):
+            return self._run_in(folder, container, log)
 
     def run_full_pipeline(self, container: TimeSeriesDataContainer) -> dict[str, Any]:
         """`run` with the specification's keys: run_id, training_metrics, evaluation_metrics, output_path."""
@@ -158,7 +168,7 @@ class Trainer:
         started = time.perf_counter()
         with meter(100, self.config.model_name, shape=PER_CENT) as bar, log.listening():
             checkpoints, begun = self._checkpoints(folder, log)
-            fit = fit_pipeline(self.config, container, RunSink(checkpoints, bar), begun)
+            fit = fit_pipeline(self.config, container, RunSink(checkpoints, bar, self.spool), begun)
         log.write(f"fitted in {time.perf_counter() - started:.2f} s on {fit.row_counts['fit']} rows")
         for note in fit.notes:
             log.write(f"note: {note}")
@@ -173,6 +183,8 @@ class Trainer:
         newest = manager.newest
         words = "from the start" if newest is None else f"from the checkpoint after epoch {newest.epoch}"
         log.write(f"attempt {self.attempt}, {words}")
+        if newest is not None:
+            self._state.continues_from(newest.path.name)
         return manager, newest.path if newest else None
 
     def _save(
@@ -195,7 +207,7 @@ class Trainer:
             write_explanation(folder, explanation)
         artifacts.write_plots(folder, fit, evaluation)
 
-    def _new_run_id(self) -> str:
+    def new_run_id(self) -> str:
         """`<model>_h<horizon>_<UTC stamp>_<short id>`; the random part keeps two runs of one second apart."""
         stamp = self.clock().strftime("%Y%m%dT%H%M%SZ")
         return f"{self.config.model_name}_h{self.config.horizon}_{stamp}_{secrets.token_hex(3)}"
@@ -203,6 +215,7 @@ class Trainer:
     def _new_folder(self, run_id: str) -> Path:
         folder = self.config.output_dir / run_id
         atomic.create_folder(folder, must_be_new=True)
+        StateFile(folder, self.clock).write(CREATED)
         return folder
 
     def _enter_ledger(self, folder: Path, container: TimeSeriesDataContainer) -> None:
@@ -225,25 +238,19 @@ class Trainer:
         """What the ledger keeps of this run."""
         return trial_of(run_id, self.config, artifacts.repeatable_config(self.config, self.model), container)
 
-    def _record_failure(self, folder: Path, error: BaseException, log: artifacts.RunLog) -> None:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        facts = {"type": type(error).__name__, "message": str(error)}
-        if isinstance(error, FactoryError):
-            facts = {"type": error.code, "message": error.what, "hint": error.help}
-        log.write(f"stopped at {utc_text(self.clock())}: {facts['type']}: {facts['message']}")
-        self._note_state(folder, "INTERRUPTED" if interrupted else "FAILED", facts)
-
 
 @dataclass
 class RunSink:
-    """What a training loop reports to: checkpoints on disk and a progress bar in per cent."""
+    """What a training loop reports to: checkpoints on disk, the events that trackers read, a progress bar in per cent."""
 
     checkpoints: CheckpointManager
     bar: Meter
+    spool: Spool | SilentSpool
     shown: int = 0
 
     def on_epoch(self, epoch: int, total: int, metrics: Mapping[str, float]) -> None:
-        """Move the bar to epoch / total, and show the losses."""
+        """Move the bar to epoch / total, show the losses, and note them for trackers."""
+        self.spool.on_epoch(epoch, metrics)
         percent = 100 * epoch // max(1, total)
         self.bar.update(percent - self.shown)
         self.shown = percent
@@ -253,3 +260,7 @@ class RunSink:
     def on_checkpoint(self, epoch: int, metric: float, save: Callable[[Path], None]) -> None:
         """Keep the checkpoint when it is among the best."""
         self.checkpoints.save_checkpoint(save, epoch, metric)
+
+    def scratch_folder(self) -> Path:
+        """Beside the checkpoints; what is left of it is removed with what was half-written."""
+        return self.checkpoints.output_dir / f"{atomic.TEMPORARY_PREFIX}scratch"

@@ -21,7 +21,11 @@ def chosen_device(wanted: Device) -> str:
     if wanted == "auto":
         return next(name for name in ("cuda", "mps", "cpu") if there[name])
     if not there[wanted]:
-        raise DeviceError(f"device {wanted!r} was asked for, this machine has none.", help="device: auto")
+        raise DeviceError(
+            f"device {wanted!r} was asked for, this machine has none.",
+            where=f"device: {wanted}",
+            help="set device: auto (or cpu)",
+        )
     return wanted
 
 

@@ -36,6 +36,7 @@ class TorchModel(BaseModel):
     native_suffix = ".safetensors"
     rounds_field = "fixed_epochs"
     resumable = True
+    shape_decides = True
     gains_from_bf16: ClassVar[bool] = False
     """Whether training is faster in bf16 on a CPU with AMX: recurrent and convolutional networks."""
 

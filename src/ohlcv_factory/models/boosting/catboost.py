@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -10,16 +14,26 @@ import numpy as np
 
 from ohlcv_factory.config import Search, setting
 from ohlcv_factory.dataset.samples import InputSpec, Samples
-from ohlcv_factory.models._trees import BoostingConfig, RoundLog, chosen_device, contributions, planned_rounds
-from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, importance_shares
+from ohlcv_factory.models._trees import (
+    BoostingConfig,
+    RoundLog,
+    chosen_device,
+    contributions,
+    planned_rounds,
+    refuse_absent_device,
+)
+from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, SilentSink, importance_shares
 from ohlcv_factory.models.explanation import Explanation
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.packages import import_extra
 from ohlcv_factory.runtime.seeding import component_seed
-from ohlcv_factory.storage.atomic import write_with
+from ohlcv_factory.storage.atomic import storage_errors, write_with
 
 REQUIRES = ("catboost",)
 LOSS = "MultiClass"
+SNAPSHOT = "model.cbsnapshot"
+SNAPSHOT_SECONDS = 30
+"""Whole seconds between snapshots; how many there are changes no bytes of the model."""
 
 
 class CatBoostConfig(BoostingConfig):
@@ -59,14 +73,24 @@ class CatBoostConfig(BoostingConfig):
 
 @ModelRegistry.register()
 class CatBoost(BaseModel):
-    """CatBoost (Prokhorenkova et al. 2018), trained in one call with its own stopping rule."""
+    """CatBoost (Prokhorenkova et al. 2018), trained in one call with its own stopping rule.
+
+    A checkpoint is CatBoost's own snapshot, which it writes every `SNAPSHOT_SECONDS`: it holds the state of its random
+    draws, so that a fit that continues from it has the same bytes.
+    """
 
     input_spec: ClassVar[InputSpec] = InputSpec(feature_set="boosting_optimal")
     Config = CatBoostConfig
     native_suffix = ".cbm"
     rounds_field = "fixed_rounds"
+    resumable = True
+    shape_decides = True
 
     _booster: Any = None
+
+    def check_ready(self) -> None:
+        """Refuse a device that is not there (DeviceError, 69)."""
+        refuse_absent_device(self.config.device, self.name)
 
     def get_feature_importance(self) -> dict[str, float] | None:
         """How much predictions change with each feature (CatBoost's PredictionValuesChange), as a share."""
@@ -76,7 +100,6 @@ class CatBoost(BaseModel):
         catboost = import_extra("catboost", "boosting")
         config: CatBoostConfig = self.config
         rounds = planned_rounds(config.iterations, config.fixed_rounds, val is not None)
-        log = RoundLog(rounds, config.early_stopping_rounds, sink)
         parameters = self._parameters(catboost, rounds)
         if val is not None:
             parameters |= {
@@ -84,15 +107,19 @@ class CatBoost(BaseModel):
                 "od_type": "Iter",
                 "od_wait": config.early_stopping_rounds,
             }
-        self._booster = catboost.CatBoost(parameters)
-        on_cpu = parameters["task_type"] == "CPU"
-        self._booster.fit(
-            _pool(catboost, train),
-            eval_set=None if val is None else _pool(catboost, val),
-            callbacks=[_RoundCallback(log)] if on_cpu else None,
-        )
-        if not on_cpu:  # CatBoost calls nobody back from a GPU
-            _read_rounds(self._booster.get_evals_result(), log)
+        on_cpu = parameters["task_type"] == "CPU"  # CatBoost calls nobody back from a GPU
+        with _snapshots(sink.scratch_folder() if on_cpu else None, self.resume_from) as snapshots:
+            self._booster = catboost.CatBoost(parameters | snapshots.parameters())
+            callback = _RoundCallback(rounds, sink, snapshots)
+            pools = _pool(catboost, train), None if val is None else _pool(catboost, val)
+            try:
+                self._booster.fit(pools[0], eval_set=pools[1], callbacks=[callback] if on_cpu else None)
+            except catboost.CatBoostError as error:
+                callback.raise_what_stopped(error)
+                raise
+            callback.raise_what_stopped()
+        log = RoundLog(rounds, config.early_stopping_rounds, SilentSink() if on_cpu else sink)
+        _read_rounds(self._booster.get_evals_result(), log)
         return log.report()
 
     def _parameters(self, catboost: ModuleType, rounds: int) -> dict[str, Any]:
@@ -104,7 +131,6 @@ class CatBoost(BaseModel):
             "task_type": {"cpu": "CPU", "cuda": "GPU"}[self.device_used],
             "thread_count": self.threads,
             "random_seed": component_seed(self.seed, self.name),
-            "allow_writing_files": False,
             "logging_level": "Silent",
             "iterations": rounds,
             "learning_rate": config.learning_rate,
@@ -134,17 +160,87 @@ class CatBoost(BaseModel):
         self._booster.load_model(str(path), format="cbm")
 
 
-class _RoundCallback:
-    """Hands each round's stop loss to the log; CatBoost itself decides when to stop."""
+@dataclass
+class _Snapshots:
+    """The folder that CatBoost writes its snapshot to; None where nothing is to be written."""
 
-    def __init__(self, log: RoundLog) -> None:
-        self.log = log
+    folder: Path | None
+    seen: int = 0
+
+    def parameters(self) -> dict[str, Any]:
+        """What CatBoost is to be told of it."""
+        if self.folder is None:
+            return {"allow_writing_files": False}
+        snapshots = {"save_snapshot": True, "snapshot_file": SNAPSHOT, "snapshot_interval": SNAPSHOT_SECONDS}
+        return {"allow_writing_files": True, "train_dir": str(self.folder), **snapshots}
+
+    def is_new(self) -> bool:
+        """Whether another snapshot was written since the last call."""
+        if self.folder is None or not (self.folder / SNAPSHOT).is_file():
+            return False
+        before, self.seen = self.seen, (self.folder / SNAPSHOT).stat().st_mtime_ns
+        return self.seen != before
+
+    def save(self, folder: Path) -> None:
+        """Put the snapshot into a checkpoint."""
+        assert self.folder is not None
+        source = self.folder / SNAPSHOT
+
+        def copy(temporary: Path) -> None:
+            shutil.copyfile(source, temporary)
+
+        write_with(folder / SNAPSHOT, copy)
+
+
+@contextmanager
+def _snapshots(folder: Path | None, resume_from: Path | None) -> Iterator[_Snapshots]:
+    """A fresh folder, with the snapshot to continue from in it where there is one; removed afterwards."""
+    if folder is None:
+        yield _Snapshots(None)
+        return
+    with storage_errors(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        if resume_from is not None:
+            shutil.copyfile(resume_from / SNAPSHOT, folder / SNAPSHOT)
+    snapshots = _Snapshots(folder)
+    snapshots.is_new()
+    try:
+        yield snapshots
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _RoundCallback:
+    """Tells the sink of each round and of each new snapshot; CatBoost itself decides when to stop.
+
+    CatBoost turns an exception in here into text: it is kept, the training ended, and then raised as it was.
+    """
+
+    def __init__(self, rounds: int, sink: EpochSink, snapshots: _Snapshots) -> None:
+        self.rounds, self.sink, self.snapshots = rounds, sink, snapshots
+        self.stopped_by: BaseException | None = None
 
     def after_iteration(self, info: Any) -> bool:
         """Called by CatBoost after each round; True means go on."""
-        stop = info.metrics.get("validation")
-        self.log.add(stop[LOSS][-1] if stop else None)
-        return True
+        try:
+            self._tell(int(info.iteration), info.metrics.get("validation"))
+        except BaseException as error:
+            self.stopped_by = error
+        return self.stopped_by is None
+
+    def raise_what_stopped(self, error: Exception | None = None) -> None:
+        """Raise what ended the training from in here; a Ctrl-C may also be in CatBoost's own words."""
+        if self.stopped_by is not None:
+            raise self.stopped_by
+        if error is not None and "KeyboardInterrupt" in str(error):
+            raise KeyboardInterrupt from None
+
+    def _tell(self, done: int, stop: Any) -> None:
+        losses = {"val_loss": float(stop[LOSS][-1])} if stop else {}
+        self.sink.on_epoch(done, self.rounds, losses)
+        if done < self.rounds and self.snapshots.is_new():  # after the last one nothing is left to continue
+            self.sink.on_checkpoint(done, losses.get("val_loss", -float(done)), self.snapshots.save)
 
 
 def _pool(catboost: ModuleType, samples: Samples) -> Any:

@@ -19,6 +19,7 @@ from ohlcv_factory.models._trees import (
     chosen_device,
     contributions,
     planned_rounds,
+    refuse_absent_device,
 )
 from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, importance_shares
 from ohlcv_factory.models.explanation import Explanation
@@ -55,8 +56,14 @@ class LightGBM(BaseModel):
     Config = LightGBMConfig
     native_suffix = ".txt"
     rounds_field = "fixed_rounds"
+    resumable = True
+    shape_decides = True
 
     _booster: Any = None
+
+    def check_ready(self) -> None:
+        """Refuse a device that is not there (DeviceError, 69)."""
+        refuse_absent_device(self.config.device, self.name)
 
     def get_feature_importance(self) -> dict[str, float] | None:
         """Total gain of each feature's splits, as a share of all gain."""
@@ -68,7 +75,7 @@ class LightGBM(BaseModel):
         rounds = planned_rounds(config.n_estimators, config.fixed_rounds, val is not None)
         log = RoundLog(rounds, config.early_stopping_rounds, sink)
         grower = _Grower(lightgbm, self._parameters(lightgbm), train, val)
-        report = boost(grower, config, log, seed=self.seed, name=self.name, suffix=self.native_suffix)
+        report = boost(self, grower, log)
         kept = grower.booster.model_to_string(num_iteration=log.rounds_to_keep)
         self._booster = lightgbm.Booster(model_str=kept)  # as after a load, and free of the training rows
         return report
@@ -137,6 +144,10 @@ class _Grower:
     def save(self, path: Path) -> None:
         """Write the booster as text."""
         self.booster.save_model(path)
+
+    def load(self, path: Path) -> None:
+        """Continue from text."""
+        self.booster = self.lightgbm.Booster(model_file=path)
 
     def _dataset(self, samples: Samples, reference: Any) -> Any:
         kept = {"params": self.parameters, "free_raw_data": False}  # the next chunk starts from scores on raw rows

@@ -11,7 +11,15 @@ import numpy as np
 
 from ohlcv_factory.config import Search, setting
 from ohlcv_factory.dataset.samples import InputSpec, Samples
-from ohlcv_factory.models._trees import ChunkedConfig, RoundLog, boost, chosen_device, contributions, planned_rounds
+from ohlcv_factory.models._trees import (
+    ChunkedConfig,
+    RoundLog,
+    boost,
+    chosen_device,
+    contributions,
+    planned_rounds,
+    refuse_absent_device,
+)
 from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, importance_shares
 from ohlcv_factory.models.explanation import Explanation
 from ohlcv_factory.models.registry import ModelRegistry
@@ -44,8 +52,14 @@ class XGBoost(BaseModel):
     Config = XGBoostConfig
     native_suffix = ".ubj"
     rounds_field = "fixed_rounds"
+    resumable = True
+    shape_decides = True
 
     _booster: Any = None
+
+    def check_ready(self) -> None:
+        """Refuse a device that is not there (DeviceError, 69)."""
+        refuse_absent_device(self.config.device, self.name)
 
     def get_feature_importance(self) -> dict[str, float] | None:
         """Total gain of each feature's splits, as a share of all gain."""
@@ -60,7 +74,7 @@ class XGBoost(BaseModel):
         rounds = planned_rounds(config.n_estimators, config.fixed_rounds, val is not None)
         log = RoundLog(rounds, config.early_stopping_rounds, sink)
         grower = _Grower(xgboost, self._parameters(xgboost), train, val)
-        report = boost(grower, config, log, seed=self.seed, name=self.name, suffix=self.native_suffix)
+        report = boost(self, grower, log)
         self._booster = grower.booster[: log.rounds_to_keep]
         self._booster.set_param({"device": "cpu"})
         return report
@@ -127,6 +141,10 @@ class _Grower:
     def save(self, path: Path) -> None:
         """Write the booster as UBJ."""
         self.booster.save_model(path)
+
+    def load(self, path: Path) -> None:
+        """Continue from UBJ."""
+        self.booster = self.xgboost.Booster(self.parameters, model_file=path)
 
     def _matrix(self, samples: Samples, reference: Any) -> Any:
         columns = {"label": samples.y, "weight": samples.weight, "nthread": self.parameters["nthread"]}

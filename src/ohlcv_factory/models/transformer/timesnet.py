@@ -153,6 +153,7 @@ class TimesNet(TorchModel):
 
     input_spec: ClassVar[InputSpec] = InputSpec("sequence", "transformer_raw", "standard", lookback=128)
     Config = TimesNetConfig
+    shape_decides = False  # windows are convolved together with those of the same period
 
     def build(self, features: int) -> TimesNetEncoder:
         """The encoder of `features` columns."""

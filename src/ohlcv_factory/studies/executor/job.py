@@ -38,6 +38,7 @@ class JobSpec(Settings):
     dataset: str | None = setting(None, "Dataset folder; on a cluster the same path on every machine.")
     plugins: tuple[str, ...] = setting((), "Python files that the user named; they are run before the job.")
     threads: int = setting(1, "Threads of every native library.", ge=1)
+    tracking: dict[str, Any] | None = setting(None, "Where what it makes is also shown; decides nothing.")
     memory_gb: float = setting(0.0, "Main memory that the job is expected to take.", ge=0)
     code: str = setting("", "Digest of the source that the study runs with; filled in.")
 

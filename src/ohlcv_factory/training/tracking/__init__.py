@@ -1,0 +1,1 @@
+"""Views of a run in MLflow, TensorBoard or Weights & Biases; the run folder is never theirs."""

@@ -1,0 +1,90 @@
+"""What happens in a run, line by line, in its folder: trackers read it, at once or later.
+
+`tracking.jsonl` holds one JSON object per line: `start` (attempt, key, experiment), `epoch` (epoch, metrics); each with its
+time in milliseconds since 1970 UTC. A line is appended by one write; one that a cut left torn is skipped when it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ohlcv_factory.runtime.clock import Clock
+from ohlcv_factory.storage.formats import jsonable
+from ohlcv_factory.training.tracking.settings import ExperimentConfig
+
+SPOOL = "tracking.jsonl"
+
+
+class Spool:
+    """Events of one attempt at a run. Nothing that a disk does stops the run: `problem` then says what is missing."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.path, self.clock = folder / SPOOL, clock
+        self.problem: str | None = None
+        self.written: Callable[[], None] = lambda: None
+        """Called after each event."""
+        self._descriptor: int | None = None
+
+    def begin(self, experiment: ExperimentConfig, attempt: int) -> None:
+        """Note that an attempt begins; all attempts at a run share the key of the first."""
+        key = next((event["key"] for event in read_events(self.path) if event["event"] == "start"), None)
+        self._write("start", attempt=attempt, key=key or secrets.token_hex(8), experiment=experiment.pinned().plain())
+
+    def on_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Note the metrics of an epoch, a round, a fold or a trial; one without any is not worth a line."""
+        if metrics:
+            self._write("epoch", epoch=epoch, metrics=dict(metrics))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _write(self, event: str, **facts: Any) -> None:
+        if self.problem is not None:
+            return
+        time_ms = int(self.clock().timestamp() * 1000)
+        line = json.dumps(jsonable({"event": event, "time": time_ms, **facts}), allow_nan=False)
+        try:
+            os.write(self._opened(), f"{line}\n".encode())
+        except OSError as error:
+            self.problem = f"{self.path}: {error.strerror or error}"
+            return
+        self.written()
+
+    def _opened(self) -> int:
+        """The file, open at its end; a line that a cut left torn is ended first."""
+        if self._descriptor is None:
+            torn = self.path.is_file() and not self.path.read_bytes().endswith(b"\n")
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            if torn:
+                os.write(self._descriptor, b"\n")
+        return self._descriptor
+
+
+class SilentSpool:
+    """The spool of a run that is not tracked."""
+
+    def on_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Forget the epoch."""
+
+
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a spool, in their order; none where there is no spool."""
+    if not path.is_file():
+        return []
+    found = []
+    for line in path.read_bytes().split(b"\n"):
+        try:
+            event = json.loads(line)
+        except ValueError:  # torn, or not finished yet
+            continue
+        if isinstance(event, dict) and {"event", "time"} <= event.keys():
+            found.append(event)
+    return found
