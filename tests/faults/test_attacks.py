@@ -6,6 +6,7 @@ parsers have to hold.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -67,6 +68,12 @@ def commands(run: Path, stand: Any, tmp_path: Path) -> dict[str, tuple[str | Pat
     }
 
 
+def some_commands(number: int, *rest: Any) -> list[tuple[str | Path, ...]]:
+    """Three of them, others for each number, so that in the ordinary suite each command meets some of all attacks."""
+    every = list(commands(*rest).values())
+    return [every[(number + step) % len(every)] for step in (0, 3, 5)]
+
+
 def refused(answer: Answer, name: str, codes: tuple[int, ...] = (65, 76)) -> None:
     """One sentence with the file, and the exit code of bad data or a failed verification."""
     assert answer.code in codes, answer.err or answer.out
@@ -75,6 +82,16 @@ def refused(answer: Answer, name: str, codes: tuple[int, ...] = (65, 76)) -> Non
     assert answer.err.count("error[") == 1
 
 
+@pytest.mark.parametrize("number", range(len(SWAPPED)), ids=list(SWAPPED))
+def test_a_swapped_file_is_refused(number, guarded, copied, stand, canary, tmp_path) -> None:
+    model, name, content = list(SWAPPED.values())[number]
+    run = copied(model)
+    (run / name).write_bytes(content(canary))
+    for arguments in some_commands(number, run, stand, tmp_path):
+        refused(guarded(*arguments), name)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", SWAPPED)
 def test_a_swapped_file_is_refused_by_every_command(attack, guarded, copied, stand, canary, tmp_path) -> None:
     model, name, content = SWAPPED[attack]
@@ -122,7 +139,7 @@ def test_a_file_that_could_run_code_is_refused_by_its_name(
     (run / name).write_bytes(harmful.pickled(canary))
     if listed:
         reseal(run)
-    for arguments in commands(run, stand, tmp_path).values():
+    for arguments in some_commands(ADDED.index(name) + listed, run, stand, tmp_path):
         refused(guarded(*arguments), name, codes=(65,))
 
 
@@ -134,7 +151,7 @@ def test_no_link_and_no_pipe_is_read(kind, name, guarded, copied, stand, tmp_pat
     if kind == "hardlink" and name == "manifest.json":
         pytest.skip("a second name of the manifest is no other content: its digest is what is pinned")
     started = time.monotonic()
-    for arguments in commands(run, stand, tmp_path).values():
+    for arguments in some_commands(list(IRREGULAR).index(kind), run, stand, tmp_path):
         refused(guarded(*arguments), name, codes=(65, 66))
     assert time.monotonic() - started < MOST_SECONDS
 
@@ -148,7 +165,7 @@ def test_a_manifest_names_files_in_its_folder_only(path, guarded, copied, stand,
     manifest = json.loads((run / "manifest.json").read_text())
     manifest["files"].append({"path": path, "size": 1, "sha256": "0" * 64, "role": "record"})
     (run / "manifest.json").write_text(json.dumps(manifest))
-    for arguments in commands(run, stand, tmp_path).values():
+    for arguments in some_commands(len(path), run, stand, tmp_path):
         refused(guarded(*arguments), "manifest.json", codes=(65,))
 
 
@@ -218,24 +235,40 @@ def test_a_dataset_of_pipes_and_links_is_not_read(kind, guarded, copied_dataset,
 UNFINISHED = {
     "a pipe as a checkpoint": ("xgboost", "checkpoints/checkpoint_epoch_0012/model.ubj", harmful.make_fifo),
     "a link as a checkpoint": ("xgboost", "checkpoints/checkpoint_epoch_0012/model.ubj", harmful.make_symlink),
-    "a pickle as a checkpoint of XGBoost": ("xgboost", "checkpoints/checkpoint_epoch_0012/model.ubj", harmful.pickled),
-    "a pickle as a checkpoint of LightGBM": (
-        "lightgbm",
-        "checkpoints/checkpoint_epoch_0012/model.txt",
-        harmful.pickled,
-    ),
     "a pickle as settings": ("xgboost", "config/training_config.yaml", harmful.pickled),
     "a pickle as the start": ("xgboost", "config/start.json", harmful.pickled),
     "a pickle beside the checkpoint": ("xgboost", "checkpoints/checkpoint_epoch_0012/optimizer.pt", harmful.pickled),
 }
 
 
+def unfinished(run: Path) -> Path:
+    """The run as one that failed on its last step."""
+    (run / "manifest.json").unlink()
+    (run / "state.json").write_text(json.dumps({"state": "FAILED", "attempt": 1, "updated": "", "error": None}))
+    return run
+
+
+@pytest.mark.parametrize(("model", "file"), [("xgboost", "model.ubj"), ("lightgbm", "model.txt")])
+def test_a_checkpoint_that_was_swapped_with_its_digest_is_parsed_in_a_child(
+    model, file, guarded, copied, stand, canary
+) -> None:
+    run = unfinished(copied(model))
+    (checkpoint,) = (run / "checkpoints").glob("checkpoint_epoch_*")
+    (checkpoint / file).write_bytes(harmful.pickled(canary))
+    state = json.loads((checkpoint / "state.json").read_text())
+    kept = {path.name: path.read_bytes() for path in checkpoint.iterdir() if path.name != "state.json"}
+    state["files"] = [
+        {"path": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in sorted(kept.items())
+    ]
+    (checkpoint / "state.json").write_text(json.dumps(state))
+    refused(guarded("resume", run, "--dataset", stand.dataset), file, codes=(65,))
+
+
 @pytest.mark.parametrize("attack", UNFINISHED)
 def test_resume_reads_nothing_harmful_of_an_unfinished_run(attack, guarded, copied, stand, canary) -> None:
     model, name, harm = UNFINISHED[attack]
-    run = copied(model)
-    (run / "manifest.json").unlink()
-    (run / "state.json").write_text(json.dumps({"state": "FAILED", "attempt": 1, "updated": "", "error": None}))
+    run = unfinished(copied(model))
     if harm in IRREGULAR.values():
         harm(run / name)
     else:

@@ -124,6 +124,19 @@ class CheckpointManager:
         return math.inf if math.isnan(loss) else loss, checkpoint.epoch
 
 
+def whole_checkpoints(output_dir: Path) -> list[Path]:
+    """The checkpoints of a fit whose files are those that were written, oldest first; nothing is removed."""
+    return [folder for folder in sorted(output_dir.glob(f"{PREFIX}*")) if _is_whole(folder)]
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        _read(folder)
+    except _DamageError:
+        return False
+    return True
+
+
 class _DamageError(Exception):
     """Says which file of a checkpoint is not as it was written."""
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ohlcv_factory.config import read_yaml, write_yaml
+from ohlcv_factory.config import write_yaml
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.models.device_report import DeviceReport, device_report
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.storage.experiments import RUNS_FOLDER
-from ohlcv_factory.storage.formats import jsonable
+from ohlcv_factory.storage.formats import jsonable, read_settings
 from ohlcv_factory.studies.candidates import Candidate, candidates, probed
 from ohlcv_factory.studies.comparison import ComparedGroup
 from ohlcv_factory.studies.dataset_facts import DatasetFacts, Wishes, dataset_facts, tree_facts
@@ -140,7 +140,7 @@ def _of_run(run: FinishedRun, container: TimeSeriesDataContainer, facts: Dataset
     name = run.manifest["model"]
     if ModelRegistry.entry(name).family == "ensemble":
         return Candidate(name, "runs", notes=("an ensemble: neither its memory nor its time is measured here",))
-    values = read_yaml(run.recipe).values
+    values = read_settings(run.recipe)
     own = {key: value for key, value in values.items() if key in TrainerConfig.model_fields}
     return probed(TrainerConfig.parse(own, where=str(run.recipe)), "runs", container, facts, wishes)
 
@@ -216,7 +216,7 @@ def _recipe(chosen: Candidate, container: TimeSeriesDataContainer, compared: Com
     """The run's own recipe where a run was chosen, else the settings that the candidate was found possible with."""
     if chosen.source == "runs" and compared is not None:
         run = next(run for run in compared.runs if run.manifest["model"] == chosen.model)
-        return _without_nothing({**read_yaml(run.recipe).values, "dataset": container.origin})
+        return _without_nothing({**read_settings(run.recipe), "dataset": container.origin})
     config = chosen.config or TrainerConfig(model_name=chosen.model, horizon=container.horizon)
     recipe = {
         "model_name": config.model_name,

@@ -10,7 +10,7 @@ from typing import Any
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.packages import import_extra
 from ohlcv_factory.runtime.plugin_files import load_plugins, loaded_files
-from ohlcv_factory.storage.checkpoints import PREFIX
+from ohlcv_factory.storage.checkpoints import whole_checkpoints
 from ohlcv_factory.storage.manifests import check_files, listed_files, read_manifest, refuse_strange
 from ohlcv_factory.storage.trial import Trial, try_folder, try_foreign
 from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
@@ -49,18 +49,24 @@ def open_written(folder: Path, formats: Sequence[int] = ()) -> dict[str, Any]:
 def refuse_harmful_checkpoints(folder: Path) -> None:
     """Raise DataError (65) where an unfinished run holds what may not be there, or a checkpoint that kills its parser.
 
-    An unfinished run has no manifest that could be known, so that its checkpoints are always parsed in a child first.
+    An unfinished run has no manifest that could be known, so that its checkpoints are always parsed in a child first; those
+    that are not what was written are none: the fit goes on from the one before.
     """
     refuse_strange(folder)
-    if any(folder.glob(f"checkpoints/{PREFIX}*/model.*")):
+    if any(path.suffix in CHECKPOINT_PARSERS for path in _checkpoint_models(folder)):
         try_folder(folder, Trial(None, loader=CHECKPOINT_LOADER))
 
 
 def checkpoints_in(folder: Path, plugins: Sequence[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
     """The model of every checkpoint of an unfinished run, and the library that parses it."""
-    for path in sorted(folder.glob(f"checkpoints/{PREFIX}*/model.*")):
+    for path in _checkpoint_models(folder):
         if parse := CHECKPOINT_PARSERS.get(path.suffix):
             yield path.relative_to(folder).as_posix(), partial(parse, path)
+
+
+def _checkpoint_models(folder: Path) -> list[Path]:
+    whole = whole_checkpoints(folder / "checkpoints")
+    return [path for checkpoint in whole for path in sorted(checkpoint.glob("model.*"))]
 
 
 def models_in(folder: Path, plugins: Sequence[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
