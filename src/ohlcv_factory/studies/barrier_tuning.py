@@ -276,7 +276,7 @@ class BarrierTuning:
 
     def _attempt(self, folder: Path, attempt: int) -> BarrierTuningResult:
         self.folder = folder
-        with at_work(folder, self.clock, attempt, self.config.experiment) as log:
+        with at_work(folder, self.clock, attempt, self.config.tracking) as log:
             log.write(f"barriers by {self.config.model_name}, {self.goal}, attempt {attempt}")
             self._write_recipe(folder)
             with opened_storage(storage_url(self.tuning.storage, folder)) as storage:

@@ -213,7 +213,7 @@ class CrossValidation:
 
     def _attempt(self, folder: Path, folds: TrainFolds, attempt: int) -> CrossValidationResult:
         self.folder = folder
-        with at_work(folder, self.clock, attempt, self.config.experiment) as log:
+        with at_work(folder, self.clock, attempt, self.config.tracking) as log:
             name, horizon = self.config.model_name, self.config.horizon
             log.write(f"{name} at horizon {horizon}, {self.cv.scheme}, {len(folds.folds)} folds, attempt {attempt}")
             specs = self._specs(folder, folds)

@@ -190,7 +190,7 @@ class EnsembleTrainer:
         state = StateFile(folder, self.clock, attempt=self.attempt)
         log = artifacts.RunLog(folder / "logs" / "training.log", self.clock)
         with (
-            tracked(folder, self.config.experiment, self.clock, self.attempt),
+            tracked(folder, self.config.tracking, self.clock, self.attempt),
             artifacts.attempt_at_work(state, log),
         ):
             return self._run_in(folder, container, log)

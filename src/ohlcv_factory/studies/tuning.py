@@ -175,7 +175,7 @@ class Tuning:
 
     def _attempt(self, folder: Path, container: TimeSeriesDataContainer, attempt: int) -> TuningResult:
         self.folder = folder
-        with at_work(folder, self.clock, attempt, self.config.experiment) as log:
+        with at_work(folder, self.clock, attempt, self.config.tracking) as log:
             log.write(f"{self.config.model_name} at horizon {self.config.horizon}, {self.goal}, attempt {attempt}")
             self._write_recipe(folder, container)
             with opened_storage(storage_url(self.tuning.storage, folder)) as storage:

@@ -90,6 +90,13 @@ class TrainerConfig(Settings):
         """Where the ledger lies: above `runs/` or `studies/`, or in the output folder itself where that has another name."""
         return experiments_folder(self.output_dir)
 
+    @property
+    def tracking(self) -> ExperimentConfig | None:
+        """`experiment`, with the name of the run's experiment where it has none of its own."""
+        if self.experiment is None or self.experiment.experiment_name or not self.experiment_name:
+            return self.experiment
+        return self.experiment.model_copy(update={"experiment_name": self.experiment_name})
+
     def plain(self) -> dict[str, Any]:
         """As of any settings; without `experiment` where the run is not tracked, so that trials keep their digests."""
         values = super().plain()

@@ -130,7 +130,7 @@ class Trainer:
         self._state = StateFile(folder, self.clock, attempt=self.attempt)
         log = artifacts.RunLog(folder / "logs" / "training.log", self.clock)
         with (
-            tracked(folder, self.config.experiment, self.clock, self.attempt) as self.spool,
+            tracked(folder, self.config.tracking, self.clock, self.attempt) as self.spool,
             artifacts.attempt_at_work(self._state, log),
             self._enough_memory(container),
         ):

@@ -48,6 +48,12 @@ def test_the_manifest_vouches_neither_for_the_spool_nor_for_what_was_delivered(c
     assert told_to_trackers(run.path) == ExperimentConfig().plain()
 
 
+def test_the_spool_knows_the_experiment_before_the_recipe_is_written(config, container) -> None:
+    with no_courier():
+        named = Trainer(config(experiment_name="fx", experiment=ExperimentConfig())).run(container)
+    assert told_to_trackers(named.path)["experiment_name"] == "fx"
+
+
 def test_a_run_that_is_not_tracked_has_no_spool(tmp_path) -> None:
     for experiment in (None, ExperimentConfig.parse({"backend": "none", "tracking_uri": "mlruns"})):
         with tracked(tmp_path, experiment, system_clock) as spool:
