@@ -445,7 +445,7 @@ def test_16_a_flipped_bit_in_a_dataset_is_refused(place, bar_csv):
     (place / "own" / "SYNTH.parquet").write_bytes(content)
     command = ("train", "--dataset", "own", "--model", "logistic", "--horizon", "5")
     assert_refused(
-        command, 65, "its digest differs from the manifest's", "own/SYNTH.parquet", "build the dataset again"
+        command, 65, "SYNTH.parquet is not the file that was written", "own/SYNTH.parquet", "build the dataset again"
     )
 
 

@@ -4,6 +4,7 @@ import pytest
 from command_line import call, succeed, train
 from quick_tracking import no_courier
 
+from ohlcv_factory.cli import pipeline
 from ohlcv_factory.cli.doctor import trackers
 from ohlcv_factory.runtime.packages import is_installed
 from ohlcv_factory.training.tracking import courier, tracker
@@ -82,3 +83,23 @@ def test_export_writes_a_model_folder_of_mlflow(spooled, folder) -> None:
     assert answer.json == {"run": str(spooled), "mlflow": str(folder / "served")}
     refused = call("export", spooled, "--mlflow", folder / "served")
     assert (refused.code, "is not empty" in refused.err) == (73, True)
+
+
+def test_run_passes_where_its_runs_are_shown_to_each_of_them(monkeypatch, folder) -> None:
+    plans = []
+
+    def noted(plan, *, say):
+        plans.append(plan)
+        return pipeline.Outcome({}, "done")
+
+    monkeypatch.setattr(pipeline, "run_everything", noted)
+    flags = ("--track", "tensorboard", "--tracking-uri", "boards", "--tag", "desk=fx")
+    succeed("run", folder / "bars.csv", "--models", "logistic", "--out", folder / "new", *flags)
+    (plan,) = plans
+    told = plan.experiment
+    assert (told.backend, told.tracking_uri, told.tags) == ("tensorboard", "boards", {"desk": "fx"})
+    with no_courier():
+        (config,) = pipeline._configs(plan)
+    assert config.experiment == told
+    succeed("run", folder / "bars.csv", "--out", folder / "new")
+    assert plans[1].experiment is None

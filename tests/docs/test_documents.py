@@ -37,6 +37,7 @@ PAGES = (
     "docs/refused_keys.md",
     "docs/running.md",
     "docs/sessions.md",
+    "docs/storage.md",
     "docs/studies.md",
     "docs/tracking.md",
 )

@@ -11,6 +11,7 @@ from ohlcv_factory.runtime.packages import is_installed
 from ohlcv_factory.training.tracking.settings import ExperimentConfig
 
 
+@pytest.mark.slow  # MLflow and a whole catalogue of features: half a minute
 @pytest.mark.skipif(
     not (is_installed("mlflow") and is_installed("alembic")), reason="the extra tracking is not installed"
 )

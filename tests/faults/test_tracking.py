@@ -84,7 +84,7 @@ def test_f14_a_damaged_database_stops_no_run_and_is_data_error_65_with_its_path_
     assert is_whole(database, run)
 
 
-def test_f15_a_server_that_is_away_stops_no_run_and_sync_says_so(place, plain) -> None:
+def test_f15_a_server_that_is_away_stops_no_run(place, plain) -> None:
     with socket.socket() as taken:  # bound and not listening: nobody answers
         taken.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -92,9 +92,6 @@ def test_f15_a_server_that_is_away_stops_no_run_and_sync_says_so(place, plain) -
         assert is_untouched(run, plain)
         (words,) = warned
         assert f"{uri}: the server does not answer" in words
-        answer = call("sync", run)
-    assert answer.code == 75
-    assert f"  --> {uri}\n" in answer.err
 
 
 @pytest.mark.slow

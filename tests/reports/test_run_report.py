@@ -227,7 +227,7 @@ def test_the_same_runs_give_the_same_bytes(run, page, tmp_path):
 
 def test_markup_in_names_and_notes_is_inert(copied, tmp_path):
     bad = "<script>alert(1)</script>"
-    run = copied(model=bad, symbols=[bad], created_by=bad)
+    run = copied(symbols=[bad], created_by=bad)  # a model of such a name is refused before it is shown
     rewritten(run.path / "metrics" / "training_metrics.json", notes=[bad])
     html = write_run_report([run], tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script" not in html

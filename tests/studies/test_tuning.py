@@ -10,13 +10,14 @@ from ohlcv_factory.config import read_yaml
 from ohlcv_factory.errors import DataError, InputMissingError, OutputError, StorageError, UsageError
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.storage.ledger import Ledger
+from ohlcv_factory.storage.manifests import check_files
 from ohlcv_factory.studies import tuning as tuning_module
 from ohlcv_factory.studies.cross_validation import cross_validate
 from ohlcv_factory.studies.settings import CrossValidationConfig
+from ohlcv_factory.studies.study_folder import STUDY_VERSIONS
 from ohlcv_factory.studies.tuning import Tuning, tune
 from ohlcv_factory.studies.tuning_plan import tuning_plan
 from ohlcv_factory.studies.tuning_settings import TuningConfig
-from ohlcv_factory.training.bundle import verify_files
 from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
 
@@ -152,7 +153,7 @@ def test_the_same_folder_with_more_trials_goes_on(search, finished, tmp_path):
     assert len(few.trials) == 3
     assert table(search(tmp_path / "study")) == table(finished)
     assert read_json(tmp_path / "study" / "state.json")["state"] == "FINISHED"
-    verify_files(tmp_path / "study", read_json(tmp_path / "study" / "manifest.json"))
+    check_files(tmp_path / "study", read_json(tmp_path / "study" / "manifest.json"), STUDY_VERSIONS)
 
 
 @pytest.mark.parametrize(

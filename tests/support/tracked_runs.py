@@ -32,10 +32,10 @@ def write_state(folder: Path, state: str) -> None:
     write_json(folder / "state.json", {"state": state, "attempt": 1, "updated": UPDATED, "error": None})
 
 
-def write_start(folder: Path, attempt: int = 1, key: str = "k1", **experiment: Any) -> None:
+def write_start(folder: Path, attempt: int = 1, key: str = "k1", later_ms: int = 0, **experiment: Any) -> None:
     """The line that begins an attempt."""
     told = ExperimentConfig.parse(experiment).plain()
-    _append(folder, {"event": "start", "time": BEGAN_MS, "attempt": attempt, "key": key, "experiment": told})
+    _append(folder, {"event": "start", "time": BEGAN_MS + later_ms, "attempt": attempt, "key": key, "experiment": told})
 
 
 def write_epochs(folder: Path, losses: Mapping[int, float]) -> None:

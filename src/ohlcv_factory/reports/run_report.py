@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -229,6 +229,11 @@ def meaning(question: Question) -> Section:
     return Section("What the numbers mean", "meaning", html)
 
 
+def _machine_words(machine: Mapping[str, Any]) -> str:
+    """What a run's manifest says of its machine; instruction sets are a list."""
+    return " ".join(value if isinstance(value, str) else " ".join(map(str, value)) for value in machine.values())
+
+
 def provenance(question: Question) -> Section:
     """What it takes to repeat each run."""
     rows = [
@@ -240,7 +245,7 @@ def provenance(question: Question) -> Section:
         ("Dataset", _by_group(question, "data_fingerprint")),
         ("Rows", _by_group(question, "row_digest")),
         ("Written by", _by_model((run.name, run.manifest["created_by"]) for run in question.runs)),
-        ("Machine", _by_model((run.name, " ".join(run.manifest["machine"].values())) for run in question.runs)),
+        ("Machine", _by_model((run.name, _machine_words(run.manifest["machine"])) for run in question.runs)),
         ("Packages", packages),
     ]
     html = table(("Run", "Seed", "Threads", "Device", "Finished (UTC)"), rows) + facts(pairs)

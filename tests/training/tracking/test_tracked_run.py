@@ -76,6 +76,24 @@ def test_a_run_that_nobody_works_on_is_lost(finished, tmp_path) -> None:
         assert TrackedRun.read(folder).state == "RUNNING"
 
 
+def test_the_state_of_an_earlier_attempt_is_not_that_of_the_one_at_work(finished, tmp_path) -> None:
+    folder = run_folder(finished.path, tmp_path / "run", "FAILED")
+    write_start(folder)
+    assert TrackedRun.read(folder).state == "FAILED"
+    write_start(folder, attempt=2, later_ms=UPDATED_MS)
+    with folder_lock(folder, "a training"):
+        assert TrackedRun.read(folder).state == "RUNNING"
+    assert TrackedRun.read(folder).state == "LOST"
+
+
+def test_a_run_whose_state_is_not_written_yet_is_at_work(tmp_path) -> None:
+    write_start(tmp_path)
+    with folder_lock(tmp_path, "a training"):
+        assert TrackedRun.read(tmp_path).state == "RUNNING"
+        write_json(tmp_path / "state.json", {"state": "CREATED", "updated": "2023-11-14T23:00:00Z"})
+        assert TrackedRun.read(tmp_path).state == "RUNNING"
+
+
 def test_an_epoch_that_a_resumed_run_does_again_is_shown_once(run) -> None:
     write_start(run, attempt=2)
     write_epochs(run, {2: 0.8, 3: 0.7})

@@ -7,17 +7,16 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from ohlcv_factory.config import read_yaml
-from ohlcv_factory.errors import DataError, LockedError, UsageError
+from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.storage.experiments import experiments_folder
 from ohlcv_factory.storage.formats import read_json
-from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.storage.manifests import MANIFEST
-from ohlcv_factory.storage.run_state import STATE
+from ohlcv_factory.storage.run_state import CREATED, RUNNING, STATE, derived_state
 from ohlcv_factory.training.tracking.settings import ExperimentConfig
 from ohlcv_factory.training.tracking.spool import SPOOL, read_events
 
@@ -27,7 +26,6 @@ PREFIXES = {"evaluation_metrics.json": "", "training_metrics.json": "fit/"}
 LEFT_OUT = ("breakdown", "thresholds", "history")
 """Blocks of numbers that a tracker has no use for."""
 SHOWN_FILES = ("config/*", "metrics/*", "plots/*", "*.html", "*.md", "*.csv", MANIFEST)
-LOST = "LOST"
 BLOCKS, TRIALS = Path("metrics") / "metrics.json", "trials.csv"
 """Tables of a study that become series: a step for each tested block of a cross-validation, for each trial of a search."""
 
@@ -63,23 +61,28 @@ class TrackedRun:
         Raises InputMissingError (66) where there is no run, UsageError (2) for a run that was not tracked, when nothing
         says where to show it.
         """
-        state = read_json(folder / STATE)
-        updated_ms = _time_ms(state["updated"])
         events = read_events(folder / SPOOL)
         starts = [event for event in events if event["event"] == "start"]
+        if starts and not (folder / STATE).is_file():
+            facts = {"state": CREATED, "updated": datetime.fromtimestamp(starts[-1]["time"] / 1000, UTC).isoformat()}
+        else:
+            facts = dict(read_json(folder / STATE))
+        updated_ms = _time_ms(facts["updated"])
         if experiment is None and not starts:
             raise UsageError(
                 "the run was not tracked.", where=str(folder), help="--track mlflow, tensorboard or wandb shows it now"
             )
         told = experiment or ExperimentConfig.parse(starts[-1]["experiment"], where=str(folder / SPOOL))
+        if starts and starts[-1]["time"] > updated_ms:  # the state is still that of an earlier attempt
+            facts |= {"state": RUNNING}
         key = starts[0]["key"] if starts else folder.name
         began_ms = starts[0]["time"] if starts else updated_ms
-        return cls(folder, told, key, _state(folder, state["state"]), began_ms, updated_ms, tuple(_epochs(events)))
+        return cls(folder, told, key, _state(folder, facts), began_ms, updated_ms, tuple(_epochs(events)))
 
     @property
     def is_over(self) -> bool:
         """Whether nobody works on it."""
-        return self.state != "RUNNING"
+        return self.state != RUNNING
 
     @property
     def is_finished(self) -> bool:
@@ -223,14 +226,9 @@ def _leaves(values: Mapping[str, Any], between: str, before: str = "") -> Iterat
             yield f"{before}{name}", value
 
 
-def _state(folder: Path, state: str) -> str:
-    if state != "RUNNING":
-        return state
-    try:
-        with folder_lock(folder, "this run"):
-            return LOST
-    except LockedError:
-        return state
+def _state(folder: Path, facts: Mapping[str, Any]) -> str:
+    state = derived_state(folder, facts)
+    return RUNNING if state == CREATED else state
 
 
 def _time_ms(text: str) -> int:
