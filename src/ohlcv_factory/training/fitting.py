@@ -78,16 +78,16 @@ def fit_pipeline(
     pipeline = replace(bare, calibrator=answers.calibrator, rule=answers.rule)
     if config.refit == "all":
         pipeline = _refit(config, container, rows, pipeline, metrics)
-    notes = (
-        *machine_notes(model),
-        *warm_up_notes(model),
-        *inner.notes,
-        *answers.notes,
-        *_column_notes(selection, len(inner.fit)),
-    )
-    watched = slice(0 if model.input_spec.padded else None)  # raw prices leave their range by themselves
-    seen = TrainingRange.fit(fit_values[:, watched], columns[watched]) if kept else None
+    notes = (*machine_notes(model), *warm_up_notes(model), *inner.notes, *answers.notes)
+    notes = (*notes, *_column_notes(selection, len(inner.fit)))
+    seen = _range(model, fit_values, columns) if kept else None
     return Fit(pipeline, metrics, _row_counts(rows, inner, answers), notes, selection, seen)
+
+
+def _range(model: BaseModel, fit_values: np.ndarray, columns: tuple[str, ...]) -> TrainingRange:
+    """Where the columns lie; of a model that reads the bars none, as raw prices leave their range by themselves."""
+    watched = slice(0 if model.input_spec.padded else None)
+    return TrainingRange.fit(fit_values[:, watched], columns[watched])
 
 
 def _select(
