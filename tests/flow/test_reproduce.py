@@ -37,7 +37,7 @@ def test_an_ensemble_comes_out_again_to_the_same_bytes(dataset, tmp_path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["chronos_bolt", "timesfm"])
-def test_a_foundation_model_comes_out_again_to_the_same_bytes(model, dataset, tmp_path) -> None:
+def test_a_foundation_model_comes_out_again_to_the_same_bytes(model, dataset, shelf, tmp_path) -> None:
     pytest.importorskip("chronos", reason="needs the extra foundation")
     settings = ("--set", "model.lookback=64", "--set", "model.block_rows=32", "--set", "model.mode=zero_shot")
     run = trained(dataset, tmp_path, "train", "--model", model, *settings)
