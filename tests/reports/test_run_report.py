@@ -358,9 +358,8 @@ def test_scores_that_are_all_undefined_are_dashes(run, tmp_path):
     assert balanced(html)
 
 
-def test_six_models_stay_under_600_kilobytes(copied, tmp_path):
-    names = ("logistic", "svm", "random_forest", "lightgbm", "xgboost", "catboost")
-    runs = [copied(f"{name}_h5_x_{number}", model=name) for number, name in enumerate(names)]
+def test_six_runs_stay_under_600_kilobytes(copied, tmp_path):
+    runs = [copied(f"logistic_h5_x_{number}") for number in range(6)]
     assert write_run_report(runs, tmp_path / "page.html").stat().st_size < 600_000
 
 
