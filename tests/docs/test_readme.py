@@ -19,6 +19,7 @@ def test_every_block_runs_leaves_what_it_says_and_finds_no_edge_in_a_random_walk
         "report.html",
     }
     assert {path.name for path in (folder / "everything").iterdir()} == {
+        "counter",
         "dataset",
         "ledger.sqlite",
         "report.html",
