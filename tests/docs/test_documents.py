@@ -44,7 +44,7 @@ PAGES = (
 LINK = re.compile(r"\]\((?!http)([^)#]+)\)")
 ENTRY = re.compile(r"`([a-z0-9_]+)`")
 ENTRY_NAME = re.compile(r"`([^`]+)`")
-FILE = re.compile(r"^\s*([\w.<>*-]+\.(?:json|yaml|parquet|npy|png|log|html|sqlite|\*))\s", re.MULTILINE)
+FILE = re.compile(r"^\s*([\w.<>*-]+\.(?:json|yaml|parquet|npy|npz|png|log|html|sqlite|\*))\s", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
