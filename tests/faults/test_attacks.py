@@ -112,12 +112,7 @@ def test_a_swapped_file_with_a_manifest_to_fit_runs_nothing(attack, guarded, cop
 
 @pytest.mark.parametrize(
     "attack",
-    [
-        pytest.param(
-            attack, marks=() if attack in ("a planted type in a skops file", "a pickle as scores") else pytest.mark.slow
-        )
-        for attack in SWAPPED
-    ],
+    [pytest.param(attack, marks=() if attack == "a pickle as scores" else pytest.mark.slow) for attack in SWAPPED],
 )
 def test_every_command_holds_where_the_manifest_fits(attack, guarded, copied, stand, canary, tmp_path) -> None:
     model, name, content = SWAPPED[attack]

@@ -42,13 +42,16 @@ def compare(
     at by `evaluate`, which counts it.
     """
     from ohlcv_factory.reports.leaderboard_files import check_suffix, write_leaderboard
+    from ohlcv_factory.studies.finished_runs import misfits_told
     from ohlcv_factory.studies.leaderboard import leaderboard
 
     if out is not None:
         check_suffix(out)
-    board = leaderboard(*(runs or ()), by=by, experiment=experiment, part=part, seed=seed or 0)
-    written = "" if out is None else f"\n\nwritten: {write_leaderboard(board, out)}"
-    emit(leaderboard_values(board), leaderboard_text(board) + written, as_json)
+    with misfits_told(runs or ()):
+        board = leaderboard(*(runs or ()), by=by, experiment=experiment, part=part, seed=seed or 0)
+        written = "" if out is None else f"\n\nwritten: {write_leaderboard(board, out)}"
+        values, text = leaderboard_values(board), leaderboard_text(board)
+    emit(values, text + written, as_json)
 
 
 def leaderboard_values(board: Leaderboard) -> list[dict[str, Any]]:

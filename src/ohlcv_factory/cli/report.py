@@ -20,7 +20,9 @@ def report(
 ) -> None:
     """Write one self-contained HTML page: question, data, leaderboard, curves, explanation, verdict."""
     from ohlcv_factory.reports.run_report import write_run_report
-    from ohlcv_factory.studies.finished_runs import find_runs
+    from ohlcv_factory.studies.finished_runs import find_runs, misfits_told
 
-    path = write_run_report(find_runs(runs or [Path("experiments/runs")], experiment=experiment), out, dataset=dataset)
+    places = runs or [Path("experiments/runs")]
+    with misfits_told(places):
+        path = write_run_report(find_runs(places, experiment=experiment), out, dataset=dataset)
     emit({"report": str(path)}, f"report: {path}", as_json)

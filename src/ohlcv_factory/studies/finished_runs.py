@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ohlcv_factory.errors import DataError, InputMissingError, UsageError, unknown_name
+from ohlcv_factory.errors import DataError, FactoryError, InputMissingError, UsageError, unknown_name
 from ohlcv_factory.evaluation.scorecard import averaged, judged, threshold_column
 from ohlcv_factory.evaluation.trials import Trials, scaled_ratio
 from ohlcv_factory.storage.experiments import RUNS_FOLDER, STUDIES_FOLDER
@@ -120,6 +121,21 @@ def _scores(folder: Path) -> dict[str, Any]:
         if missing or blocks:
             raise ValueError(f"{', '.join((*missing, *blocks))} missing")
         return dict(found)
+
+
+@contextmanager
+def misfits_told(paths: Sequence[Path]) -> Iterator[None]:
+    """Turn what scores of the wrong shape lead to into one DataError (65): a file that was written anew may hold anything."""
+    try:
+        yield
+    except FactoryError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
+        raise DataError(
+            f"the scores in {EVALUATION} do not fit together: {type(error).__name__}: {error}.",
+            where=", ".join(map(str, paths)),
+            help="ohlcv-factory verify RUN; where every file is sound, run again with --debug for the traceback",
+        ) from error
 
 
 def find_runs(paths: Sequence[Path], *, experiment: str | None = None, part: str = VAL) -> list[FinishedRun]:
