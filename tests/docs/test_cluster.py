@@ -12,7 +12,7 @@ def test_every_block_runs_and_leaves_the_study_that_it_describes(run_document, c
     monkeypatch.setattr(protocol, "open_executor", lambda *_, **__: InlineExecutor())
     folder = run_document("docs/cluster.md")
     assert {path.name for path in (folder / "study").iterdir()} == {
-        "study.json", "scores.csv", "summary.json", "runs", "jobs", "ledger.sqlite",
+        "study.json", "scores.csv", "summary.json", "runs", "jobs", "ledger.sqlite", "counter",
     }  # fmt: skip
     (one, two) = (folder / "study" / "jobs").iterdir()
     for job in (one, two):
