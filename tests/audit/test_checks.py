@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from resealed import reseal
 
 from ohlcv_factory.audit import fit_checks
 from ohlcv_factory.audit.checks import CHECKS, audit, checks_for, failed
@@ -79,14 +80,6 @@ def copied(folder, target):
     return place
 
 
-def sealed(folder):
-    """Write the digests of the files anew, as somebody would who wants nothing to be seen."""
-    manifest = read_json(folder / "manifest.json")
-    for stored in manifest["files"]:
-        stored["sha256"] = file_digest(folder / stored["path"])
-    write_json(folder / "manifest.json", manifest)
-
-
 def test_a_changed_file_is_refused_before_any_check(run_folder, tmp_path):
     run = copied(run_folder, tmp_path)
     (run / "checkpoints" / "scaler.json").write_text("{}")
@@ -100,7 +93,7 @@ def test_predictions_that_the_model_does_not_make_are_caught(run_folder, tmp_pat
     frame = pl.read_parquet(file)
     better = pl.when(pl.col("truth") == "long").then(0.9).otherwise(pl.col("raw_long")).alias("raw_long")
     frame.with_columns(better).write_parquet(file)
-    sealed(run)
+    reseal(run)
     assert broken(run_subject(run), "stored-predictions", "determinism", "span-overlap") == {
         "stored-predictions",
         "determinism",
@@ -140,7 +133,7 @@ def study_with(study_folder, target, change):
     folds = read_json(study / "folds.json")
     change(folds["folds"])
     write_json(study / "folds.json", folds)
-    sealed(study)
+    reseal(study)
     return study_subject(study)
 
 

@@ -99,7 +99,7 @@ def test_a_refit_on_the_whole_train_part_is_no_leak(container):
 
 
 def test_a_fit_whose_scaler_sees_all_rows_is_caught_by_column(container, monkeypatch):
-    def leaky(model, given, rows, columns):
+    def leaky(model, given, rows, columns, read):
         return given.matrix(np.arange(len(given)), columns)
 
     monkeypatch.setattr(fitting, "_values", leaky)

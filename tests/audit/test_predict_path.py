@@ -58,9 +58,10 @@ def test_a_forecaster_on_bars_and_label_rules_passes(forecasters, container, raw
 class Leaky(ModelBundle):
     """A bundle that shifts its probabilities by what it should not know."""
 
-    def predict_rows(self, bars, features, rows):
-        found = super().predict_rows(bars, features, rows)
-        shift = 0.01 * np.sign(bars.close[-1] - bars.close[rows])  # how the series ends
+    def answered(self, pipeline, source, **asked):
+        found = super().answered(pipeline, source, **asked)
+        close = source.bars.close
+        shift = 0.01 * np.sign(close[-1] - close[source.rows])  # how the series ends
         return replace(found, raw=found.raw + shift[:, None])
 
 
@@ -68,9 +69,9 @@ class Leaky(ModelBundle):
 class CentredOnWhole(ModelBundle):
     """A bundle that centres each column over all bars that it was given."""
 
-    def predict_rows(self, bars, features, rows):
-        usual = np.nanmean(features, axis=0)
-        return super().predict_rows(bars, (features - usual).astype(np.float32), rows)
+    def answered(self, pipeline, source, **asked):
+        centred = (source.features - np.nanmean(source.features, axis=0)).astype(np.float32)
+        return super().answered(pipeline, replace(source, features=centred), **asked)
 
 
 @pytest.mark.parametrize("kind", [Leaky, CentredOnWhole])

@@ -51,6 +51,14 @@ def quick_guide():
     return own.model_copy(update={"questions": asked, "answers": ends})
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_checkpoints():
+    """Other tests may have laid some out for this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("FACTORY_CHECKPOINTS", raising=False)
+        yield
+
+
 @pytest.fixture(scope="module")
 def advised(folder, option_data):
     """`advised(arguments)` runs one `recommend` in a folder of datasets and tells what can be seen of it."""

@@ -23,7 +23,10 @@ def first_cells(text, header):
 @pytest.mark.filterwarnings(
     "ignore:class missing:ohlcv_factory.models.base.MissingClassWarning"
 )  # neutral is rare here
-def test_the_page_runs_and_names_every_entry_file_and_key(pytestconfig, run_document, tmp_path, capsys) -> None:
+def test_the_page_runs_and_names_every_entry_file_and_key(
+    pytestconfig, run_document, tmp_path, capsys, monkeypatch
+) -> None:
+    monkeypatch.delenv("FACTORY_CHECKPOINTS", raising=False)  # as for a reader who has fetched none
     random_walk(4000, seed=7, bar_seconds=3600).frame().write_csv(tmp_path / "SYNTH.csv")
     folder = run_document(PAGE)
     text = (pytestconfig.rootpath / PAGE).read_text(encoding="utf-8")

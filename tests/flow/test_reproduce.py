@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from command_line import DATASET, call, succeed
 from quick_fits import settings_of
+from resealed import reseal
 
 FAMILIES = ("lightgbm", "xgboost", "catboost", "logistic", "gru", "patchtst", "dlinear", "s4")
 
@@ -65,6 +66,7 @@ def test_another_version_is_named_and_a_changed_key_is_refused_by_name(dataset, 
     assert "same bytes" in answer.out and "not as it was: packages.numpy: 1.0.0 then, " in answer.out
     recipe = run / "config" / "training_config.yaml"
     recipe.write_text(recipe.read_text().replace("random_seed: 42", "random_seed: 43"))
+    reseal(run)
     refused = call("reproduce", run)
     assert refused.code == 76 and "random_seed: 42 then, 43 now" in refused.err
 

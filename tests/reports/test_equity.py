@@ -42,5 +42,5 @@ def test_drawdown_starts_from_a_peak_of_zero():
 def test_a_damaged_path_is_refused_by_name(run, tmp_path):
     folder = shutil.copytree(run.path, tmp_path / run.path.name)
     (folder / "predictions" / "val_path.parquet").write_bytes(b"no parquet")
-    with pytest.raises(DataError, match=r"val_path\.parquet cannot be read"):
+    with pytest.raises(DataError, match=r"val_path\.parquet is a damaged Parquet file"):
         equity_lines(read_groups([replace(run, path=folder)])[run.group], None)

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from resealed import reseal
 
 from ohlcv_factory.reports.inside import HEAT_FEATURES, inside_models
 from ohlcv_factory.reports.reported_run import ReportedRun
@@ -86,6 +87,7 @@ def test_runs_that_say_nothing_have_no_section(run, tmp_path):
 def test_the_section_stands_behind_the_importances_and_names_are_inert(run, tmp_path, name):
     folder = shutil.copytree(run.path, tmp_path / "copy_h5_20260101T000000Z_abc")
     write_explanation(folder, weights({"known feature": [name, "clv"]}, [0.4, 0.6]))
+    reseal(folder)
     html = write_run_report([FinishedRun.read(folder)], tmp_path / "page.html").read_text(encoding="utf-8")
     assert html.index('id="importance"') < html.index('id="inside"') < html.index('id="training"')
     assert f'<th scope="row">{name.replace("<", "&lt;").replace(">", "&gt;")}</th>' in html

@@ -13,7 +13,7 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(DeviceError, match="device 'cuda' was asked for") as caught:
         chosen_device("cuda")
-    assert (caught.value.exit_code, caught.value.help) == (69, "device: auto")
+    assert (caught.value.exit_code, caught.value.help) == (69, "set device: auto (or cpu)")
 
 
 def test_auto_takes_the_card_where_there_is_one(monkeypatch):
