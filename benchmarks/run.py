@@ -91,11 +91,18 @@ def main() -> None:
     load_before = os.getloadavg()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), given.peer_python)
-        lines = [line for row in given.rows.split(",") for line in measured(row_of(row), bench)]
+        lines = []
+        for row in given.rows.split(","):
+            lines += measured(row_of(row), bench)
+            write_results(given.out, lines, load_before, given.peer_python)  # a later row may fail
     print(table(lines))
+
+
+def write_results(out: Path, lines: list[Line], load_before: tuple[float, float, float], peer_python: str) -> None:
+    """What was measured so far, with machine and versions."""
     results = {"machine": machine(), "load": {"before": load_before, "after": os.getloadavg()}}
-    results |= {"versions": versions(given.peer_python), "lines": [line_facts(line) for line in lines]}
-    given.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    results |= {"versions": versions(peer_python), "lines": [line_facts(line) for line in lines]}
+    out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
 def row_of(text: str) -> int | str:
