@@ -12,6 +12,7 @@ import typer
 from ohlcv_factory.cli import options
 from ohlcv_factory.cli.console import emit, say
 from ohlcv_factory.errors import StorageError
+from ohlcv_factory.storage.experiments import BARRIER_RECIPE, STUDY_RECIPE, TRAINING_RECIPE, TUNING_RECIPE
 from ohlcv_factory.storage.locks import refuse_held
 
 if TYPE_CHECKING:
@@ -47,15 +48,15 @@ def resume(
         refuse_strange(run)
     if fork:
         _refuse_to_fork_a_study(run)
-    if (run / "config" / "study.yaml").is_file():
+    if (run / STUDY_RECIPE).is_file():
         from ohlcv_factory.cli.cv import resume_cv
 
         return resume_cv(run, dataset, plugins, as_json)
-    if (run / "config" / "tuning.yaml").is_file():
+    if (run / TUNING_RECIPE).is_file():
         from ohlcv_factory.cli.tune import resume_tune
 
         return resume_tune(run, dataset, plugins, as_json)
-    if (run / "config" / "barrier_tuning.yaml").is_file():
+    if (run / BARRIER_RECIPE).is_file():
         from ohlcv_factory.cli.tune_barriers import resume_barriers
 
         return resume_barriers(run, dataset, plugins, as_json)
@@ -63,10 +64,16 @@ def resume(
         from ohlcv_factory.cli.ensemble import resume_ensemble
 
         return resume_ensemble(run, dataset, plugins, as_json)
+    return _resume_training(run, dataset, plugins, fork, as_json)
+
+
+def _resume_training(run: Path, dataset: Path | None, plugins: list[str] | None, fork: bool, as_json: bool) -> None:
+    """Complete the run of one model, or with `fork` train it anew beside it."""
     from ohlcv_factory.cli.recipes import read_train_recipe
     from ohlcv_factory.cli.train import result_text, result_values
     from ohlcv_factory.errors import UsageError
     from ohlcv_factory.runtime.plugin_files import load_plugins
+    from ohlcv_factory.runtime.threads import set_threads
     from ohlcv_factory.training.bundle import require_model
     from ohlcv_factory.training.resumption import unfinished_attempt
     from ohlcv_factory.training.trial import refuse_harmful_checkpoints
@@ -76,7 +83,7 @@ def resume(
     load_plugins(plugins or ())
     require_model(run)
     named = {"dataset": dataset, "plugins": plugins or []}  # never those of the run's file: they are code
-    recipe, _, _ = read_train_recipe(run / "config" / "training_config.yaml", None, named)
+    recipe, _, _ = read_train_recipe(run / TRAINING_RECIPE, None, named)
     set_threads(recipe.threads)
     if recipe.dataset is None:
         raise UsageError("the run was trained in memory.", where=str(run), help="give --dataset DIR")
@@ -99,8 +106,7 @@ def _refuse_to_fork_a_study(run: Path) -> None:
     """Raise UsageError (2) for what is not the run of one model."""
     from ohlcv_factory.errors import UsageError
 
-    studies = ("study.yaml", "tuning.yaml", "barrier_tuning.yaml")
-    if any((run / "config" / name).is_file() for name in studies) or is_ensemble(run):
+    if any((run / recipe).is_file() for recipe in (STUDY_RECIPE, TUNING_RECIPE, BARRIER_RECIPE)) or is_ensemble(run):
         raise UsageError(
             "--fork is for the run of one model.", where=str(run), help="begin a new study with the settings of now"
         )
@@ -110,7 +116,7 @@ def is_ensemble(run: Path) -> bool:
     """Whether a run's recipe is that of an ensemble."""
     from ohlcv_factory.storage.formats import read_settings
 
-    recipe = run / "config" / "training_config.yaml"
+    recipe = run / TRAINING_RECIPE
     return recipe.is_file() and "members" in read_settings(recipe)
 
 

@@ -65,7 +65,7 @@ def tune(
 def resume_tune(folder: Path, dataset: Path | None, plugins: list[str] | None, as_json: bool) -> None:
     """Complete a search that was cut off, to the trials of one that was not."""
     from ohlcv_factory.cli.recipes import TuneRecipe, begun_recipe
-    from ohlcv_factory.studies.tuning import TUNING_RECIPE
+    from ohlcv_factory.storage.experiments import TUNING_RECIPE
 
     recipe = begun_recipe(TuneRecipe, folder, TUNING_RECIPE, dataset, plugins)
     search, container = _opened(recipe)

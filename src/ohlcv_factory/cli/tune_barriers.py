@@ -68,7 +68,7 @@ def tune_barriers(
 def resume_barriers(folder: Path, dataset: Path | None, plugins: list[str] | None, as_json: bool) -> None:
     """Complete a search for barriers that was cut off, to the trials of one that was not."""
     from ohlcv_factory.cli.recipes import BarrierRecipe, begun_recipe
-    from ohlcv_factory.studies.barrier_tuning import BARRIER_RECIPE
+    from ohlcv_factory.storage.experiments import BARRIER_RECIPE
 
     recipe = begun_recipe(BarrierRecipe, folder, BARRIER_RECIPE, dataset, plugins)
     search = _opened(recipe)

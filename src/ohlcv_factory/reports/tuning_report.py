@@ -15,8 +15,9 @@ from ohlcv_factory.reports.charts import Line, bar, legend, line_chart
 from ohlcv_factory.reports.page import Markup, Section, bullets, compose, facts, paragraph, table
 from ohlcv_factory.reports.words import DASH, MINUS, count, percent, plural, score
 from ohlcv_factory.storage.atomic import write_text
+from ohlcv_factory.storage.experiments import TUNING_RECIPE
 from ohlcv_factory.storage.formats import read_json, read_settings
-from ohlcv_factory.studies.tuning import METRICS, TRIALS_TABLE, TUNING_RECIPE
+from ohlcv_factory.studies.tuning import METRICS, TRIALS_TABLE
 
 PAGE = "report.html"
 ROWS_WORDS = (

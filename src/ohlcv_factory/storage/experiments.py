@@ -10,6 +10,11 @@ from pathlib import Path
 from ohlcv_factory.storage.atomic import storage_errors
 
 RUNS_FOLDER, STUDIES_FOLDER = "runs", "studies"
+TRAINING_RECIPE = Path("config") / "training_config.yaml"
+STUDY_RECIPE = Path("config") / "study.yaml"
+TUNING_RECIPE = Path("config") / "tuning.yaml"
+BARRIER_RECIPE = Path("config") / "barrier_tuning.yaml"
+"""What repeats a run, a cross-validation, a search of settings, a search of barriers: each folder holds one of them."""
 COUNTER = "counter"
 _DIGITS = 20
 

@@ -32,6 +32,7 @@ from ohlcv_factory.runtime.seeding import component_seed
 from ohlcv_factory.splits.splitter import Splitter
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.digests import value_digest
+from ohlcv_factory.storage.experiments import BARRIER_RECIPE
 from ohlcv_factory.storage.formats import write_json, write_settings
 from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.studies.study_folder import BARRIERS, at_work, new_study_folder, write_study_manifest
@@ -75,7 +76,6 @@ from ohlcv_factory.training.resumption import refuse_other_start, unfinished_att
 from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.tracking.tracker import require_backend
 
-BARRIER_RECIPE = Path("config") / "barrier_tuning.yaml"
 PIECE, INSTRUMENTS = "barriers.yaml", "instruments.yaml"
 METRICS = Path("metrics") / "barriers.json"
 DISTANCES = ("k_up", "k_down", "max_bars")

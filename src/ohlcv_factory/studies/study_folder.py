@@ -15,7 +15,7 @@ from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.runtime.clock import Clock, utc_text
 from ohlcv_factory.runtime.threads import declared_threads
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.experiments import RUNS_FOLDER, STUDIES_FOLDER
+from ohlcv_factory.storage.experiments import RUNS_FOLDER, STUDIES_FOLDER, STUDY_RECIPE
 from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.storage.manifests import file_entries, read_manifest
 from ohlcv_factory.storage.run_state import CREATED, StateFile
@@ -30,7 +30,7 @@ STUDY_SCHEMA_VERSION = 1
 STUDY_VERSIONS = (1,)
 CROSS_VALIDATION, TUNING, BARRIERS = "cv", "tune", "barriers"
 """Kinds of study: the first part of a folder's name."""
-RECIPE = Path("config") / "study.yaml"
+RECIPE = STUDY_RECIPE
 LOG = Path("logs") / "study.log"
 
 

@@ -22,6 +22,7 @@ from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.runtime.progress import meter
 from ohlcv_factory.splits.splitter import Splitter
 from ohlcv_factory.storage import atomic
+from ohlcv_factory.storage.experiments import TUNING_RECIPE
 from ohlcv_factory.storage.formats import jsonable, read_json, read_settings, write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.run_state import STATE
@@ -55,7 +56,6 @@ from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.tracking.tracker import require_backend
 from ohlcv_factory.training.trials import trial_of
 
-TUNING_RECIPE = Path("config") / "tuning.yaml"
 BEST, TRIALS_TABLE = "best.yaml", "trials.csv"
 METRICS = Path("metrics") / "tuning.json"
 HISTORY, IMPORTANCE = Path("plots") / "history.png", Path("plots") / "importance.png"

@@ -20,7 +20,7 @@ def tracked_folders(folder: Path, *, untracked: bool = False) -> list[Path]:
     if (folder / STATE).is_file():
         return [folder]
     found = sorted(path.parent for path in folder.rglob(STATE) if untracked or path.with_name(SPOOL).is_file())
-    runs = [path for path in found if any((path / "config" / name).is_file() for name in RECIPES)]
+    runs = [path for path in found if any((path / recipe).is_file() for recipe in RECIPES)]
     if not runs:
         raise InputMissingError(
             f"{folder} holds no run that was tracked.", where=str(folder), help="--track mlflow shows all of its runs"

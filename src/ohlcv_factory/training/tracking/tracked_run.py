@@ -13,14 +13,20 @@ from typing import Any, Self
 
 from ohlcv_factory.config import read_yaml
 from ohlcv_factory.errors import DataError, UsageError
-from ohlcv_factory.storage.experiments import experiments_folder
+from ohlcv_factory.storage.experiments import (
+    BARRIER_RECIPE,
+    STUDY_RECIPE,
+    TRAINING_RECIPE,
+    TUNING_RECIPE,
+    experiments_folder,
+)
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.storage.manifests import MANIFEST
 from ohlcv_factory.storage.run_state import CREATED, RUNNING, STATE, derived_state
 from ohlcv_factory.training.tracking.settings import ExperimentConfig
 from ohlcv_factory.training.tracking.spool import SPOOL, read_events
 
-RECIPES = ("training_config.yaml", "study.yaml", "tuning.yaml", "barrier_tuning.yaml")
+RECIPES = (TRAINING_RECIPE, STUDY_RECIPE, TUNING_RECIPE, BARRIER_RECIPE)
 PREFIXES = {"evaluation_metrics.json": "", "training_metrics.json": "fit/"}
 """What stands before the metrics of a file; of another one its name."""
 LEFT_OUT = ("breakdown", "thresholds", "history")
@@ -107,7 +113,7 @@ class TrackedRun:
     @property
     def recipe(self) -> dict[str, Any]:
         """The settings of the run or study; none before they are written."""
-        files = (self.folder / "config" / name for name in RECIPES)
+        files = (self.folder / recipe for recipe in RECIPES)
         return next((read_yaml(path).values for path in files if path.is_file()), {})
 
     @property
