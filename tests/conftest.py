@@ -1,4 +1,4 @@
-"""Hypothesis draws the same cases in every run, so that a change is what turns a test red.
+"""Hypothesis draws the same cases and torch the same weights in every run, so that a change is what turns a test red.
 
 `HYPOTHESIS_PROFILE=search` draws new ones.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,13 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACTORY_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _same_weights_in_every_run() -> None:
+    """A network that a test builds without a seed of its own starts from the same weights, whatever ran before it."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
