@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ohlcv_factory.cli import options
-from ohlcv_factory.cli.console import emit, table
+from ohlcv_factory.cli.console import emit, fact_lines, table
 from ohlcv_factory.cli.resume import told_how_to_resume
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def run_ensemble(recipe: EnsembleRecipe, dry_run: bool, as_json: bool) -> None:
     trainer, container = _opened(recipe)
     if dry_run:
         plan = trainer.outlook(container)
-        emit(plan, "\n".join(f"{name}: {value}" for name, value in plan.items()), as_json)
+        emit(plan, fact_lines(plan), as_json)
         return
     with told_how_to_resume(trainer):
         result = trainer.run(container)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ohlcv_factory.cli import options
-from ohlcv_factory.cli.console import emit
+from ohlcv_factory.cli.console import emit, fact_lines
 from ohlcv_factory.cli.resume import told_how_to_resume
 
 if TYPE_CHECKING:
-    from ohlcv_factory.training.trainer import RunResult
+    from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+    from ohlcv_factory.training.trainer import RunResult, Trainer
 
 
 @options.with_flags(options.FIT, options.TRACKING)
@@ -36,7 +37,6 @@ def train(
     """Train one model, score it on the val part beside the baselines, and leave a run folder."""
     from ohlcv_factory.cli.ensemble import run_ensemble
     from ohlcv_factory.cli.recipes import names_ensemble, placed, read_ensemble_recipe, read_train_recipe
-    from ohlcv_factory.errors import UsageError
     from ohlcv_factory.runtime.threads import set_threads
 
     flags = {"model_name": model, **keys}
@@ -54,22 +54,11 @@ def train(
     options.refuse_inside(recipe.output_dir, dataset)
     trainer = Trainer(recipe.trainer_config())
     if detach:
-        from ohlcv_factory.cli.detach import begin_detached
-
-        if dry_run:
-            raise UsageError("--dry-run does nothing that could be detached.", where="--detach", help="leave out one")
-        name = run_id or trainer.new_run_id()
-        begun = begin_detached(context.obj, name, recipe.output_dir)
-        emit(begun, "\n".join(f"{key}: {value}" for key, value in begun.items()), as_json)
-        return
+        return _detach(context.obj, trainer, run_id, dry_run, as_json)
     with placed(layers, "horizon"):
         container = TimeSeriesDataContainer.from_dataset(dataset, recipe.horizon, symbol=recipe.symbol)
     if dry_run:
-        from ohlcv_factory.training.plan import run_plan
-
-        plan = run_plan(recipe.trainer_config(), container)
-        emit(plan, "\n".join(f"{name}: {value}" for name, value in plan.items()), as_json)
-        return
+        return _show_plan(trainer, container, as_json)
     with told_how_to_resume(trainer):
         result = trainer.run(container, run_id=run_id)
     emit(result_values(result), result_text(result), as_json)
@@ -90,6 +79,25 @@ def _refuse_for_ensembles(given: dict[str, Any]) -> None:
 
     for flag in [flag for flag, value in given.items() if value]:
         raise UsageError(f"{flag} is for a single model, not for an ensemble.", where=flag, help="leave it out")
+
+
+def _detach(arguments: list[str], trainer: Trainer, run_id: str | None, dry_run: bool, as_json: bool) -> None:
+    """Begin the training in a process of its own, and print where it is. Raises UsageError (2) with `--dry-run`."""
+    from ohlcv_factory.cli.detach import begin_detached
+    from ohlcv_factory.errors import UsageError
+
+    if dry_run:
+        raise UsageError("--dry-run does nothing that could be detached.", where="--detach", help="leave out one")
+    begun = begin_detached(arguments, run_id or trainer.new_run_id(), trainer.config.output_dir)
+    emit(begun, fact_lines(begun), as_json)
+
+
+def _show_plan(trainer: Trainer, container: TimeSeriesDataContainer, as_json: bool) -> None:
+    """Print rows, memory and estimated time of the training."""
+    from ohlcv_factory.training.plan import run_plan
+
+    plan = run_plan(trainer.config, container)
+    emit(plan, fact_lines(plan), as_json)
 
 
 def result_values(result: RunResult) -> dict[str, Any]:
