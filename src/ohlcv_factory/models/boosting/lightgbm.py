@@ -10,18 +10,18 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ohlcv_factory.config import Search, setting
-from ohlcv_factory.dataset.samples import InputSpec, Samples
+from ohlcv_factory.dataset.samples import Samples
 from ohlcv_factory.models._trees import (
     BoostingConfig,
+    BoostingModel,
     ChunkedConfig,
     RoundLog,
     boost,
     chosen_device,
     contributions,
     planned_rounds,
-    refuse_absent_device,
 )
-from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, importance_shares
+from ohlcv_factory.models.base import EpochSink, FitReport, importance_shares
 from ohlcv_factory.models.explanation import Explanation
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.packages import import_extra
@@ -49,21 +49,11 @@ class LightGBMConfig(ChunkedConfig):
 
 
 @ModelRegistry.register()
-class LightGBM(BaseModel):
+class LightGBM(BoostingModel):
     """LightGBM (Ke et al. 2017) on its native interface, predicting with exactly the best number of rounds."""
 
-    input_spec: ClassVar[InputSpec] = InputSpec(feature_set="boosting_optimal")
     Config = LightGBMConfig
     native_suffix = ".txt"
-    rounds_field = "fixed_rounds"
-    resumable = True
-    shape_decides = True
-
-    _booster: Any = None
-
-    def check_ready(self) -> None:
-        """Refuse a device that is not there (DeviceError, 69)."""
-        refuse_absent_device(self.config.device, self.name)
 
     def get_feature_importance(self) -> dict[str, float] | None:
         """Total gain of each feature's splits, as a share of all gain."""
