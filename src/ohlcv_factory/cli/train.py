@@ -102,22 +102,13 @@ def _show_plan(trainer: Trainer, container: TimeSeriesDataContainer, as_json: bo
 
 def result_values(result: RunResult) -> dict[str, Any]:
     """What `--json` prints of a run."""
-    from ohlcv_factory.storage.manifests import manifest_digest
+    from ohlcv_factory.cli.scores import run_values
 
-    return {
-        "run_id": result.run_id,
-        "output_path": str(result.path),
-        "manifest_sha256": manifest_digest(result.path),
-        "evaluation_metrics": result.evaluation,
-    }
+    return {**run_values(result), "evaluation_metrics": result.evaluation}
 
 
 def result_text(result: RunResult) -> str:
     """Where the run lies and its table of scores."""
-    from ohlcv_factory.cli.scores import score_table
-    from ohlcv_factory.storage.manifests import manifest_digest
+    from ohlcv_factory.cli.scores import run_head, score_table
 
-    verdict = result.evaluation["verdict"]["words"]
-    notes = "".join(f"  note: {note}\n" for note in result.notes)
-    where = f"run: {result.path}\nmanifest: sha256 {manifest_digest(result.path)}"
-    return f"{where}\n{notes}\n{score_table(result.evaluation)}\n\n{verdict}"
+    return f"{run_head(result)}\n{score_table(result.evaluation)}\n\n{result.evaluation['verdict']['words']}"
