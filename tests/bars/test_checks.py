@@ -3,14 +3,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ohlcv_factory.bars.checks import check_bars, common_step
+from ohlcv_factory.bars.checks import check_part, check_series, common_step
 from ohlcv_factory.bars.load import BarFile
+from ohlcv_factory.bars.placed import Placed
 from ohlcv_factory.bars.schema import Bars
 from ohlcv_factory.bars.synthetic import START_NS, random_walk
 from ohlcv_factory.errors import DataError
@@ -24,6 +26,23 @@ def bars_at(*minutes: float, close: list[float] | None = None, volume: float = 1
     time_ns = START_NS + (np.array(minutes) * MINUTE_NS).astype(np.int64)
     price = np.arange(1.0, len(minutes) + 1) if close is None else np.array(close)
     return Bars("X", time_ns, price, price, price, price, np.full(len(minutes), volume), 300)
+
+
+def check_bars(
+    bars: Bars,
+    *,
+    now: datetime,
+    source: str = "bars",
+    rows: np.ndarray | None = None,
+    sort: bool = False,
+    on_duplicate: Literal["error", "last"] = "error",
+    max_jump: float | None = None,
+) -> tuple[Bars, tuple[str, ...]]:
+    """A series of one file, checked as one and as the other; in `rows` its rows, from 1 where they are not given."""
+    placed = Placed(bars, source, np.arange(1, len(bars) + 1) if rows is None else rows)
+    placed, disorder = check_part(placed, sort=sort, on_duplicate=on_duplicate)
+    placed, oddities = check_series(placed, now=now, max_jump=max_jump)
+    return placed.bars, (*disorder, *oddities)
 
 
 def test_good_bars_come_back_unchanged_and_without_a_warning() -> None:

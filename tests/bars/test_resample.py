@@ -109,7 +109,9 @@ def futures_bars(week: str, bar_minutes: int = 15, present: float = 0.9) -> Bars
     time_ns = np.arange(first, last, bar_minutes * MINUTE_NS)
     walk = random_walk(len(time_ns), seed=4)
     bars = Bars("MES", time_ns, *(getattr(walk, name) for name in COLUMNS[1:]), bar_minutes * 60)
-    traded = FUTURES.schedule_between(first, last).session_of(time_ns) >= 0
+    schedule = FUTURES.schedule_between(first, last)
+    begun, ended = (np.searchsorted(ends, time_ns, side="right") for ends in (schedule.open_ns, schedule.close_ns))
+    traded = begun > ended
     return bars.take(traded & (np.random.default_rng(1).random(len(bars)) < present))
 
 

@@ -46,7 +46,8 @@ def test_no_gaps_have_no_kind() -> None:
 def test_a_time_in_the_daily_break_lies_in_no_session() -> None:
     schedule = session_calendar("cme_equity").schedule(*(at("2024-01-08", "2024-01-09") // 86_400_000_000_000).tolist())
     moments = at("2024-01-07T22:59", "2024-01-07T23:00", "2024-01-08T21:59", "2024-01-08T22:00", "2024-01-08T23:00")
-    assert schedule.session_of(moments).tolist() == [-1, 0, 0, -1, 1]
+    inside = [(schedule.open_ns <= moment) & (moment < schedule.close_ns) for moment in moments]
+    assert [np.flatnonzero(each).tolist() for each in inside] == [[], [0], [0], [], [1]]
 
 
 def test_open_time_counts_no_break() -> None:

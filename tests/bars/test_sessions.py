@@ -160,13 +160,6 @@ def test_expected_bars_count_from_the_first_bar_to_the_last() -> None:
     assert expected.tolist() == [10 * 12, 23 * 12, 2 * 12]
 
 
-def test_the_usual_close_of_a_bars_session_is_known_in_advance() -> None:
-    moments = at("2024-03-08T12:00", "2024-03-10T22:05", "2024-03-11T20:55")
-    close = session_calendar("cme_equity").session_close_ns(moments)
-    assert close.tolist() == at("2024-03-08T22:00", "2024-03-11T21:00", "2024-03-11T21:00").tolist()
-    assert session_calendar("cme_equity").session_close_ns(moments[:0]).tolist() == []
-
-
 @pytest.mark.parametrize("calendar", ["cme_equity", "nyse", "fx_week", "always_open"])
 def test_runs_of_a_session_are_its_bars_through_both_changes_of_the_clock(calendar: str) -> None:
     first, last = days("2024-03-01", "2024-11-10")

@@ -17,15 +17,14 @@ from typing import Any
 
 import polars as pl
 import pytest
-import typer
 from command_line import BARRIERS, FEATURES, Answer, call
+from option_cases import flags_of
 from own_features import OWN_FEATURE, own_features
 
 from ohlcv_factory.bars.options import ReadOptions
 from ohlcv_factory.bars.rolls import Rolls
 from ohlcv_factory.bars.schema import COLUMNS
 from ohlcv_factory.bars.synthetic import random_walk
-from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import BuildRecipe
 from ohlcv_factory.config import write_yaml
 from ohlcv_factory.dataset.settings import BarrierOverride
@@ -301,15 +300,8 @@ def command(case: Case, change: tuple[str, ...]) -> tuple[str, ...]:
     return (*(part for flags in kept for part in flags), *case.base, *change)
 
 
-def options_of(*names: str) -> set[str]:
-    found: Any = typer.main.get_command(application)
-    for name in names:
-        found = found.commands[name]
-    return {parameter.name for parameter in found.params}
-
-
 def test_every_flag_of_data_build_has_a_case():
-    assert options_of("data", "build") == set(FLAGS)
+    assert flags_of("data", "build") == set(FLAGS)
 
 
 @pytest.mark.parametrize(

@@ -5,39 +5,21 @@ As in test_train_options: a case runs `cv` twice, without and with its change, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import pytest
-import typer
-from command_line import call
+from option_cases import PROBABILITIES, Case, carried_out, flags_of, seen_of
 from option_data import laid_out
 from own_features import own_features
 from quick_studies import quick_studies
 from quick_tracking import FLAGS as TRACKING
 from quick_tracking import no_courier, told_to_trackers
 
-from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import CrossValidationRecipe, TrainRecipe
-from ohlcv_factory.config import read_yaml, write_yaml
+from ohlcv_factory.config import read_yaml
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.settings import CrossValidationConfig
-
-PROBABILITIES = "probabilities"
-
-
-@dataclass(frozen=True)
-class Case:
-    """One change to a `cv` command and what must come of it."""
-
-    change: tuple[str, ...] | dict[str, Any]
-    """Arguments, or keys of a recipe file."""
-    differs: str = PROBABILITIES
-    """What must differ, a key of `observed`."""
-    base: tuple[str, ...] = ()
-    refusal: str = ""
-    """What the refusal says, for a change that is refused."""
 
 
 def key(value: Any, name: str, differs: str = "folds", base: tuple[str, ...] = (), refusal: str = "") -> Case:
@@ -127,22 +109,14 @@ def crossed(folder, option_data):
     def cross_validate(arguments: tuple[str, ...]) -> dict[str, Any]:
         with own_features(), no_courier(), quick_studies() as patch:
             patch.chdir(place)
-            before = set(place.glob("*/*/state.json"))
-            answer = call("cv", *arguments, environment={"OMP_NUM_THREADS": "2"})
-            new = sorted(set(place.glob("*/*/state.json")) - before)
-            return observed(answer, new[0].parent if new else None)
+            return observed(*carried_out(place, "cv", *arguments))
 
     return cross_validate
 
 
 def observed(answer, study):
     """What a user can see of one command and its study folder."""
-    seen = {
-        "answer": answer,
-        "code": answer.code,
-        "is_json": answer.out.startswith("{"),
-        "folder": study.parent.name if study else None,
-    }
+    seen = seen_of(answer, study)
     if study and answer.code == 0:
         found = sorted((study / "predictions").glob("oof*_probabilities.npy"))
         folds = read_json(study / "folds.json")["folds"]
@@ -182,25 +156,13 @@ def test_every_option_acts_or_is_refused(case, crossed, tmp_path):
     if "gru" in case.base:
         pytest.importorskip("torch")
     base = with_defaults(case.base, case.change)
-    if isinstance(case.change, dict):
-        recipe = tmp_path / "recipe.yaml"
-        recipe.write_text(write_yaml(case.change), encoding="utf-8")
-        after = crossed((*base, "--config", str(recipe)))
-    else:
-        after = crossed((*case.change, *base) if not case.change[0].startswith("-") else (*base, *case.change))
-    if case.refusal:
-        assert after["code"] == 2
-        assert case.refusal in after["answer"].err
-        assert "  help: " in after["answer"].err
-        return
-    before = crossed(with_defaults(case.base, ()))
-    assert after["code"] == 0, after["answer"].err
-    assert before.get(case.differs) != after.get(case.differs)
+    change = case.arguments(tmp_path)
+    after = crossed((*base, *change) if change[0].startswith("-") else (*change, *base))
+    case.require(after, lambda: crossed(with_defaults(case.base, ())))
 
 
 def test_every_flag_of_cv_has_a_case():
-    command: Any = typer.main.get_command(application)
-    assert {parameter.name for parameter in command.commands["cv"].params} == set(FLAGS)
+    assert flags_of("cv") == set(FLAGS)
 
 
 def test_every_key_of_a_cv_recipe_has_a_case():

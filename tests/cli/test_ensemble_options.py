@@ -5,41 +5,24 @@ As in test_train_options: a case runs `ensemble` twice, without and with its cha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import pytest
-import typer
-from command_line import call
+from option_cases import PROBABILITIES, Case, carried_out, flags_of, seen_of
 from option_data import laid_out
 from own_features import own_features
 from quick_studies import quick_studies
 from quick_tracking import FLAGS as TRACKING
 from quick_tracking import no_courier, told_to_trackers
 
-from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import EnsembleRecipe, TrainRecipe
 from ohlcv_factory.config import read_yaml, write_yaml
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.training import artifacts
 
-PROBABILITIES = "probabilities"
 LINEAR = {"logistic": {"feature_set": "neural_optimal"}, "strict": {"model_name": "logistic", "model": {"C": 0.001}}}
-
-
-@dataclass(frozen=True)
-class Case:
-    """One change to an `ensemble` command and what must come of it."""
-
-    change: tuple[str, ...] | dict[str, Any]
-    """Arguments, or keys of a recipe file."""
-    differs: str = PROBABILITIES
-    """What must differ, a key of `observed`."""
-    base: tuple[str, ...] = ()
-    refusal: str = ""
-    """What the refusal says, for a change that is refused."""
 
 
 def model(name: str, value: str, *base: str, **more: Any) -> Case:
@@ -129,22 +112,14 @@ def joined(folder, dataset, option_data):
             patch.chdir(place)
             patch.setattr(artifacts, "write_plots", lambda *_: None)
             patch.setattr("ohlcv_factory.studies.fold_job.block_scores", lambda *_, **__: {})
-            before = set(place.glob("*/*/state.json"))
-            answer = call("ensemble", *arguments, environment={"OMP_NUM_THREADS": "2"})
-            new = sorted(set(place.glob("*/*/state.json")) - before)
-            return observed(answer, new[0].parent if new else None)
+            return observed(*carried_out(place, "ensemble", *arguments))
 
     return train
 
 
 def observed(answer, run):
     """What a user can see of one command and its run folder."""
-    seen = {
-        "answer": answer,
-        "code": answer.code,
-        "is_json": answer.out.startswith("{"),
-        "folder": run.parent.name if run else None,
-    }
+    seen = seen_of(answer, run)
     if run and answer.code == 0:
         import polars as pl
 
@@ -200,25 +175,13 @@ def cases():
 @pytest.mark.parametrize("case", list(cases()))
 def test_every_option_acts_or_is_refused(case, joined, tmp_path):
     base = with_defaults(case.base, case.change)
-    if isinstance(case.change, dict):
-        recipe = tmp_path / "recipe.yaml"
-        recipe.write_text(write_yaml({"members": LINEAR, **case.change}), encoding="utf-8")
-        after = joined((*base, "--config", str(recipe)))
-    else:
-        after = joined(("--config", "linear.yaml", *base, *case.change))
-    if case.refusal:
-        assert after["code"] == 2
-        assert case.refusal in after["answer"].err
-        assert "  help: " in after["answer"].err
-        return
-    before = joined(("--config", "linear.yaml", *with_defaults(case.base, ())))
-    assert after["code"] == 0, after["answer"].err
-    assert before.get(case.differs) != after.get(case.differs)
+    change = case.arguments(tmp_path, members=LINEAR)
+    after = joined((*base, *change) if isinstance(case.change, dict) else ("--config", "linear.yaml", *base, *change))
+    case.require(after, lambda: joined(("--config", "linear.yaml", *with_defaults(case.base, ()))))
 
 
 def test_every_flag_of_ensemble_has_a_case():
-    command: Any = typer.main.get_command(application)
-    assert {parameter.name for parameter in command.commands["ensemble"].params} == set(FLAGS)
+    assert flags_of("ensemble") == set(FLAGS)
 
 
 def test_every_key_of_an_ensemble_recipe_has_a_case():

@@ -7,13 +7,12 @@ from functools import cache
 from typing import Any
 
 import pytest
-import typer
 from command_line import call, succeed, train
+from option_cases import flags_of
 from option_data import laid_out
 from own_features import own_features
 from quick_studies import quick_studies
 
-from ohlcv_factory.cli.app import application
 from ohlcv_factory.config import read_yaml
 from ohlcv_factory.studies import recommendation
 from ohlcv_factory.studies.selection_guide import selection_guide
@@ -110,8 +109,7 @@ def with_defaults(given):
 
 
 def test_every_flag_of_recommend_has_a_case():
-    command: Any = typer.main.get_command(application)
-    assert {parameter.name for parameter in command.commands["recommend"].params} == set(FLAGS)
+    assert flags_of("recommend") == set(FLAGS)
 
 
 def test_the_recipe_that_is_written_is_trained_by_train(folder, advised, tmp_path, monkeypatch):

@@ -11,15 +11,14 @@ from functools import cache
 from typing import Any
 
 import pytest
-import typer
 from command_line import DATASET, call, succeed, write_bars
 from inline_executor import InlineExecutor, refuse_seed
 from markets import COLUMNS
+from option_cases import flags_of
 from own_features import OWN_FEATURE, own_features
 from quick_tracking import FLAGS as TRACKING
 from quick_tracking import no_courier, told_to_trackers
 
-from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import SweepRecipe
 from ohlcv_factory.config import write_yaml
 from ohlcv_factory.storage.formats import read_json
@@ -215,8 +214,7 @@ def test_a_run_that_fails_is_told_with_its_exit_code_and_the_others_are_made(swe
 
 
 def test_every_flag_of_sweep_has_a_case() -> None:
-    command: Any = typer.main.get_command(application)
-    assert {parameter.name for parameter in command.commands["sweep"].params} == set(FLAGS)
+    assert flags_of("sweep") == set(FLAGS)
 
 
 def test_every_key_of_a_sweep_recipe_has_a_case() -> None:

@@ -9,43 +9,26 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-import typer
-from command_line import DATASET, Answer, call, succeed, write_bars
+from command_line import DATASET, Answer, succeed, write_bars
 from markets import COLUMNS
+from option_cases import PROBABILITIES, Case, carried_out, flags_of, seen_of
 from own_features import OWN_FEATURE, own_features
 from quick_tracking import FLAGS as TRACKING
 from quick_tracking import no_courier, told_to_trackers
 
-from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import TrainRecipe
 from ohlcv_factory.config import read_yaml, write_yaml
 from ohlcv_factory.models.base import MissingClassWarning
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.training import artifacts
-
-PROBABILITIES = "probabilities"
-
-
-@dataclass(frozen=True)
-class Case:
-    """One change to a `train` command and what must come of it."""
-
-    change: tuple[str, ...] | dict[str, Any]
-    """Arguments, or keys of a recipe file."""
-    differs: str = PROBABILITIES
-    """What must differ, a key of `observed`."""
-    base: tuple[str, ...] = ()
-    refusal: str = ""
-    """What the refusal says, for a change that is refused."""
-    code: int = 2
 
 
 def key(name: str, value: Any, differs: str = PROBABILITIES, **more: Any) -> Case:
@@ -265,22 +248,14 @@ def trained(folder, dataset, bar_csv):
             patch.chdir(place)
             patch.setattr(artifacts, "write_plots", lambda *_: None)  # pictures and fsync are most of a small run
             patch.setattr(os, "fsync", lambda _: None)
-            before = set(place.glob("*/*/state.json"))
-            answer = call("train", *arguments, environment={"OMP_NUM_THREADS": "2"})
-            new = sorted(set(place.glob("*/*/state.json")) - before)
-            return observed(answer, new[0].parent if new else None)
+            return observed(*carried_out(place, "train", *arguments))
 
     return train
 
 
 def observed(answer: Answer, run: Path | None) -> dict[str, Any]:
     """What a user can see of one command and its run folder."""
-    seen: dict[str, Any] = {
-        "answer": answer,
-        "code": answer.code,
-        "is_json": answer.out.startswith("{"),
-        "folder": run.parent.name if run else None,
-    }
+    seen = seen_of(answer, run)
     if run and answer.code == 0:
         manifest = read_json(run / "manifest.json")
         recipe = read_yaml(run / "config" / "training_config.yaml").values
@@ -301,20 +276,8 @@ def observed(answer: Answer, run: Path | None) -> dict[str, Any]:
 @pytest.mark.parametrize("case", list(all_cases()))
 def test_every_option_acts_or_is_refused(case, trained, tmp_path):
     base = with_defaults(case.base, case.change)
-    if isinstance(case.change, dict):
-        recipe = tmp_path / "recipe.yaml"
-        recipe.write_text(write_yaml(case.change), encoding="utf-8")
-        after = trained((*base, "--config", str(recipe)))
-    else:
-        after = trained((*base, *case.change))
-    if case.refusal:
-        assert after["code"] == case.code
-        assert case.refusal in after["answer"].err
-        assert "  help: " in after["answer"].err
-        return
-    before = trained(with_defaults(case.base, ()))
-    assert after["code"] == 0, after["answer"].err
-    assert before.get(case.differs) != after.get(case.differs)
+    after = trained((*base, *case.arguments(tmp_path)))
+    case.require(after, lambda: trained(with_defaults(case.base, ())))
 
 
 DEFAULTS = {
@@ -337,8 +300,7 @@ def with_defaults(base: tuple[str, ...], change: tuple[str, ...] | dict[str, Any
 
 
 def test_every_flag_of_train_has_a_case():
-    command: Any = typer.main.get_command(application)
-    assert {parameter.name for parameter in command.commands["train"].params} == set(FLAGS)
+    assert flags_of("train") == set(FLAGS)
 
 
 def test_every_key_of_a_train_recipe_has_a_case():

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from command_line import call
+from option_cases import flags_of
 from option_data import laid_out
 from own_features import own_features
 from quick_studies import quick_studies
 from quick_tracking import FLAGS as TRACKING
 from quick_tracking import no_courier, told_to_trackers
 
-from ohlcv_factory.cli.app import application
 from ohlcv_factory.cli.recipes import BarrierRecipe, TrainRecipe, TuneRecipe, read_fit_recipe
 from ohlcv_factory.config import read_yaml, write_yaml
 from ohlcv_factory.storage.formats import read_json
@@ -248,9 +247,8 @@ def without_nothing(value):
 
 
 def test_every_flag_has_a_case():
-    command: Any = typer.main.get_command(application)
     for name, cases in (("tune", TUNE_FLAGS), ("tune-barriers", BARRIER_FLAGS)):
-        assert {parameter.name for parameter in command.commands[name].params} == set(cases)
+        assert flags_of(name) == set(cases)
 
 
 def test_every_key_has_a_case():

@@ -8,7 +8,7 @@ import pytest
 from ohlcv_factory.dataset.samples import InputSpec, RowMarket, Samples, with_codes
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, UsageError
-from ohlcv_factory.models.base import array_samples
+from ohlcv_factory.models.given_rows import array_samples
 
 
 def rows() -> Samples:

@@ -51,6 +51,15 @@ def trained(place: Path, experiments: Path, *flags: str) -> tuple[Path, list[str
     return Path(answer.json["output_path"]), [line for line in answer.err.splitlines() if line.startswith("warning: ")]
 
 
+def tracked_in_vain(place: Path, plain: bytes, experiments: Path, words: str, *uri: str) -> Path:
+    """A run whose tracker fails: it ends with the bytes of one that is not tracked, and one warning holds `words`."""
+    run, warned = trained(place, experiments, "--track", "mlflow", *uri)
+    assert is_untouched(run, plain)
+    (warning,) = warned
+    assert words in warning
+    return run
+
+
 def is_untouched(run: Path, plain: bytes) -> bool:
     """Whether a run is finished, with the bytes of one that is not tracked."""
     return read_json(run / "state.json")["state"] == "FINISHED" and (run / PROBABILITIES).read_bytes() == plain
@@ -72,9 +81,9 @@ def test_f14_a_damaged_database_stops_no_run_and_is_data_error_65_with_its_path_
     database.write_bytes(b"SQLite format 3\x00" + b"\xff" * 8176)
     run, warned = trained(place, experiments, "--track", "mlflow")
     assert is_untouched(run, plain)
-    (words,) = warned
-    assert f"{database} is damaged" in words
-    assert f"ohlcv-factory sync {run} delivers the rest" in words
+    (warning,) = warned
+    assert f"{database} is damaged" in warning
+    assert f"ohlcv-factory sync {run} delivers the rest" in warning
 
     answer = call("sync", experiments)
     assert answer.code == 65
@@ -88,10 +97,8 @@ def test_f15_a_server_that_is_away_stops_no_run(place, plain) -> None:
     with socket.socket() as taken:  # bound and not listening: nobody answers
         taken.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        run, warned = trained(place, place / "away", "--track", "mlflow", "--tracking-uri", uri)
-        assert is_untouched(run, plain)
-        (words,) = warned
-        assert f"{uri}: the server does not answer" in words
+        words = f"{uri}: the server does not answer"
+        tracked_in_vain(place, plain, place / "away", words, "--tracking-uri", uri)
 
 
 @pytest.mark.slow
@@ -125,11 +132,8 @@ def mounted(folder: Path, size: str) -> Iterator[None]:
 def test_f14_a_disk_that_is_full_stops_no_run_and_sync_completes_it_after_room_was_made(place, plain) -> None:
     with mounted(place / "disk", "96k"):
         database = place / "disk" / "mlflow.db"
-        uri = f"sqlite:///{database}"
-        run, warned = trained(place, place / "full", "--track", "mlflow", "--tracking-uri", uri)
-        assert is_untouched(run, plain)
-        (words,) = warned
-        assert "the disk is full or refuses" in words
+        uri = ("--tracking-uri", f"sqlite:///{database}")
+        run = tracked_in_vain(place, plain, place / "full", "the disk is full or refuses", *uri)
         assert call("sync", run).code == 74
         subprocess.run(["mount", "-o", "remount,size=64m", place / "disk"], check=True)
         succeed("sync", run)
@@ -142,11 +146,8 @@ def test_f14_a_read_only_disk_stops_no_run_and_sync_says_so(place, plain) -> Non
         database = place / "read_only" / "mlflow.db"
         sqlite3.connect(database).execute("CREATE TABLE something (name)").connection.close()
         subprocess.run(["mount", "-o", "remount,ro", place / "read_only"], check=True)
-        uri = f"sqlite:///{database}"
-        run, warned = trained(place, place / "ro", "--track", "mlflow", "--tracking-uri", uri)
-        assert is_untouched(run, plain)
-        (words,) = warned
-        assert "it cannot be written" in words
+        uri = ("--tracking-uri", f"sqlite:///{database}")
+        run = tracked_in_vain(place, plain, place / "ro", "it cannot be written", *uri)
         assert call("sync", run).code == 77
 
 

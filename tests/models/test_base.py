@@ -19,10 +19,10 @@ from ohlcv_factory.models.base import (
     MissingClassWarning,
     ModelConfig,
     PredictionOutput,
-    array_samples,
     importance_shares,
 )
 from ohlcv_factory.models.explanation import Explanation
+from ohlcv_factory.models.given_rows import array_samples
 
 
 class SharesConfig(ModelConfig):

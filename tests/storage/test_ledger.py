@@ -148,10 +148,10 @@ def test_a_folder_that_cannot_be_made_is_our_error(ledger: Ledger, monkeypatch: 
 
 def test_a_fit_is_known_by_its_run_and_a_look_is_no_fit(ledger: Ledger) -> None:
     record(ledger, "test_look")
-    assert not ledger.knows_fit("r1")
+    assert not ledger.knows("fit", "r1")
     record(ledger)
-    assert ledger.knows_fit("r1")
-    assert not ledger.knows_fit("r2")
+    assert ledger.knows("fit", "r1")
+    assert not ledger.knows("fit", "r2")
 
 
 def test_entries_are_chosen_by_kind_model_and_dataset(ledger: Ledger) -> None:

@@ -17,8 +17,9 @@ from ohlcv_factory.dataset.summary import summarise
 from ohlcv_factory.errors import UnknownNameError, UsageError
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.studies import tuning
-from ohlcv_factory.studies.barrier_tuning import BarrierTuning, TrainBars, penalties, tune_barriers
+from ohlcv_factory.studies.barrier_tuning import BarrierTuning, penalties, tune_barriers
 from ohlcv_factory.studies.settings import CrossValidationConfig
+from ohlcv_factory.studies.train_bars import TrainBars
 from ohlcv_factory.studies.tuning_settings import BarrierTuningConfig
 from ohlcv_factory.training.settings import TrainerConfig
 

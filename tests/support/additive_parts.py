@@ -27,10 +27,10 @@ MEMBERS: dict[str, dict[str, Any]] = {
 NOISE, BORDER = 1.0, 0.7
 
 
-def additive_market(seed: int, bars: int = 9000) -> TimeSeriesDataContainer:
+def additive_market(seed: int) -> TimeSeriesDataContainer:
     """Rows of a random walk whose class is cut from first + second + noise, all normal; the bars themselves say nothing."""
     settings = {"horizons": [5], "features": list(COLUMNS), "embargo_days": "auto"}
-    made = build_dataset([bar_file(random_walk(bars, seed))], DatasetConfig.parse(settings))
+    made = build_dataset([bar_file(random_walk(9000, seed))], DatasetConfig.parse(settings))
     plain = TimeSeriesDataContainer.from_built(made, 5)
     generator = np.random.default_rng(seed)
     parts = generator.standard_normal((len(plain), 2))

@@ -63,7 +63,7 @@ def timesfm(folder: Path, *, seed: int = 0, context: int = 128, steps: int = 16,
         return _saved(TimesFm2_5ModelForPrediction(config), folder)
 
 
-def chronos2(folder: Path, *, seed: int = 0, context: int = 128, patches: int = 2, **sizes: Any) -> Path:
+def chronos2(folder: Path, **sizes: Any) -> Path:
     """A Chronos-2 of some thousand numbers; `sizes` are fields of its config."""
     pytest.importorskip("chronos", reason="needs the extra foundation")
     import torch
@@ -74,42 +74,42 @@ def chronos2(folder: Path, *, seed: int = 0, context: int = 128, patches: int = 
     config = Chronos2CoreConfig(**{**small, **sizes}, initializer_factor=0.5)
     config.architectures, config.chronos_pipeline_class = ["Chronos2Model"], "Chronos2Pipeline"
     config.chronos_config = {
-        "context_length": context,
+        "context_length": 128,
         "output_patch_size": 16,
         "input_patch_size": 16,
         "input_patch_stride": 16,
         "quantiles": TWENTY_ONE,
         "use_reg_token": True,
         "use_arcsinh": True,
-        "max_output_patches": patches,
+        "max_output_patches": 2,
     }
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         return _saved(Chronos2Model(config), folder)
 
 
 KRONOS_RATES = {f"{part}_dropout_p": 0.1 for part in ("ffn", "attn", "resid")}
 
 
-def kronos(folder: Path, *, seed: int = 0, **sizes: Any) -> Path:
+def kronos(folder: Path, **sizes: Any) -> Path:
     """A Kronos of some thousand numbers that reads `kronos_tokenizer`'s tokens."""
     pytest.importorskip("kronos_finance", reason="needs the extra foundation")
     from kronos_finance._vendor.kronos_model import Kronos
 
     small = {"s1_bits": 4, "s2_bits": 4, "n_layers": 2, "d_model": 16, "n_heads": 2, "ff_dim": 32}
     return _saved_module(
-        Kronos, {**small, **sizes, **KRONOS_RATES, "token_dropout_p": 0.1, "learn_te": True}, folder, seed
+        Kronos, {**small, **sizes, **KRONOS_RATES, "token_dropout_p": 0.1, "learn_te": True}, folder, seed=0
     )
 
 
-def kronos_tokenizer(folder: Path, *, seed: int = 1, **sizes: Any) -> Path:
+def kronos_tokenizer(folder: Path, **sizes: Any) -> Path:
     """Its tokenizer: two tokens of 4 bits for each bar."""
     pytest.importorskip("kronos_finance", reason="needs the extra foundation")
     from kronos_finance._vendor.kronos_model import KronosTokenizer
 
     small = {"d_in": 6, "d_model": 16, "n_heads": 2, "ff_dim": 32, "n_enc_layers": 2, "n_dec_layers": 2}
     bits = {"s1_bits": 4, "s2_bits": 4, "beta": 0.05, "gamma0": 1.0, "gamma": 1.1, "zeta": 0.05, "group_size": 4}
-    return _saved_module(KronosTokenizer, {**small, **bits, **sizes, **KRONOS_RATES}, folder, seed)
+    return _saved_module(KronosTokenizer, {**small, **bits, **sizes, **KRONOS_RATES}, folder, seed=1)
 
 
 def _saved_module(module_class: Any, config: dict[str, Any], folder: Path, seed: int) -> Path:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ohlcv_factory.dataset.samples import Samples
-from ohlcv_factory.models.base import BaseModel, array_samples
+from ohlcv_factory.models.base import BaseModel
+from ohlcv_factory.models.given_rows import array_samples
 from ohlcv_factory.models.registry import ModelRegistry
 
 QUICK = {"max_epochs": 1, "fixed_epochs": 1, "warmup_epochs": 0, "device": "cpu"}

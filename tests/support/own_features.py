@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from declarations import emptied
 
 from ohlcv_factory.features import plugins
 
@@ -22,13 +23,5 @@ def gap(inputs, bars):
 @contextmanager
 def own_features() -> Iterator[None]:
     """Features that are declared meanwhile are gone afterwards."""
-    before, modules = dict(plugins._declared), set(sys.modules)
-    plugins._declared.clear()
-    try:
+    with emptied(plugins._declared):
         yield
-    finally:
-        plugins._declared.clear()
-        plugins._declared.update(before)
-        for name in set(sys.modules) - modules:
-            if name.startswith("ohlcv_plugin_"):
-                del sys.modules[name]

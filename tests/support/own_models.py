@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from declarations import emptied
 
 from ohlcv_factory.models.registry import ModelRegistry
 
@@ -52,16 +52,8 @@ class ClassShares(BaseModel):
 @contextmanager
 def own_models() -> Iterator[None]:
     """Nobody has registered a model of their own; those that are registered meanwhile are gone afterwards."""
-    before, modules = dict(ModelRegistry._declared), set(sys.modules)
-    ModelRegistry._declared.clear()
-    try:
+    with emptied(ModelRegistry._declared):
         yield
-    finally:
-        ModelRegistry._declared.clear()
-        ModelRegistry._declared.update(before)
-        for name in set(sys.modules) - modules:
-            if name.startswith("ohlcv_plugin_"):
-                del sys.modules[name]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -81,12 +81,10 @@ def _rows(database: Path, query: str, *values: Any) -> list[Any]:
         return opened.execute(query, values).fetchall()
 
 
-def without_times(
-    folder: Path, left_out: Sequence[str] = ("state.json", "logs", "tracking.jsonl", "tracking.json")
-) -> Any:
+def without_times(folder: Path) -> Any:
     """Size and digest of the files of a run, but for those that say when."""
     return {
         stored["path"]: stored["sha256"]
         for stored in read_json(folder / "manifest.json")["files"]
-        if stored["path"].partition("/")[0] not in left_out
+        if stored["path"].partition("/")[0] not in {"state.json", "logs", "tracking.jsonl", "tracking.json"}
     }

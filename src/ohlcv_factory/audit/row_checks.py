@@ -79,12 +79,12 @@ def looks(subject: Subject) -> Outcome:
     return judged(found.total <= MOST_LOOKS and not found.unentered, size, float(found.total))
 
 
-def dataset_of(bars: Bars, columns: tuple[str, ...], horizon: int = FEATURE_HORIZON) -> TimeSeriesDataContainer:
+def dataset_of(bars: Bars, columns: tuple[str, ...]) -> TimeSeriesDataContainer:
     """A small dataset of some columns of the bars, with the shipped labels. Raises DataError (65) for too few bars."""
     config = DatasetConfig(
-        horizons=(horizon,), features=columns, embargo_days="auto", history_bars=0, parts=PartShares()
+        horizons=(FEATURE_HORIZON,), features=columns, embargo_days="auto", history_bars=0, parts=PartShares()
     )
-    return TimeSeriesDataContainer.from_bars(bars, horizon=horizon, config=config)
+    return TimeSeriesDataContainer.from_bars(bars, horizon=FEATURE_HORIZON, config=config)
 
 
 def _whole(subject: Subject) -> list[TimeSeriesDataContainer]:

@@ -39,6 +39,7 @@ from ohlcv_factory.training.bundle import MANIFEST, ModelBundle
 from ohlcv_factory.training.ensemble import FittedEnsemble
 from ohlcv_factory.training.evaluation import SCORED_PARTS
 from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
+from ohlcv_factory.training.recorded_data import recorded_container
 from ohlcv_factory.training.run_manifest import read_run_manifest
 from ohlcv_factory.training.settings import TrainerConfig
 
@@ -173,7 +174,7 @@ def run_subject(folder: Path, *, dataset: Path | None = None, last: int = AUDITE
         raise UsageError(f"{folder} is a study.", where=str(folder), help=f"ohlcv-factory audit study {folder}")
     bundle = ModelBundle.from_run(folder)
     recipe = read_settings(folder / "config" / "training_config.yaml")
-    container = _container(folder, manifest, recipe, dataset)
+    container = recorded_container(folder, manifest, recipe, dataset)
     return Subject(
         "run",
         str(folder),
@@ -195,7 +196,7 @@ def study_subject(folder: Path, *, dataset: Path | None = None, last: int = AUDI
     manifest = open_study(folder, CROSS_VALIDATION)
     recipe = read_settings(folder / RECIPE)
     config = trainer_config({**recipe, "allow_missing_class": True})
-    whole = _container(folder, manifest, recipe, dataset)
+    whole = recorded_container(folder, manifest, recipe, dataset)
     cv = CrossValidationConfig.parse(recipe["cv"], where=str(RECIPE))
     folds = TrainFolds.of(whole, cv, config.create_model().lookback)
     study = StudyFolds(whole, read_json(folder / FOLDS)["folds"], folds, len(folds.folds))
@@ -245,22 +246,6 @@ def stored_predictions(path: Path, container: TimeSeriesDataContainer) -> Predic
     if not path.is_file():
         return None
     return Predictions.from_frame(read_table(path), container.horizon)
-
-
-def _container(
-    folder: Path, manifest: dict[str, Any], recipe: dict[str, Any], dataset: Path | None
-) -> TimeSeriesDataContainer:
-    origin = dataset or recipe.get("dataset")
-    if origin is None:
-        raise UsageError("it was made in memory; its dataset is not on disk.", where=str(folder), help="--dataset DIR")
-    container = TimeSeriesDataContainer.from_dataset(origin, manifest["horizon"], symbol=recipe.get("symbol"))
-    if container.fingerprint != manifest["data_fingerprint"]:
-        raise DataError(
-            f"{origin} is not the dataset that it was made on.",
-            where=str(origin),
-            help="build it again from the same bars",
-        )
-    return container
 
 
 def _of_dataset(dataset: Dataset, columns: Sequence[str], last: int) -> tuple[AuditedBars, ...]:

@@ -33,27 +33,6 @@ USUAL_BREAKS = 5
 LISTED_GAPS = 5
 
 
-def check_bars(
-    bars: Bars,
-    *,
-    now: datetime,
-    source: str = "bars",
-    rows: np.ndarray | None = None,
-    sort: bool = False,
-    on_duplicate: Literal["error", "last"] = "error",
-    max_jump: float | None = None,
-) -> tuple[Bars, tuple[str, ...]]:
-    """The bars in order of time, each finished and plausible, and a warning for what was dropped or looks odd.
-
-    `rows` are the rows of the bars in `source`, for messages; 1 to n where they are not given. `now` is zone-aware.
-    Raises DataError (65) with the first rows that break a rule.
-    """
-    placed = Placed(bars, source, np.arange(1, len(bars) + 1) if rows is None else rows)
-    placed, disorder = check_part(placed, sort=sort, on_duplicate=on_duplicate)
-    placed, oddities = check_series(placed, now=now, max_jump=max_jump)
-    return placed.bars, (*disorder, *oddities)
-
-
 def check_part(placed: Placed, *, sort: bool, on_duplicate: Literal["error", "last"]) -> tuple[Placed, tuple[str, ...]]:
     """The bars of one file in order of time, each plausible and of one contract, and a warning for what was done."""
     refuse_bad_values(placed)

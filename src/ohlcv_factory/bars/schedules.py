@@ -66,12 +66,6 @@ class Schedule:
     def __len__(self) -> int:
         return len(self.day)
 
-    def session_of(self, time_ns: np.ndarray) -> np.ndarray:
-        """Position of the session in which each time lies, int64 `(n,)`; -1 outside of every session."""
-        position = np.searchsorted(self.open_ns, time_ns, side="right") - 1
-        inside = (position >= 0) & (time_ns < np.append(self.close_ns, 0)[position])
-        return np.where(inside, position, -1)
-
     def clipped(self, first_ns: int, last_ns: int) -> Schedule:
         """The sessions between two times, the first and last cut to them."""
         kept = (self.close_ns > first_ns) & (self.open_ns < last_ns)

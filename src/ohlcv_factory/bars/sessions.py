@@ -78,13 +78,6 @@ class SessionCalendar:
         """When trading ends on each session day, by the usual hours: an early close is not known here."""
         return self._moment(day, self.close_minute)
 
-    def session_close_ns(self, time_ns: np.ndarray) -> np.ndarray:
-        """The usual close of the session of each bar, int64 `(n,)`; times ascend."""
-        if not len(time_ns):
-            return np.empty(0, np.int64)
-        days, starts = self.session_runs(time_ns)
-        return np.repeat(self.close_ns(days), np.diff(starts, append=len(time_ns)))
-
     def session_runs(self, time_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The days on which there are bars, and the position of the first bar of each; times ascend, one at least."""
         first, last = self.session_day(time_ns[[0, -1]])

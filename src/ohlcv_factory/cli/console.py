@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -52,6 +52,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
         return "  ".join(value.rjust(width) if right else value.ljust(width) for value, width, right in pairs).rstrip()
 
     return "\n".join([line(list(header)), line(["-" * width for width in widths]), *(line(row) for row in cells)])
+
+
+def fact_lines(facts: Mapping[str, Any]) -> str:
+    """`name: value`, a line for each fact."""
+    return "\n".join(f"{name}: {value}" for name, value in facts.items())
 
 
 def _cell(value: Any) -> str:

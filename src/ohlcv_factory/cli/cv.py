@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ohlcv_factory.cli import options
-from ohlcv_factory.cli.console import emit, table
+from ohlcv_factory.cli.console import emit, fact_lines, table
 from ohlcv_factory.cli.resume import told_how_to_resume
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ SHOWN_FEATURES = 15
 SUMMARY_NAMES = ("log_loss_skill", "log_loss", "macro_f1", "direction_edge", "sharpe_ratio", "annualized_return")
 
 
-@options.with_flags(options.FIT, options.FOLDS, options.TRACKING)
+@options.with_flags(options.FIT, options.FOLDS, options.EXECUTOR, options.TRACKING)
 def cv(
     model: Annotated[str | None, typer.Argument(help="Model name, see `models list`; or in the recipe.")] = None,
     config: options.ConfigFile = None,
@@ -52,9 +52,6 @@ def cv(
         typer.Option("--final", help="Also a model of all train rows, calibrated on all out-of-fold rows: a bundle."),
     ] = None,
     feature_sets: options.FeatureSets = None,
-    executor: options.Executor = None,
-    workers: options.Workers = None,
-    address: options.Address = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
     *,
@@ -78,9 +75,6 @@ def cv(
         "cv.keep_models": keep_models,
         "cv.importance": importance,
         "cv.final": final,
-        "executor": executor,
-        "workers": workers,
-        "address": address,
     }
     recipe, _, _ = read_fit_recipe(CrossValidationRecipe, config, overrides, flags, feature_sets)
     set_threads(recipe.threads if recipe.executor == "here" else recipe.threads or 1)
@@ -215,5 +209,5 @@ def _path_text(metrics: dict[str, Any], block: dict[str, Any]) -> str:
 def _plan_text(plan: dict[str, Any]) -> str:
     rows = [(fold["fold"], *fold["rows"].values()) for fold in plan["folds"]]
     header = ("fold", "train", "train scored", "tested", "tested scored")
-    facts = "\n".join(f"{name}: {value}" for name, value in plan.items() if name != "folds")
+    facts = fact_lines({name: value for name, value in plan.items() if name != "folds"})
     return f"{facts}\n\n{table(header, rows)}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ohlcv_factory.cli import options
-from ohlcv_factory.cli.console import emit, table
+from ohlcv_factory.cli.console import emit, fact_lines, table
 
 if TYPE_CHECKING:
     from ohlcv_factory.bars.load import BarFile
@@ -87,25 +87,32 @@ def write_report(recipe: BuildRecipe, files: Sequence[BarFile], folder: Path) ->
 
 @application.command("build")
 @options.with_reading
+@options.with_flags(options.BUILD)
 def build(
     *,
     files: Files = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the dataset; must be new or empty.")] = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
-    bar_size: options.BarSize = None,
-    horizons: options.Horizons = None,
-    label: options.Label = None,
-    theta: options.Theta = None,
-    cost_aware: options.CostAware = None,
-    session_end: options.SessionEnd = None,
-    embargo: options.Embargo = None,
-    instruments: options.Instruments = None,
-    plugins: options.Plugins = None,
-    reading: dict[str, Any],
+    horizons: Annotated[str | None, typer.Option("--horizons", help="Label horizons in bars: 5,10,15,20")] = None,
+    label: Annotated[
+        str | None,
+        typer.Option("--label", help="triple_barrier (first barrier touched) or fixed_horizon (return after H bars)."),
+    ] = None,
+    theta: Annotated[
+        float | None, typer.Option("--theta", help="Threshold of fixed_horizon labels, in sigma of H bars.")
+    ] = None,
+    cost_aware: Annotated[
+        bool | None, typer.Option("--cost-aware", help="Label moves that do not earn more than their costs neutral.")
+    ] = None,
+    session_end: Annotated[
+        bool | None, typer.Option("--session-end", help="No label and no position beyond the end of its session.")
+    ] = None,
     threads: options.Threads = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
+    keys: dict[str, Any],
+    reading: dict[str, Any],
 ) -> None:
     """Build a dataset: features, labels of every horizon, parts, manifest and report."""
     from ohlcv_factory.cli.recipes import BuildRecipe, placed, read_recipe
@@ -116,15 +123,12 @@ def build(
     flags = {
         "sources": files or None,
         "out": out,
-        "bar_size": bar_size,
         "horizons": options.integers(horizons, "--horizons"),
         "label": label,
         "theta": theta,
         "cost_aware": cost_aware,
         "session_end": session_end,
-        "embargo_days": options.embargo_days(embargo),
-        "instruments": instruments,
-        "plugins": plugins or None,
+        **keys,
         **reading,
     }
     recipe, layers = read_recipe(BuildRecipe, config, overrides, flags)
@@ -133,7 +137,7 @@ def build(
     options.refuse_inside(recipe.out, *recipe.sources)
     if dry_run:
         plan = build_plan(recipe)
-        emit(plan, "\n".join(f"{name}: {value}" for name, value in plan.items()), as_json)
+        emit(plan, fact_lines(plan), as_json)
         return
     with placed(layers, data=recipe.sources):
         summary = build_and_write(recipe, recipe.out)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ohlcv_factory.cli import options
-from ohlcv_factory.cli.console import emit, table
+from ohlcv_factory.cli.console import emit, fact_lines, table
 from ohlcv_factory.cli.resume import told_how_to_resume
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def run_ensemble(recipe: EnsembleRecipe, dry_run: bool, as_json: bool) -> None:
     trainer, container = _opened(recipe)
     if dry_run:
         plan = trainer.outlook(container)
-        emit(plan, "\n".join(f"{name}: {value}" for name, value in plan.items()), as_json)
+        emit(plan, fact_lines(plan), as_json)
         return
     with told_how_to_resume(trainer):
         result = trainer.run(container)
@@ -75,21 +75,14 @@ def resume_ensemble(run: Path, dataset: Path | None, plugins: list[str] | None, 
 
 def result_values(result: EnsembleResult) -> dict[str, Any]:
     """What `--json` prints of an ensemble."""
-    from ohlcv_factory.storage.manifests import manifest_digest
+    from ohlcv_factory.cli.scores import run_values
 
-    return {
-        "run_id": result.run_id,
-        "output_path": str(result.path),
-        "manifest_sha256": manifest_digest(result.path),
-        "ensemble": result.ensemble,
-        "evaluation_metrics": result.evaluation,
-    }
+    return {**run_values(result), "ensemble": result.ensemble, "evaluation_metrics": result.evaluation}
 
 
 def result_text(result: EnsembleResult) -> str:
     """Where the run lies, how its members differ, what won on val, and its table of scores."""
-    from ohlcv_factory.cli.scores import score_table
-    from ohlcv_factory.storage.manifests import manifest_digest
+    from ohlcv_factory.cli.scores import run_head, score_table
 
     facts, comparison = result.ensemble, result.ensemble["comparison"]
     out_of_fold = facts["out_of_fold"]["log_loss"]
@@ -99,10 +92,8 @@ def result_text(result: EnsembleResult) -> str:
         ("first", "second", "disagreement", "correlation", "double fault"),
         [tuple(pair.values()) for pair in facts["out_of_fold"]["diversity"]],
     )
-    notes = "".join(f"  note: {note}\n" for note in result.notes)
     verdict = f"{comparison['words']}\n{result.evaluation['verdict']['words']}"
-    where = f"run: {result.path}\nmanifest: sha256 {manifest_digest(result.path)}"
-    return f"{where}\n{notes}\n{pairs}\n\n{losses}\n\n{score_table(result.evaluation)}\n\n{verdict}"
+    return f"{run_head(result)}\n{pairs}\n\n{losses}\n\n{score_table(result.evaluation)}\n\n{verdict}"
 
 
 def _opened(recipe: EnsembleRecipe) -> tuple[EnsembleTrainer, Any]:

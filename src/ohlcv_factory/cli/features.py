@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ohlcv_factory.cli import options
-from ohlcv_factory.cli.console import emit, table
+from ohlcv_factory.cli.console import emit, fact_lines, table
 
 if TYPE_CHECKING:
     from ohlcv_factory.features.feature import Feature
@@ -60,7 +60,7 @@ def describe(name: str, plugins: options.Plugins = None, as_json: options.AsJson
     values = feature_facts(find(name))
     for record in records([name]):
         values |= {"declared_in": record.place, "sha256": record.sha256}
-    emit(values, "\n".join(f"{key}: {value}" for key, value in values.items()), as_json)
+    emit(values, fact_lines(values), as_json)
 
 
 @application.command("sets")

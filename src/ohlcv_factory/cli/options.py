@@ -91,18 +91,6 @@ Address = Annotated[
 ]
 
 BarSize = Annotated[str | None, typer.Option("--bar-size", help="Resample to this size, for example 5min.")]
-Horizons = Annotated[str | None, typer.Option("--horizons", help="Label horizons in bars: 5,10,15,20")]
-Label = Annotated[
-    str | None,
-    typer.Option("--label", help="triple_barrier (first barrier touched) or fixed_horizon (return after H bars)."),
-]
-Theta = Annotated[float | None, typer.Option("--theta", help="Threshold of fixed_horizon labels, in sigma of H bars.")]
-CostAware = Annotated[
-    bool | None, typer.Option("--cost-aware", help="Label moves that do not earn more than their costs neutral.")
-]
-SessionEnd = Annotated[
-    bool | None, typer.Option("--session-end", help="No label and no position beyond the end of its session.")
-]
 Embargo = Annotated[str | None, typer.Option("--embargo", help="Calendar days before each border, or auto.")]
 Instruments = Annotated[str | None, typer.Option("--instruments", help="Your own instrument table (YAML).")]
 
@@ -165,21 +153,24 @@ def with_reading(command: Command) -> Command:
     return _taking(command, "reading", READING, _reading_keys)
 
 
-def with_flags(*groups: Mapping[str, Flag], without: Sequence[str] = ()) -> Callable[[Command], Command]:
-    """Give a command the flags of some groups; it gets them as one dict `keys` of dotted recipe keys.
+def with_flags(
+    *groups: Mapping[str, Flag], without: Sequence[str] = (), into: str = "keys"
+) -> Callable[[Command], Command]:
+    """Give a command the flags of some groups; its parameter `into` gets them as one dict of dotted recipe keys.
 
-    Threads are set before the command begins: it may be the first to import a native library.
+    Where `threads` is among them, they are set before the command begins: it may be the first to import a native library.
     """
     flags = {name: flag for group in groups for name, flag in group.items() if name not in without}
 
     def keys(given: dict[str, Any]) -> dict[str, Any]:
         from ohlcv_factory.runtime.threads import set_threads
 
-        set_threads(given.get("threads"))
+        if "threads" in flags:
+            set_threads(given["threads"])
         return {flag.key: flag.value(given[name]) for name, flag in flags.items()}
 
     def decorate(command: Command) -> Command:
-        return _taking(command, "keys", {name: flag.option for name, flag in flags.items()}, keys)
+        return _taking(command, into, {name: flag.option for name, flag in flags.items()}, keys)
 
     return decorate
 
@@ -221,11 +212,6 @@ def _reading_keys(given: dict[str, Any]) -> dict[str, Any]:
             )
         keys[f"read.columns.{name}"] = source
     return keys
-
-
-def tracking_keys(track: str | None, uri: str | None, tags: list[str] | None) -> dict[str, Any]:
-    """`{"experiment.backend": "mlflow", …}` from the flags that were given. Raises UsageError (2)."""
-    return {"experiment.backend": track, "experiment.tracking_uri": uri, "experiment.tags": tag_pairs(tags)}
 
 
 def tag_pairs(tags: list[str] | None) -> dict[str, str] | None:
@@ -288,20 +274,31 @@ def refuse_inside(out: Path, *inputs: str | Path) -> None:
             )
 
 
-FIT: Mapping[str, Flag] = {
+BUILD: Mapping[str, Flag] = {
+    "bar_size": Flag(BarSize, "bar_size"),
+    "embargo": Flag(Embargo, "embargo_days", embargo_days),
+    "instruments": Flag(Instruments, "instruments"),
+    "plugins": Flag(Plugins, "plugins", lambda given: given or None),
+}
+"""Of every verb that builds a dataset."""
+RUNS: Mapping[str, Flag] = {
     "dataset": Flag(Dataset, "dataset"),
+    "plugins": Flag(Plugins, "plugins", lambda given: given or None),
+    "experiment": Flag(Experiment, "experiment_name"),
+}
+"""Of every verb that leaves runs or studies of a dataset."""
+FIT: Mapping[str, Flag] = {
+    **RUNS,
     "symbol": Flag(OneSymbol, "symbol"),
     "horizon": Flag(Horizon, "horizon"),
     "feature_set": Flag(FeatureSet, "feature_set"),
     "feature_selection": Flag(FeatureSelection, "feature_selection"),
-    "plugins": Flag(Plugins, "plugins", lambda given: given or None),
     "weighting": Flag(WeightingKind, "weighting"),
-    "experiment": Flag(Experiment, "experiment_name"),
     "output_dir": Flag(OutputDir, "output_dir"),
     "seed": Flag(Seed, "random_seed"),
     "threads": Flag(Threads, "threads"),
 }
-"""Of every verb that fits models on a dataset."""
+"""Of every verb that fits one model, or one ensemble, on a dataset."""
 FOLDS: Mapping[str, Flag] = {
     "scheme": Flag(Scheme, "cv.scheme"),
     "folds": Flag(Folds, "cv.folds"),
@@ -316,10 +313,16 @@ SEARCH: Mapping[str, Flag] = {
     "out": Flag(StudyOut, "out"),
 }
 """Of every search."""
+EXECUTOR: Mapping[str, Flag] = {
+    "executor": Flag(Executor, "executor"),
+    "workers": Flag(Workers, "workers"),
+    "address": Flag(Address, "address"),
+}
+"""Of every verb whose jobs an executor can do."""
 TRACKING: Mapping[str, Flag] = {
     "track": Flag(Track, "experiment.backend"),
     "tracking_uri": Flag(TrackingUri, "experiment.tracking_uri"),
     "run_name": Flag(RunName, "experiment.run_name"),
     "tags": Flag(Tags, "experiment.tags", tag_pairs),
 }
-"""Of every verb that leaves one folder which a tracker can show."""
+"""Of every verb whose runs a tracker can show; where there are several, without `run_name`."""

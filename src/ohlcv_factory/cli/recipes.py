@@ -27,19 +27,8 @@ from ohlcv_factory.training.settings import TrainerConfig, effective_hyper_param
 Recipe = TypeVar("Recipe", bound=Settings)
 
 
-class BuildRecipe(DatasetConfig):
-    """`data build`: a dataset's settings, its sources and its folder."""
-
-    sources: tuple[str, ...] = setting((), "Bar files and folders of them; files of one symbol are joined.")
-    out: PathSetting | None = setting(None, "Folder of the dataset; must be new or empty.")
-
-    def dataset_config(self) -> DatasetConfig:
-        """The settings without the paths."""
-        return DatasetConfig(**{name: getattr(self, name) for name in DatasetConfig.model_fields})
-
-
-class TrainRecipe(TrainerConfig):
-    """`train`: a run's settings and the dataset it is trained on."""
+class OnDataset(Settings):
+    """The dataset that a verb fits models on, and what is run and taken for it."""
 
     dataset: PathSetting | None = setting(None, "Dataset folder, as `data build` made it.")
     symbol: str | None = setting(None, "One symbol of the dataset; none trains one model on all of them.")
@@ -48,9 +37,24 @@ class TrainRecipe(TrainerConfig):
     )
     threads: int | None = setting(None, "Threads of every native library.", ge=1)
 
+
+class BuildRecipe(DatasetConfig):
+    """`data build`: a dataset's settings, its sources and its folder."""
+
+    sources: tuple[str, ...] = setting((), "Bar files and folders of them; files of one symbol are joined.")
+    out: PathSetting | None = setting(None, "Folder of the dataset; must be new or empty.")
+
+    def dataset_config(self) -> DatasetConfig:
+        """The settings without the paths."""
+        return _settings_of(self, DatasetConfig)
+
+
+class TrainRecipe(OnDataset, TrainerConfig):
+    """`train`: a run's settings and the dataset it is trained on."""
+
     def trainer_config(self) -> TrainerConfig:
         """The settings without dataset, symbol, plugins and threads."""
-        return TrainerConfig(**{name: getattr(self, name) for name in TrainerConfig.model_fields})
+        return _settings_of(self, TrainerConfig)
 
 
 class CrossValidationRecipe(TrainRecipe):
@@ -101,19 +105,12 @@ class BarrierRecipe(TrainRecipe):
         return self
 
 
-class EnsembleRecipe(EnsembleConfig):
+class EnsembleRecipe(OnDataset, EnsembleConfig):
     """`ensemble`: what it is made of and the dataset it is trained on."""
-
-    dataset: PathSetting | None = setting(None, "Dataset folder, as `data build` made it.")
-    symbol: str | None = setting(None, "One symbol of the dataset; none trains on all of them.")
-    plugins: tuple[str, ...] = setting(
-        (), "Python files with features of the dataset's or models of your own; they are run."
-    )
-    threads: int | None = setting(None, "Threads of every native library.", ge=1)
 
     def ensemble_config(self) -> EnsembleConfig:
         """The settings without dataset, symbol, plugins and threads."""
-        return EnsembleConfig(**{name: getattr(self, name) for name in EnsembleConfig.model_fields})
+        return _settings_of(self, EnsembleConfig)
 
 
 class SweepRecipe(SweepConfig):
@@ -129,10 +126,15 @@ class SweepRecipe(SweepConfig):
 
     def sweep_config(self) -> SweepConfig:
         """The settings without where and how."""
-        return SweepConfig(**{name: getattr(self, name) for name in SweepConfig.model_fields})
+        return _settings_of(self, SweepConfig)
 
 
 FitRecipe = TypeVar("FitRecipe", bound=TrainRecipe)
+
+
+def _settings_of(recipe: Settings, kind: type[Recipe]) -> Recipe:
+    """The settings of a recipe that are those of `kind`."""
+    return kind(**{name: getattr(recipe, name) for name in kind.model_fields})
 
 
 @contextmanager

@@ -14,6 +14,8 @@ DEFAULT_MODELS = "logistic,random_forest,svm,lightgbm,xgboost,catboost"
 
 
 @options.with_reading
+@options.with_flags(options.BUILD)
+@options.with_flags(options.TRACKING, without=("run_name",), into="tracking")
 def run(
     *,
     files: Annotated[list[str], typer.Argument(help="Bar files and folders of them; files of one symbol are joined.")],
@@ -24,17 +26,12 @@ def run(
     ] = Path("experiments"),
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
-    bar_size: options.BarSize = None,
-    embargo: options.Embargo = None,
-    instruments: options.Instruments = None,
-    plugins: options.Plugins = None,
-    reading: dict[str, Any],
-    track: options.Track = None,
-    tracking_uri: options.TrackingUri = None,
-    tags: options.Tags = None,
     seed: options.Seed = None,
     threads: options.Threads = None,
     as_json: options.AsJson = False,
+    keys: dict[str, Any],
+    tracking: dict[str, Any],
+    reading: dict[str, Any],
 ) -> None:
     """Build a dataset, train every model at every horizon, compare, write one report, predict the newest bar.
 
@@ -51,16 +48,12 @@ def run(
     flags = {
         "sources": files,
         "out": out / "dataset",
-        "bar_size": bar_size,
         "horizons": options.integers(horizons, "--horizons"),
-        "embargo_days": options.embargo_days(embargo),
-        "instruments": instruments,
-        "plugins": plugins or None,
+        **keys,
         **reading,
     }
     recipe, _ = read_recipe(BuildRecipe, config, overrides, flags)
     names = tuple(name.strip() for name in models.split(","))
-    keys = options.tracking_keys(track, tracking_uri, tags)
-    experiment = ExperimentConfig.of_flags(keys)
+    experiment = ExperimentConfig.of_flags(tracking)
     outcome = run_everything(Plan(recipe, names, out, seed, experiment), say=not as_json)
     emit(outcome.values, outcome.text, as_json)

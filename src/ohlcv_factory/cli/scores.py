@@ -1,12 +1,32 @@
-"""The table of one run's scores: the model first, the baselines below, the specification's thresholds beside it."""
+"""What commands say of a run: where it lies, and its scores, the model first, the baselines below."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ohlcv_factory.cli.console import table
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, SCORE_LEGEND, baseline_rows, score_row
 from ohlcv_factory.labels.classes import CLASS_NAMES
+from ohlcv_factory.storage.manifests import manifest_digest
+
+if TYPE_CHECKING:
+    from ohlcv_factory.studies.ensembling import EnsembleResult
+    from ohlcv_factory.training.trainer import RunResult
+
+
+def run_values(result: RunResult | EnsembleResult) -> dict[str, Any]:
+    """Its name, its folder, and the digest that `verify` takes: what `--json` prints of a run first."""
+    return {
+        "run_id": result.run_id,
+        "output_path": str(result.path),
+        "manifest_sha256": manifest_digest(result.path),
+    }
+
+
+def run_head(result: RunResult | EnsembleResult) -> str:
+    """The same as lines of text, and what the fit had to say."""
+    notes = "".join(f"  note: {note}\n" for note in result.notes)
+    return f"run: {result.path}\nmanifest: sha256 {manifest_digest(result.path)}\n{notes}"
 
 
 def score_table(evaluation: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ohlcv_factory.cli import options
-from ohlcv_factory.cli.console import emit, say, table
+from ohlcv_factory.cli.console import emit, fact_lines, say, table
 
 if TYPE_CHECKING:
     from ohlcv_factory.cli.recipes import SweepRecipe
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 SCORES = ("macro_f1", "log_loss", "sharpe_ratio")
 
 
+@options.with_flags(options.RUNS, options.EXECUTOR, options.TRACKING, without=("run_name",))
 def sweep(
     models: Annotated[str | None, typer.Option("--models", help="Model names, comma between.")] = None,
-    dataset: options.Dataset = None,
     horizons: Annotated[
         str | None, typer.Option("--horizons", help="Label horizons in bars: 5,10; default: all of the dataset.")
     ] = None,
@@ -30,20 +30,14 @@ def sweep(
     seeds: Annotated[str | None, typer.Option("--seeds", help="One run per seed: 1,2,3")] = None,
     config: options.ConfigFile = None,
     overrides: options.Overrides = None,
-    plugins: options.Plugins = None,
-    experiment: Annotated[str | None, typer.Option("--experiment", help="A name to find the runs by.")] = None,
-    track: options.Track = None,
-    tracking_uri: options.TrackingUri = None,
-    tags: options.Tags = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder of the study; one that was begun is continued.")
     ] = None,
-    workers: options.Workers = None,
     threads: Annotated[int | None, typer.Option("--threads", help="Threads of each job.")] = None,
-    executor: options.Executor = None,
-    address: options.Address = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show jobs, memory and cores; do nothing.")] = False,
     as_json: options.AsJson = False,
+    *,
+    keys: dict[str, Any],
 ) -> None:
     """Train every combination in one study folder; what is finished there is not done again.
 
@@ -59,18 +53,12 @@ def sweep(
 
     flags = {
         "models": options.words(models),
-        "dataset": dataset,
         "horizons": options.integers(horizons, "--horizons"),
         "symbols": options.words(symbols),
         "seeds": options.integers(seeds, "--seeds"),
-        "plugins": plugins or None,
-        "experiment_name": experiment,
-        **options.tracking_keys(track, tracking_uri, tags),
+        **keys,
         "out": out,
-        "workers": workers,
         "threads": threads,
-        "executor": executor,
-        "address": address,
     }
     recipe, _ = read_recipe(SweepRecipe, config, overrides, flags)
     dataset = options.required_dataset(recipe.dataset, "sweep")
@@ -121,8 +109,7 @@ def plan_text(planned: Sweep, recipe: SweepRecipe) -> str:
     values = plan_values(planned, recipe)
     header = ("model", "horizon", "symbol", "seed", "rows", "features", "memory_gb", "finished")
     rows = [[_symbol(name, job[name]) for name in header] for job in values["jobs"]]
-    words = "\n".join(f"{name}: {value}" for name, value in {**values, "jobs": len(rows)}.items())
-    return f"{table(header, rows)}\n\n{words}"
+    return f"{table(header, rows)}\n\n{fact_lines({**values, 'jobs': len(rows)})}"
 
 
 def outcome_values(outcome: SweepOutcome) -> dict[str, Any]:

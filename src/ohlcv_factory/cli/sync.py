@@ -11,14 +11,15 @@ from ohlcv_factory.cli import options
 from ohlcv_factory.cli.console import emit, table
 
 
+@options.with_flags(options.TRACKING, without=("track", "run_name"))
 def sync(
     folders: Annotated[list[Path], typer.Argument(help="Run or study folders, or folders of them.")],
     track: Annotated[
         str | None, typer.Option("--track", help="Show them in mlflow, tensorboard or wandb, tracked before or not.")
     ] = None,
-    tracking_uri: options.TrackingUri = None,
-    tags: options.Tags = None,
     as_json: options.AsJson = False,
+    *,
+    keys: dict[str, Any],
 ) -> None:
     """Deliver to MLflow, TensorBoard or Weights & Biases what they do not show yet: nothing twice, however often.
 
@@ -31,7 +32,7 @@ def sync(
     from ohlcv_factory.training.tracking.settings import ExperimentConfig
     from ohlcv_factory.training.tracking.tracker import require_backend
 
-    experiment = ExperimentConfig.of_flags(options.tracking_keys(track, tracking_uri, tags))
+    experiment = ExperimentConfig.of_flags({"experiment.backend": track, **keys})
     require_backend(experiment)
     found = [run for folder in folders for run in tracked_folders(folder, untracked=experiment is not None)]
     answers = [{"folder": str(run), **told} for run, told in zip(found, deliver_all(found, experiment), strict=True)]

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ohlcv_factory.cli import options
-from ohlcv_factory.cli.console import emit
+from ohlcv_factory.cli.console import emit, fact_lines
 from ohlcv_factory.cli.resume import told_how_to_resume
 
 if TYPE_CHECKING:
-    from ohlcv_factory.training.trainer import RunResult
+    from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+    from ohlcv_factory.training.trainer import RunResult, Trainer
 
 
 @options.with_flags(options.FIT, options.TRACKING)
@@ -36,7 +37,6 @@ def train(
     """Train one model, score it on the val part beside the baselines, and leave a run folder."""
     from ohlcv_factory.cli.ensemble import run_ensemble
     from ohlcv_factory.cli.recipes import names_ensemble, placed, read_ensemble_recipe, read_train_recipe
-    from ohlcv_factory.errors import UsageError
     from ohlcv_factory.runtime.threads import set_threads
 
     flags = {"model_name": model, **keys}
@@ -54,22 +54,11 @@ def train(
     options.refuse_inside(recipe.output_dir, dataset)
     trainer = Trainer(recipe.trainer_config())
     if detach:
-        from ohlcv_factory.cli.detach import begin_detached
-
-        if dry_run:
-            raise UsageError("--dry-run does nothing that could be detached.", where="--detach", help="leave out one")
-        name = run_id or trainer.new_run_id()
-        begun = begin_detached(context.obj, name, recipe.output_dir)
-        emit(begun, "\n".join(f"{key}: {value}" for key, value in begun.items()), as_json)
-        return
+        return _detach(context.obj, trainer, run_id, dry_run, as_json)
     with placed(layers, "horizon"):
         container = TimeSeriesDataContainer.from_dataset(dataset, recipe.horizon, symbol=recipe.symbol)
     if dry_run:
-        from ohlcv_factory.training.plan import run_plan
-
-        plan = run_plan(recipe.trainer_config(), container)
-        emit(plan, "\n".join(f"{name}: {value}" for name, value in plan.items()), as_json)
-        return
+        return _show_plan(trainer, container, as_json)
     with told_how_to_resume(trainer):
         result = trainer.run(container, run_id=run_id)
     emit(result_values(result), result_text(result), as_json)
@@ -92,24 +81,34 @@ def _refuse_for_ensembles(given: dict[str, Any]) -> None:
         raise UsageError(f"{flag} is for a single model, not for an ensemble.", where=flag, help="leave it out")
 
 
+def _detach(arguments: list[str], trainer: Trainer, run_id: str | None, dry_run: bool, as_json: bool) -> None:
+    """Begin the training in a process of its own, and print where it is. Raises UsageError (2) with `--dry-run`."""
+    from ohlcv_factory.cli.detach import begin_detached
+    from ohlcv_factory.errors import UsageError
+
+    if dry_run:
+        raise UsageError("--dry-run does nothing that could be detached.", where="--detach", help="leave out one")
+    begun = begin_detached(arguments, run_id or trainer.new_run_id(), trainer.config.output_dir)
+    emit(begun, fact_lines(begun), as_json)
+
+
+def _show_plan(trainer: Trainer, container: TimeSeriesDataContainer, as_json: bool) -> None:
+    """Print rows, memory and estimated time of the training."""
+    from ohlcv_factory.training.plan import run_plan
+
+    plan = run_plan(trainer.config, container)
+    emit(plan, fact_lines(plan), as_json)
+
+
 def result_values(result: RunResult) -> dict[str, Any]:
     """What `--json` prints of a run."""
-    from ohlcv_factory.storage.manifests import manifest_digest
+    from ohlcv_factory.cli.scores import run_values
 
-    return {
-        "run_id": result.run_id,
-        "output_path": str(result.path),
-        "manifest_sha256": manifest_digest(result.path),
-        "evaluation_metrics": result.evaluation,
-    }
+    return {**run_values(result), "evaluation_metrics": result.evaluation}
 
 
 def result_text(result: RunResult) -> str:
     """Where the run lies and its table of scores."""
-    from ohlcv_factory.cli.scores import score_table
-    from ohlcv_factory.storage.manifests import manifest_digest
+    from ohlcv_factory.cli.scores import run_head, score_table
 
-    verdict = result.evaluation["verdict"]["words"]
-    notes = "".join(f"  note: {note}\n" for note in result.notes)
-    where = f"run: {result.path}\nmanifest: sha256 {manifest_digest(result.path)}"
-    return f"{where}\n{notes}\n{score_table(result.evaluation)}\n\n{verdict}"
+    return f"{run_head(result)}\n{score_table(result.evaluation)}\n\n{result.evaluation['verdict']['words']}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ohlcv_factory.cli import options
-from ohlcv_factory.cli.console import emit, table
+from ohlcv_factory.cli.console import emit, fact_lines, table
 from ohlcv_factory.cli.resume import told_how_to_resume
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def range_flags(given: list[str] | None, section: str) -> dict[str, Any]:
 def _plan_text(plan: dict[str, Any]) -> str:
     rows = [(each["name"], _range_text(each), _value_text(each["default"])) for each in plan["space"]]
     folds = [(fold["fold"], *fold["rows"].values()) for fold in plan["folds"]]
-    facts = "\n".join(f"{name}: {value}" for name, value in plan.items() if name not in ("folds", "space"))
+    facts = fact_lines({name: value for name, value in plan.items() if name not in ("folds", "space")})
     blocks = table(("fold", "train", "train scored", "tested", "tested scored"), folds)
     return f"{facts}\n\n{table(('field', 'range', 'default'), rows)}\n\n{blocks}"
 

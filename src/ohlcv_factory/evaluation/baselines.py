@@ -84,7 +84,7 @@ def _latest_known(truth: np.ndarray, label_end: np.ndarray, scored: np.ndarray, 
     return np.where(known >= 0, truth[known], NEUTRAL).astype(np.int8)
 
 
-def shifted(predictions: Predictions, *, seed: int = 0, shifts: int = SHIFTS) -> tuple[Predictions, ...]:
+def shifted(predictions: Predictions, *, seed: int = 0) -> tuple[Predictions, ...]:
     """The model's own decisions, moved around the part's circle by random offsets per symbol.
 
     Sides, their runs and so turnover and exposure stay the model's; only their place in time is chance.
@@ -92,7 +92,7 @@ def shifted(predictions: Predictions, *, seed: int = 0, shifts: int = SHIFTS) ->
     generator = component_generator(seed, CHANCE)
     codes = predictions.index["symbol_code"]
     groups = [np.flatnonzero(codes == code) for code in predictions.codes]
-    return tuple(_shifted_once(predictions, groups, generator) for _ in range(shifts))
+    return tuple(_shifted_once(predictions, groups, generator) for _ in range(SHIFTS))
 
 
 def _shifted_once(

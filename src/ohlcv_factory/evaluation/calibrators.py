@@ -6,7 +6,7 @@ A row's result depends on that row alone, to the bit, in a batch of any size.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ohlcv_factory.errors import DataError
+from ohlcv_factory.evaluation.plain_state import PlainState, read_back
 
 PROBABILITY_FLOOR = 1e-12
 SIGMOID_LIMIT = 20.0
@@ -21,10 +22,8 @@ SIGMOID_LIMIT = 20.0
 Triple = tuple[float, float, float]
 
 
-class Calibrator(ABC):
+class Calibrator(PlainState):
     """Probabilities to probabilities, row by row."""
-
-    kind: str
 
     @abstractmethod
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
@@ -35,28 +34,10 @@ class Calibrator(ABC):
         """Whether probabilities pass unchanged, to the bit."""
         return False
 
-    @abstractmethod
-    def plain(self) -> dict[str, Any]:
-        """JSON-ready state; its floats come back exactly."""
-
     @staticmethod
     def from_plain(state: Mapping[str, Any]) -> Calibrator:
         """Read back what `plain` wrote. Raises DataError (65) when it is something else."""
-        try:
-            kind = KINDS.get(state.get("kind", ""))
-            if kind is not None:
-                return kind._from_plain(state)
-        except (KeyError, TypeError, ValueError):
-            pass
-        raise DataError(
-            f"calibrator state must hold a kind ({', '.join(KINDS)}) and its numbers, got {str(dict(state))[:200]}.",
-            help="the file is damaged, or of another version",
-        )
-
-    @classmethod
-    @abstractmethod
-    def _from_plain(cls, state: Mapping[str, Any]) -> Self:
-        """The same for one kind; a KeyError, TypeError or ValueError says that the state is damaged."""
+        return read_back(KINDS, state, "calibrator state")
 
 
 @dataclass(frozen=True)
@@ -95,7 +76,8 @@ class TemperatureBias(Calibrator):
         return {"kind": self.kind, "temperature": self.temperature, "bias": list(self.bias)}
 
     @classmethod
-    def _from_plain(cls, state: Mapping[str, Any]) -> Self:
+    def of_kind(cls, state: Mapping[str, Any]) -> Self:
+        """From what `plain` wrote."""
         return cls(float(state["temperature"]), _triple(state["bias"]))
 
 
@@ -130,7 +112,8 @@ class Sigmoid(Calibrator):
         return {"kind": self.kind, "slope": list(self.slope), "intercept": list(self.intercept)}
 
     @classmethod
-    def _from_plain(cls, state: Mapping[str, Any]) -> Self:
+    def of_kind(cls, state: Mapping[str, Any]) -> Self:
+        """From what `plain` wrote."""
         return cls(_triple(state["slope"]), _triple(state["intercept"]))
 
 
@@ -169,7 +152,8 @@ class Isotonic(Calibrator):
         return {"kind": self.kind, "curves": [{"x": list(curve.x), "y": list(curve.y)} for curve in self.curves]}
 
     @classmethod
-    def _from_plain(cls, state: Mapping[str, Any]) -> Self:
+    def of_kind(cls, state: Mapping[str, Any]) -> Self:
+        """From what `plain` wrote."""
         short, neutral, long = (Curve(_floats(each["x"]), _floats(each["y"])) for each in state["curves"])
         return cls((short, neutral, long))
 

@@ -6,7 +6,7 @@ A row's decision depends on that row alone. A neutral decision opens no trade, a
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,15 +15,14 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from ohlcv_factory.errors import DataError
+from ohlcv_factory.evaluation.plain_state import PlainState, read_back
 from ohlcv_factory.labels.classes import LONG, NEUTRAL, SHORT
 
 Kind = Literal["argmax", "threshold", "conformal"]
 
 
-class DecisionRule(ABC):
+class DecisionRule(PlainState):
     """Probabilities `(n, 3)` to classes `(n,)` int8."""
-
-    kind: str
 
     @abstractmethod
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
@@ -38,28 +37,10 @@ class DecisionRule(ABC):
     def words(self) -> str:
         """When this rule acts, as a person reads it."""
 
-    @abstractmethod
-    def plain(self) -> dict[str, Any]:
-        """JSON-ready state; its floats come back exactly."""
-
     @staticmethod
     def from_plain(state: Mapping[str, Any]) -> DecisionRule:
         """Read back what `plain` wrote. Raises DataError (65) when it is something else."""
-        try:
-            kind = KINDS.get(state.get("kind", ""))
-            if kind is not None:
-                return kind._from_plain(state)
-        except (KeyError, TypeError, ValueError):
-            pass
-        raise DataError(
-            f"a decision rule must hold a kind ({', '.join(KINDS)}) and its numbers, got {str(dict(state))[:200]}.",
-            help="the file is damaged, or of another version",
-        )
-
-    @classmethod
-    @abstractmethod
-    def _from_plain(cls, state: Mapping[str, Any]) -> Self:
-        """The same for one kind; a KeyError, TypeError or ValueError says that the state is damaged."""
+        return read_back(KINDS, state, "a decision rule")
 
 
 @dataclass(frozen=True)
@@ -82,7 +63,8 @@ class Argmax(DecisionRule):
         return {"kind": self.kind}
 
     @classmethod
-    def _from_plain(cls, state: Mapping[str, Any]) -> Self:
+    def of_kind(cls, state: Mapping[str, Any]) -> Self:
+        """From what `plain` wrote."""
         return cls()
 
 
@@ -129,7 +111,8 @@ class Threshold(DecisionRule):
         return {"kind": self.kind, "short": self.short, "long": self.long}
 
     @classmethod
-    def _from_plain(cls, state: Mapping[str, Any]) -> Self:
+    def of_kind(cls, state: Mapping[str, Any]) -> Self:
+        """From what `plain` wrote."""
         short, long = (None if state[name] is None else float(state[name]) for name in ("short", "long"))
         return cls(short, long)
 
@@ -183,7 +166,8 @@ class Conformal(DecisionRule):
         return {"kind": self.kind, "coverage": self.coverage, "scores": list(self.scores)}
 
     @classmethod
-    def _from_plain(cls, state: Mapping[str, Any]) -> Self:
+    def of_kind(cls, state: Mapping[str, Any]) -> Self:
+        """From what `plain` wrote."""
         return cls(float(state["coverage"]), tuple(map(float, state["scores"])))
 
 

@@ -39,7 +39,6 @@ def on_frames(
     unit: str = "ratio",
     needs_volume: bool = False,
     scale_free: bool = True,
-    source: str = "",
 ) -> Callable[[Column], Column]:
     """Declare a column for every timeframe; `lookback` counts higher bars. All reach back equally far, to share them."""
     return TIMEFRAMES.feature(
@@ -51,7 +50,6 @@ def on_frames(
         unit=unit,
         needs_volume=needs_volume,
         scale_free=scale_free,
-        source=source,
     )
 
 

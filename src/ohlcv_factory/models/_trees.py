@@ -1,4 +1,4 @@
-"""What the boosting models share: settings, the chunk loop with its stopping rule, the choice of a device.
+"""What the boosting models share: settings, model, the chunk loop with its stopping rule, the choice of a device.
 
 XGBoost and LightGBM train in chunks of `chunk_trees` rounds. A chunk starts from the trees before it and a seed of its
 own, so a fit that is resumed at a chunk's border gives the same bytes as one that never stopped.
@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 
 from ohlcv_factory.config import Search, setting
+from ohlcv_factory.dataset.samples import InputSpec
 from ohlcv_factory.errors import DeviceError
 from ohlcv_factory.labels.classes import CLASS_NAMES
 from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, ModelConfig
@@ -76,6 +77,21 @@ class ChunkedConfig(BoostingConfig):
         "max_epochs": "n_estimators",
         "early_stopping_patience": "early_stopping_rounds",
     }
+
+
+class BoostingModel(BaseModel):
+    """A boosting model of any library: its booster, its number of rounds, its device."""
+
+    input_spec: ClassVar[InputSpec] = InputSpec(feature_set="boosting_optimal")
+    rounds_field = "fixed_rounds"
+    resumable = True
+    shape_decides = True
+
+    _booster: Any = None
+
+    def check_ready(self) -> None:
+        """Refuse a device that is not there (DeviceError, 69)."""
+        refuse_absent_device(self.config.device, self.name)
 
 
 class ChunkGrower(Protocol):

@@ -13,19 +13,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, TypeVar, final
+from typing import Any, ClassVar, Protocol, Self, final
 
 import numpy as np
 
 from ohlcv_factory.config import Settings
-from ohlcv_factory.dataset.samples import INDEX_DTYPE, InputSpec, RowMarket, Samples, taken
+from ohlcv_factory.dataset.samples import InputSpec, RowMarket, Samples, taken
 from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, FactoryWarning, UsageError
 from ohlcv_factory.evaluation.classification import class_scores, log_loss
 from ohlcv_factory.evaluation.confusion import confusion_matrix
 from ohlcv_factory.features.catalogue import role_of
-from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES, class_codes
+from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
 from ohlcv_factory.models.explanation import Explanation, joined
+from ohlcv_factory.models.given_rows import (
+    as_float32,
+    finite,
+    in_order_of,
+    refuse_other_codes,
+    samples_from_arguments,
+)
 from ohlcv_factory.models.pretraining import Pretraining
 from ohlcv_factory.runtime.threads import one_blas_thread, thread_count
 from ohlcv_factory.storage.formats import read_json, write_json
@@ -33,7 +40,6 @@ from ohlcv_factory.storage.formats import read_json, write_json
 BLOCK_ROWS = 256
 """Rows per prediction block: BLAS gives other bits for one row than for many, so every block has this size, padded."""
 DEFAULT_SEED = 42
-Features = TypeVar("Features", bound="np.ndarray | WindowSource")
 
 
 class ModelConfig(Settings):
@@ -270,8 +276,7 @@ class BaseModel(ABC):
                 self._refuse_other_layout(rows, what)
         self._check_samples(train, "the training rows")
         self._note_classes(train)
-        self.feature_names, self.symbols = train.feature_names, train.symbols
-        self.known_features = tuple(name for name in self.feature_names if role_of(name) == "known")
+        self._note_columns(train)
         started = time.perf_counter()
         with one_blas_thread():
             report = self._fit(self._encoded(train), self._stop_rows(val), sink or SilentSink())
@@ -404,6 +409,11 @@ class BaseModel(ABC):
         """Threads worth waking for a prediction of so many rows: one for a single block."""
         return 1 if rows <= self.block_rows else self.threads
 
+    def _note_columns(self, train: Samples) -> None:
+        """What later rows are held against: the columns and the symbols of the fit."""
+        self.feature_names, self.symbols = train.feature_names, train.symbols
+        self.known_features = tuple(name for name in self.feature_names if role_of(name) == "known")
+
     def _note_classes(self, train: Samples) -> None:
         """The classes seen in the fit; a model that does not train knows all three without seeing any."""
         if self.trains:
@@ -446,7 +456,7 @@ class BaseModel(ABC):
     def _check_samples(self, samples: Samples, what: str) -> None:
         if not len(samples):
             raise DataError(f"{what} are empty.", help="give at least one row per class")
-        _finite(samples.X, samples.feature_names, padded=self.input_spec.padded)
+        finite(samples.X, samples.feature_names, padded=self.input_spec.padded)
         if not (np.isfinite(samples.weight).all() and (samples.weight > 0).all()):
             worst = samples.weight[~(samples.weight > 0)][:1]
             raise DataError(f"weights of {what} must be positive, got {worst.tolist()}.", help="leave rows out instead")
@@ -464,7 +474,7 @@ class BaseModel(ABC):
         return X.market
 
     def _checked_features(self, X: Samples | np.ndarray | WindowSource) -> np.ndarray | WindowSource:
-        values = _float32(self._ordered(X) if isinstance(X, Samples) else X)
+        values = as_float32(self._ordered(X) if isinstance(X, Samples) else X)
         wanted = (self.lookback, len(self.feature_names)) if self.requires_sequences else (len(self.feature_names),)
         if values.shape[1:] != wanted:
             raise DataError(
@@ -475,8 +485,8 @@ class BaseModel(ABC):
             )
         if self.input_spec.padded and not isinstance(values, WindowSource):
             values = WindowSource.of_array(values, padded=True)
-        values = _finite(values, self.feature_names, padded=self.input_spec.padded)
-        _refuse_other_codes(values, self.symbols)
+        values = finite(values, self.feature_names, padded=self.input_spec.padded)
+        refuse_other_codes(values, self.symbols)
         return values
 
     def _ordered(self, samples: Samples) -> Any:
@@ -485,7 +495,7 @@ class BaseModel(ABC):
                 f"the rows count symbols as {list(samples.symbols)}, model {self.name!r} as {list(self.symbols)}.",
                 help="use the codes of the fit",
             )
-        return _ordered(samples, self.feature_names)
+        return in_order_of(samples, self.feature_names)
 
     def _probabilities(self, values: Any, market: RowMarket | None, block_rows: int | None = None) -> np.ndarray:
         """Probabilities `(n, k)`, in blocks; class shares where a row's label rule is not known."""
@@ -573,110 +583,11 @@ def importance_shares(names: tuple[str, ...], gains: np.ndarray) -> dict[str, fl
     return dict(zip(names, (values / values.sum()).tolist(), strict=True))
 
 
-def samples_from_arguments(
-    name: str,
-    spec: InputSpec,
-    X_train: Samples | np.ndarray,
-    y_train: Samples | np.ndarray | None,
-    X_val: np.ndarray | None,
-    y_val: np.ndarray | None,
-    sample_weights: np.ndarray | None,
-    sample_weights_val: np.ndarray | None,
-) -> tuple[Samples, Samples | None]:
-    """Training and validation rows from either form of `fit`'s arguments."""
-    if isinstance(X_train, Samples):
-        if isinstance(y_train, np.ndarray) or any(
-            a is not None for a in (X_val, y_val, sample_weights, sample_weights_val)
-        ):
-            raise UsageError(
-                "Samples carry their own labels and weights.", help="call fit(train, val) with two Samples"
-            )
-        return X_train, y_train
-    if spec.needs_market:
-        raise UsageError(f"model {name!r} needs market data, which plain arrays lack.", help="pass Samples")
-    if y_train is None or isinstance(y_train, Samples):
-        raise UsageError("fit needs y_train beside X_train.", help="fit(X_train, y_train, X_val, y_val)")
-    if (X_val is None) != (y_val is None):
-        raise UsageError("X_val and y_val come together.", help="give both, or neither")
-    train = array_samples(X_train, y_train, sample_weights, padded=spec.padded)
-    if X_val is None or y_val is None:
-        return train, None
-    return train, array_samples(X_val, y_val, sample_weights_val, padded=spec.padded)
-
-
-def array_samples(
-    X: np.ndarray | WindowSource, y: np.ndarray, weight: np.ndarray | None = None, *, padded: bool = False
-) -> Samples:
-    """Samples from plain arrays: features f0, f1, …, weight 1, rows numbered as they come.
-
-    With `padded` bars of NaN on the left of a window are bars that do not exist.
-    """
-    values = _float32(X)
-    if values.ndim not in (2, 3):
-        raise DataError(
-            f"X must have shape (n, features) or (n, lookback, features), got {values.shape}.",
-            help="one row per sample",
-        )
-    if isinstance(values, np.ndarray) and values.ndim == 3:
-        values = WindowSource.of_array(values, padded=padded)
-    index = np.zeros(len(values), dtype=INDEX_DTYPE)
-    index["row"] = index["time_ns"] = np.arange(len(values))
-    weights = np.ones(len(values)) if weight is None else np.asarray(weight, dtype=np.float64)
-    names = tuple(f"f{column}" for column in range(values.shape[-1]))
-    return Samples(values, class_codes(np.asarray(y)), weights, index, index["time_ns"].copy(), names)
-
-
 def _with_zero_rows(rows: np.ndarray, count: int) -> np.ndarray:
     """A block of `count` rows, those that are missing zero."""
     filled = np.zeros((count, *rows.shape[1:]), dtype=rows.dtype)
     filled[: len(rows)] = rows
     return filled
-
-
-def _refuse_other_codes(values: np.ndarray | WindowSource, symbols: tuple[str, ...]) -> None:
-    """Raise DataError (65) where the last column of a model that reads the symbol holds a code of none."""
-    if not symbols:
-        return
-    table = values.table[values.ends] if isinstance(values, WindowSource) else values
-    strange = ~np.isin(table[..., -1], np.arange(len(symbols)))
-    if strange.any():
-        known = ", ".join(f"{code} {name}" for code, name in enumerate(symbols))
-        raise DataError(f"symbol code {table[..., -1][strange][0]:g} stands for no symbol of the fit.", help=known)
-
-
-def _float32(X: np.ndarray | WindowSource) -> np.ndarray | WindowSource:
-    return X if isinstance(X, WindowSource) else np.ascontiguousarray(X, dtype=np.float32)
-
-
-def _finite(values: Features, names: tuple[str, ...], *, padded: bool) -> Features:
-    """Refuse what is not finite, but for the bars that a padded window lacks (DataError, 65)."""
-    table = values.table if isinstance(values, WindowSource) else values
-    broken = ~np.isfinite(table)
-    if isinstance(values, WindowSource):
-        if values.starts is not None and not padded:
-            raise DataError("a window reaches back before the first bar.", help="a shorter lookback, or later rows")
-        if broken.any():
-            broken &= values.used_rows()[:, None]
-    if not broken.any():
-        return values
-    row, *_, column = np.argwhere(broken)[0].tolist()
-    raise DataError(f"feature {names[column]!r}, row {row}, is {table[row, column]}.", help="features must be finite")
-
-
-def _ordered(samples: Samples, names: tuple[str, ...]) -> Any:
-    """X with its columns in the order of the fit. Raises DataError (65) that names missing and extra columns."""
-    if samples.feature_names == names:
-        return samples.X
-    missing = [name for name in names if name not in samples.feature_names]
-    extra = [name for name in samples.feature_names if name not in names]
-    if missing or extra:
-        raise DataError(
-            f"features differ from the fit: missing {missing[:5]}, extra {extra[:5]}.", help="use the same set"
-        )
-    columns = [samples.feature_names.index(name) for name in names]
-    if isinstance(samples.X, WindowSource):
-        return samples.X.with_table(np.ascontiguousarray(samples.X.table[:, columns]))
-    return np.ascontiguousarray(samples.X[:, columns])
 
 
 def _refuse_single_class(train: Samples) -> None:

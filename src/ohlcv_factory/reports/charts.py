@@ -140,11 +140,11 @@ def nice_axis(low: float, high: float, most_ticks: int = 6) -> Axis:
     return Axis(ticks[0], ticks[-1], ticks)
 
 
-def thinned(x: np.ndarray, y: np.ndarray, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """At most `most` points of a curve: the lowest and the highest of each of most / 2 stretches, in order."""
-    if len(y) <= most:
+def thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At most MOST_POINTS of a curve: the lowest and the highest of each of half as many stretches, in order."""
+    if len(y) <= MOST_POINTS:
         return x, y
-    borders = np.linspace(0, len(y), most // 2 + 1).astype(np.int64)
+    borders = np.linspace(0, len(y), MOST_POINTS // 2 + 1).astype(np.int64)
     stretches = [slice(start, stop) for start, stop in pairwise(borders)]
     kept = [stretch.start + find(y[stretch]) for stretch in stretches for find in (np.argmin, np.argmax)]
     rows = np.unique(kept)

@@ -9,7 +9,7 @@ from typing import Any
 from ohlcv_factory.errors import FactoryError
 from ohlcv_factory.reports.page import Markup, Section, compose, paragraph, table, text
 from ohlcv_factory.reports.words import DASH, Form, number, percent, plural, score
-from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
+from ohlcv_factory.runtime.clock import system_clock, utc_text
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.run_folders import RunFacts, list_runs
@@ -21,11 +21,11 @@ COLUMNS = (
 CAPTION = "Runs, oldest first; a click on a heading sorts by it, a second click the other way round"
 
 
-def write_run_index(folder: Path, out: Path, *, clock: Clock = system_clock) -> Path:
+def write_run_index(folder: Path, out: Path) -> Path:
     """Write the page of the runs in `folder` to `out`, in one step. Raises InputMissingError (66), OutputError (73)."""
     runs = list_runs(folder)
     atomic.create_folder(out.parent)
-    atomic.write_text(out, index_html(folder, runs, utc_text(clock())))
+    atomic.write_text(out, index_html(folder, runs, utc_text(system_clock())))
     return out
 
 

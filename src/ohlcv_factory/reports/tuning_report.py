@@ -17,7 +17,8 @@ from ohlcv_factory.reports.words import DASH, MINUS, count, percent, plural, sco
 from ohlcv_factory.storage.atomic import write_text
 from ohlcv_factory.storage.experiments import TUNING_RECIPE
 from ohlcv_factory.storage.formats import read_json, read_settings
-from ohlcv_factory.studies.tuning import METRICS, TRIALS_TABLE
+from ohlcv_factory.studies.search_study import TRIALS_TABLE
+from ohlcv_factory.studies.tuning import METRICS
 
 PAGE = "report.html"
 ROWS_WORDS = (

@@ -113,10 +113,6 @@ class Ledger:
         """Whether a run has an entry of a kind."""
         return any(entry["run_id"] == run_id for entry in self.entries(kind=kind))
 
-    def knows_fit(self, run_id: str) -> bool:
-        """Whether the fit of a run was entered."""
-        return self.knows("fit", run_id)
-
     def count(self, kind: Kind, *, data_digest: str | None = None) -> int:
         """How many entries of one kind there are, of one dataset where `data_digest` is given: each fold, each retry."""
         return len(self.entries(kind=kind, data_digest=data_digest))

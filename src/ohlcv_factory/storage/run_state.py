@@ -90,9 +90,9 @@ class StateFile:
 
 
 @contextmanager
-def heartbeat(file: StateFile, *, wanted: bool | None = None) -> Iterator[None]:
-    """Meanwhile the state's time is fresh, where the folder lies on a network (or `wanted` says so)."""
-    if not (on_network(file.folder) if wanted is None else wanted):
+def heartbeat(file: StateFile) -> Iterator[None]:
+    """Meanwhile the state's time is fresh, where the folder lies on a network."""
+    if not on_network(file.folder):
         yield
         return
     over = threading.Event()

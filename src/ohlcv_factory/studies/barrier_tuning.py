@@ -17,33 +17,24 @@ import numpy as np
 import polars as pl
 
 from ohlcv_factory.bars.instruments import OWN_CALENDARS, BarrierRule
-from ohlcv_factory.bars.schema import Bars
-from ohlcv_factory.dataset.build import Dataset, SymbolData
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.dataset.labelling import HorizonLabels, label_symbol
-from ohlcv_factory.dataset.settings import DatasetConfig
 from ohlcv_factory.dataset.store import read_dataset
 from ohlcv_factory.errors import UsageError, unknown_name
-from ohlcv_factory.labels.classes import CLASS_COUNT, CLASS_NAMES
-from ohlcv_factory.labels.paths import TIMED_OUT
+from ohlcv_factory.labels.classes import CLASS_COUNT
 from ohlcv_factory.runtime.clock import Clock, system_clock
 from ohlcv_factory.runtime.progress import meter
 from ohlcv_factory.runtime.seeding import component_seed
 from ohlcv_factory.splits.splitter import Splitter
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.experiments import BARRIER_RECIPE
 from ohlcv_factory.storage.formats import write_json, write_settings
-from ohlcv_factory.studies.settings import CrossValidationConfig
-from ohlcv_factory.studies.study_folder import BARRIERS, at_work, new_study_folder, write_study_manifest
-from ohlcv_factory.studies.tuning import (
+from ohlcv_factory.studies.search_study import (
     DECIDES_NOTHING,
     TRIALS_TABLE,
     WritePage,
     begun_attempts,
     begun_study,
     enter_search_trial,
-    fold_tries,
     refuse_fewer_trials,
     refuse_kept,
     require_best,
@@ -52,6 +43,10 @@ from ohlcv_factory.studies.tuning import (
     trial_words,
     trials_frame,
 )
+from ohlcv_factory.studies.settings import CrossValidationConfig
+from ohlcv_factory.studies.study_folder import BARRIERS, at_work, new_study_folder, write_study_manifest
+from ohlcv_factory.studies.train_bars import TrainBars
+from ohlcv_factory.studies.tuning import fold_tries
 from ohlcv_factory.studies.tuning_settings import (
     BARRIER_FOLDS,
     BARRIER_MODEL,
@@ -83,80 +78,6 @@ LONGEST_HORIZONS = 5
 """The vertical barrier is searched up to so many times the horizon."""
 MIN_CLASS_SHARE = 0.1
 """Of the scored train rows; a class under it is penalised."""
-
-
-@dataclass(frozen=True)
-class TrainBars:
-    """One symbol of a dataset as it was before the val part began, to be labelled by any barriers."""
-
-    dataset: Dataset
-    symbol: SymbolData
-    horizon: int
-
-    @classmethod
-    def of(cls, dataset: Dataset, symbol: str, horizon: int) -> TrainBars:
-        """The bars of a symbol before the first moment of val, and the finer ones below them."""
-        whole = next(each for each in dataset.symbols if each.bars.symbol == symbol)
-        border = dataset.borders_ns[0]
-        bars = _before(whole.bars, border)
-        count = len(bars)
-        cut = replace(
-            whole,
-            bars=bars,
-            features=whole.features[:count],
-            atr=whole.atr[:count],
-            part=whole.part[:count],
-            source=None if whole.source is None else _before(whole.source, border),
-        )
-        return cls(dataset, cut, horizon)
-
-    @cached_property
-    def rule(self) -> BarrierRule:
-        """The barriers that the dataset has. Raises UsageError (2) where its labels have none."""
-        rule = self.dataset.config.rule(self.symbol.instrument, self.horizon)
-        if not isinstance(rule, BarrierRule):
-            raise UsageError(
-                "fixed_horizon labels have no barriers.", where="label", help="build it with label: triple_barrier"
-            )
-        return rule
-
-    def labels(self, rule: BarrierRule) -> HorizonLabels:
-        """Labels of every bar by a rule."""
-        config, one = self._config(rule), self.symbol
-        return label_symbol(one.bars, one.source, one.instrument, config)[self.horizon]
-
-    def container(self, rule: BarrierRule) -> TimeSeriesDataContainer:
-        """The train rows with the labels of a rule: the same rows for every rule."""
-        labels = {self.horizon: self.labels(rule)}
-        fingerprint = value_digest(
-            {"dataset": self.dataset.fingerprint, "symbol": self.symbol.bars.symbol, **rule.plain()}
-        )
-        built = replace(
-            self.dataset,
-            config=self._config(rule),
-            symbols=(replace(self.symbol, labels=labels),),
-            fingerprint=fingerprint,
-        )
-        return TimeSeriesDataContainer.from_built(built, self.horizon)
-
-    def facts(self, rule: BarrierRule) -> dict[str, Any]:
-        """What a rule makes of the train rows: class shares, mean bars to the end, time-outs, double touches."""
-        labels, rows = self.labels(rule), np.flatnonzero(self.symbol.part == 0)
-        path, known = labels.path, rows[labels.path.labelled[rows]]
-        clear = known[~path.ambiguous[known]]
-        shares = np.bincount(path.label[clear], minlength=CLASS_COUNT) / max(1, len(clear))
-        return {
-            **rule.plain(),
-            "rows": len(known),
-            "class_shares": dict(zip(CLASS_NAMES, shares.tolist(), strict=True)),
-            "bars_to_end": float(path.bars_to_hit[known].mean()),
-            "timed_out": float((path.touch[known] == TIMED_OUT).mean()),
-            "ambiguous": float(path.ambiguous[known].mean()),
-        }
-
-    def _config(self, rule: BarrierRule) -> DatasetConfig:
-        changed = {"horizons": [self.horizon], "barriers": {self.horizon: rule.plain()}}
-        return DatasetConfig.parse({**self.dataset.config.plain(), **changed}, where="barriers")
 
 
 @dataclass(frozen=True)
@@ -448,10 +369,6 @@ def penalties(container: TimeSeriesDataContainer, values: Values, tuning: Barrie
     (market,) = container.markets
     apart = 0.0 if market.instrument.equity_index else abs(values["k_up"] - values["k_down"])
     return {"rare_class": tuning.class_penalty * missing, "asymmetry": tuning.asymmetry_penalty * apart}
-
-
-def _before(bars: Bars, border_ns: int) -> Bars:
-    return bars.head(int(np.searchsorted(bars.time_ns, border_ns)))
 
 
 def _together(outcomes: Sequence[Outcome]) -> pl.DataFrame:

@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ohlcv_factory import __version__
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import InputMissingError
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.runtime.clock import Clock, utc_text
-from ohlcv_factory.runtime.threads import declared_threads
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.experiments import RUNS_FOLDER, STUDIES_FOLDER, STUDY_RECIPE
 from ohlcv_factory.storage.locks import folder_lock
@@ -81,19 +79,9 @@ def write_study_manifest(
     manifest = {
         "format": STUDY_SCHEMA_VERSION,
         "kind": kind,
-        "created_by": f"ohlcv-model-factory {__version__}",
         "study_id": folder.name,
-        "model": config.model_name,
-        "family": model.family,
-        "horizon": config.horizon,
-        "experiment_name": config.experiment_name,
-        "symbols": list(container.symbols),
-        "data_fingerprint": container.fingerprint,
-        "row_digest": container.row_digest(),
-        "seed": config.random_seed,
         "finished": utc_text(clock()),
-        **artifacts.machine_facts(),
-        "thread_environment": declared_threads(),
+        **artifacts.origin_facts(config, model, container),
         **more,
         "files": file_entries(folder),
     }

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.splits.purge import size
+from ohlcv_factory.studies.cross_validation_plan import fold_rows, largest_fit
 from ohlcv_factory.studies.tuning import Tuning
-from ohlcv_factory.training.plan import run_plan
 
 
 def tuning_plan(search: Tuning, container: TimeSeriesDataContainer) -> dict[str, Any]:
@@ -17,8 +16,7 @@ def tuning_plan(search: Tuning, container: TimeSeriesDataContainer) -> dict[str,
     other settings may take longer, pruned trials take less.
     """
     folds = search.plan(container)
-    largest = max(folds.folds, key=lambda fold: size(fold.train))
-    one = run_plan(search.config, folds.part(largest))
+    one = largest_fit(search.config, folds)
     return {
         "model": one["model"],
         "horizon": one["horizon"],
@@ -29,5 +27,5 @@ def tuning_plan(search: Tuning, container: TimeSeriesDataContainer) -> dict[str,
         "memory_gb": one["memory_gb"],
         "seconds_with_these_settings": round(search.trials * len(folds.folds) * one["seconds_at_most"], 1),
         "space": [each.plain() for each in search.space],
-        "folds": [{name: record[name] for name in ("fold", "tested", "rows")} for record in folds.records()],
+        "folds": fold_rows(folds),
     }

@@ -25,7 +25,8 @@ from ohlcv_factory.dataset.windows import WindowSource
 from ohlcv_factory.errors import DataError, FactoryError, UsageError
 from ohlcv_factory.labels.classes import CLASS_COUNT, LONG, NEUTRAL, SHORT
 from ohlcv_factory.models._ensemble.table import table_columns
-from ohlcv_factory.models.base import BaseModel, MissingClassWarning, PredictionOutput, TrainingMetrics, array_samples
+from ohlcv_factory.models.base import BaseModel, MissingClassWarning, PredictionOutput, TrainingMetrics
+from ohlcv_factory.models.given_rows import array_samples
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.testing.planted_bars import example_market, planted_bars, reads_bars, steady_bars
 

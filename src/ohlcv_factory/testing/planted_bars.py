@@ -16,7 +16,7 @@ from ohlcv_factory.features import catalogue
 from ohlcv_factory.features.raw import RAW
 from ohlcv_factory.features.sets import feature_set, select
 from ohlcv_factory.labels.triple_barrier import barrier_atr
-from ohlcv_factory.models.base import array_samples
+from ohlcv_factory.models.given_rows import array_samples
 
 STRETCHES = (800, 300)
 """Windows of two stretches of bars, the second as if another symbol began there: both start with padded windows."""

@@ -298,12 +298,22 @@ def write_manifest(
     kind: str = "run",
 ) -> None:
     """`manifest.json`, written last: its presence means that the run is complete."""
-    model = pipeline.model
     manifest = {
         "format": RUN_SCHEMA_VERSION,
         "kind": kind,
-        "created_by": f"ohlcv-model-factory {__version__}",
         "run_id": folder.name,
+        "device": pipeline.model.device_used,
+        **origin_facts(config, pipeline.model, container),
+        **model_facts(pipeline),
+        "files": file_entries(folder),
+    }
+    seal(folder, manifest)
+
+
+def origin_facts(config: TrainerConfig, model: BaseModel, container: TimeSeriesDataContainer) -> dict[str, Any]:
+    """What the manifests of runs and studies say of where they come from: model, data, seed, code and machine."""
+    return {
+        "created_by": f"ohlcv-model-factory {__version__}",
         "model": config.model_name,
         "family": model.family,
         "horizon": config.horizon,
@@ -312,13 +322,9 @@ def write_manifest(
         "data_fingerprint": container.fingerprint,
         "row_digest": container.row_digest(),
         "seed": config.random_seed,
-        "device": model.device_used,
-        **model_facts(pipeline),
         **machine_facts(),
         "thread_environment": declared_threads(),
-        "files": file_entries(folder),
     }
-    seal(folder, manifest)
 
 
 def seal(folder: Path, manifest: Mapping[str, Any]) -> None:

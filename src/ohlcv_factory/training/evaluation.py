@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.errors import DataError, UsageError, unknown_name
+from ohlcv_factory.errors import UsageError, unknown_name
 from ohlcv_factory.evaluation.trials import Trials
 from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
 from ohlcv_factory.storage.digests import value_digest
@@ -18,6 +18,7 @@ from ohlcv_factory.storage.manifests import file_entries
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import ModelBundle
 from ohlcv_factory.training.overlap import overlap_notes
+from ohlcv_factory.training.recorded_data import recorded_container
 from ohlcv_factory.training.run_manifest import read_run_manifest
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.trials import known_trials, weighed
@@ -43,7 +44,7 @@ def evaluate_run(run: Path, part: str, dataset: Path | None = None, *, clock: Cl
         raise unknown_name("part", part, SCORED_PARTS)
     bundle = ModelBundle.from_run(run)
     manifest = read_run_manifest(run)
-    container = _container(run, manifest, dataset)
+    container = recorded_container(run, manifest, read_settings(run / "config" / "training_config.yaml"), dataset)
     if not len(container.rows(part, scored=True)):
         raise UsageError(
             f"this dataset has no {part} part.", where=str(run), help="build it with parts.train + parts.val < 1"
@@ -68,23 +69,6 @@ def evaluate_run(run: Path, part: str, dataset: Path | None = None, *, clock: Cl
     artifacts.write_evaluation_metrics(folder, evaluation)
     artifacts.seal(folder, {"created": utc_text(clock()), "part": part, "files": file_entries(folder)})
     return PartEvaluation(evaluation, folder, looks)
-
-
-def _container(run: Path, manifest: dict[str, Any], dataset: Path | None) -> TimeSeriesDataContainer:
-    recipe = read_settings(run / "config" / "training_config.yaml")
-    origin = dataset or recipe.get("dataset")
-    if origin is None:
-        raise UsageError(
-            "the run was trained in memory; its dataset is not on disk.", where=str(run), help="give --dataset DIR"
-        )
-    container = TimeSeriesDataContainer.from_dataset(Path(origin), manifest["horizon"], symbol=recipe.get("symbol"))
-    if container.fingerprint != manifest["data_fingerprint"]:
-        raise DataError(
-            f"{origin} is not the dataset that the run was trained on.",
-            where=str(origin),
-            help="build it again from the same bars",
-        )
-    return container
 
 
 def _judged(scores: Scores, run: Path, ledger: Ledger, trial: dict[str, Any]) -> Scores:

@@ -21,7 +21,7 @@ from typing import Any
 from ohlcv_factory import __version__
 from ohlcv_factory.config import write_yaml
 from ohlcv_factory.errors import UsageError
-from ohlcv_factory.runtime.clock import Clock, system_clock
+from ohlcv_factory.runtime.clock import system_clock
 from ohlcv_factory.runtime.packages import DISTRIBUTION, import_extra
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.training.bundle import MANIFEST, ModelBundle
@@ -41,7 +41,7 @@ set_model(bars_model())
 '''
 
 
-def export_mlflow_model(run: Path, out: Path, clock: Clock = system_clock) -> Path:
+def export_mlflow_model(run: Path, out: Path) -> Path:
     """Write a finished run as a model folder of MLflow to `out`, which must be new or empty; nothing of MLflow is needed.
 
     Raises InputMissingError (66), VerificationError (76) where a file of the run has changed, OutputError (73).
@@ -52,7 +52,7 @@ def export_mlflow_model(run: Path, out: Path, clock: Clock = system_clock) -> Pa
         copy_bundle(run, folder / BUNDLE)
         atomic.write_text(folder / CODE, CODE_TEXT)
         atomic.write_text(folder / "requirements.txt", f"{DISTRIBUTION}[tracking]=={__version__}\n")
-        atomic.write_text(folder / "MLmodel", write_yaml(_description(manifest, clock())))
+        atomic.write_text(folder / "MLmodel", write_yaml(_description(manifest, system_clock())))
     return out
 
 

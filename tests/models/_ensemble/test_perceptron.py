@@ -5,7 +5,7 @@ from scipy.optimize import check_grad
 
 from ohlcv_factory.models._ensemble import perceptron
 from ohlcv_factory.models._ensemble.perceptron import Perceptron
-from ohlcv_factory.models.base import array_samples
+from ohlcv_factory.models.given_rows import array_samples
 
 
 def exclusive_or(rows, seed):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ohlcv_factory.models._ensemble.ridge import LEAST, Ridge
-from ohlcv_factory.models.base import array_samples
+from ohlcv_factory.models.given_rows import array_samples
 
 
 def fitted(alpha):

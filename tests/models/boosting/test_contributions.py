@@ -10,7 +10,7 @@ import pytest
 from explained import explained
 from scipy.special import softmax
 
-from ohlcv_factory.models.base import array_samples
+from ohlcv_factory.models.given_rows import array_samples
 from ohlcv_factory.models.registry import ModelRegistry
 
 BOOSTERS = ("catboost", "lightgbm", "xgboost")

@@ -8,8 +8,8 @@ import pytest
 from sklearn.svm import SVC
 
 from ohlcv_factory.errors import UsageError
-from ohlcv_factory.models.base import array_samples
 from ohlcv_factory.models.classical.svm import kernel_width, pair_scores, purged_blocks, thinned_rows
+from ohlcv_factory.models.given_rows import array_samples
 from ohlcv_factory.models.registry import ModelRegistry
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.models._ensemble.table import table_columns
-from ohlcv_factory.models.base import array_samples
 from ohlcv_factory.models.ensemble.stacking import LEARNERS
+from ohlcv_factory.models.given_rows import array_samples
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.testing.models import Subject, check_model, checks_for, planted_predictions
 

@@ -8,8 +8,8 @@ from scipy.optimize import minimize
 
 from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.models._ensemble.table import table_columns
-from ohlcv_factory.models.base import array_samples
 from ohlcv_factory.models.ensemble.voting import Voting, simplex_weights
+from ohlcv_factory.models.given_rows import array_samples
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.testing.models import check_model
 

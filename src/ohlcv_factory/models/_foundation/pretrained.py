@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
 from ohlcv_factory.errors import DataError
+from ohlcv_factory.models._foundation.backbone import Backbone
 from ohlcv_factory.models._foundation.checkpoint import CONFIG, WEIGHTS, Checkpoint
+from ohlcv_factory.models._foundation.model import FoundationModel
+
+
+class TransformersModel(FoundationModel):
+    """A forecaster of one network, a class of the transformers library. Authors name the classes that it is made of."""
+
+    backbone_class: ClassVar[type[Any]]
+    """A `Backbone`, made of a network and its shape."""
+
+    @staticmethod
+    @abstractmethod
+    def network_classes() -> tuple[Any, Any]:
+        """The classes of the network and of its configuration, imported here: they take seconds."""
+
+    def load_backbone(self, *checkpoints: Checkpoint) -> Backbone:
+        """The network with the checkpoint's weights."""
+        return self._around(with_weights(*self.network_classes(), checkpoints[0]), checkpoints[0].config)
+
+    def empty_backbone(self, most: int, *configs: Mapping[str, Any]) -> Backbone:
+        """The network whose weights, at most so many numbers, are to be filled."""
+        return self._around(without_weights(*self.network_classes(), configs[0], most), configs[0])
+
+    def _around(self, network: nn.Module, config: Mapping[str, Any]) -> Backbone:
+        backbone: Backbone = self.backbone_class(network, self.shape_of(config))
+        return backbone
 
 
 def with_weights(network_class: Any, config_class: Any, checkpoint: Checkpoint) -> nn.Module:

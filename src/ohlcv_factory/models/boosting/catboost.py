@@ -13,16 +13,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ohlcv_factory.config import Search, setting
-from ohlcv_factory.dataset.samples import InputSpec, Samples
+from ohlcv_factory.dataset.samples import Samples
 from ohlcv_factory.models._trees import (
     BoostingConfig,
+    BoostingModel,
     RoundLog,
     chosen_device,
     contributions,
     planned_rounds,
-    refuse_absent_device,
 )
-from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, SilentSink, importance_shares
+from ohlcv_factory.models.base import EpochSink, FitReport, SilentSink, importance_shares
 from ohlcv_factory.models.explanation import Explanation
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.packages import import_extra
@@ -72,25 +72,15 @@ class CatBoostConfig(BoostingConfig):
 
 
 @ModelRegistry.register()
-class CatBoost(BaseModel):
+class CatBoost(BoostingModel):
     """CatBoost (Prokhorenkova et al. 2018), trained in one call with its own stopping rule.
 
     A checkpoint is CatBoost's own snapshot, which it writes every `SNAPSHOT_SECONDS`: it holds the state of its random
     draws, so that a fit that continues from it has the same bytes.
     """
 
-    input_spec: ClassVar[InputSpec] = InputSpec(feature_set="boosting_optimal")
     Config = CatBoostConfig
     native_suffix = ".cbm"
-    rounds_field = "fixed_rounds"
-    resumable = True
-    shape_decides = True
-
-    _booster: Any = None
-
-    def check_ready(self) -> None:
-        """Refuse a device that is not there (DeviceError, 69)."""
-        refuse_absent_device(self.config.device, self.name)
 
     def get_feature_importance(self) -> dict[str, float] | None:
         """How much predictions change with each feature (CatBoost's PredictionValuesChange), as a share."""

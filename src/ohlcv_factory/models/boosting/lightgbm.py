@@ -10,19 +10,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ohlcv_factory.config import Search, setting
-from ohlcv_factory.dataset.samples import InputSpec, Samples
+from ohlcv_factory.dataset.samples import Samples
 from ohlcv_factory.models._sound_trees import lightgbm_trees, refuse_unsound
 from ohlcv_factory.models._trees import (
     BoostingConfig,
+    BoostingModel,
     ChunkedConfig,
     RoundLog,
     boost,
     chosen_device,
     contributions,
     planned_rounds,
-    refuse_absent_device,
 )
-from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, importance_shares
+from ohlcv_factory.models.base import EpochSink, FitReport, importance_shares
 from ohlcv_factory.models.explanation import Explanation
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.packages import import_extra
@@ -50,21 +50,11 @@ class LightGBMConfig(ChunkedConfig):
 
 
 @ModelRegistry.register()
-class LightGBM(BaseModel):
+class LightGBM(BoostingModel):
     """LightGBM (Ke et al. 2017) on its native interface, predicting with exactly the best number of rounds."""
 
-    input_spec: ClassVar[InputSpec] = InputSpec(feature_set="boosting_optimal")
     Config = LightGBMConfig
     native_suffix = ".txt"
-    rounds_field = "fixed_rounds"
-    resumable = True
-    shape_decides = True
-
-    _booster: Any = None
-
-    def check_ready(self) -> None:
-        """Refuse a device that is not there (DeviceError, 69)."""
-        refuse_absent_device(self.config.device, self.name)
 
     def check_sound(self, where: str) -> None:
         """Refuse trees that do not lead every row to a leaf (DataError, 65)."""

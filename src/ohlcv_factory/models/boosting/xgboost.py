@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from ohlcv_factory.config import Search, setting
-from ohlcv_factory.dataset.samples import InputSpec, Samples
+from ohlcv_factory.dataset.samples import Samples
 from ohlcv_factory.models._sound_trees import refuse_unsound, xgboost_trees
 from ohlcv_factory.models._trees import (
+    BoostingModel,
     ChunkedConfig,
     RoundLog,
     boost,
     chosen_device,
     contributions,
     planned_rounds,
-    refuse_absent_device,
 )
-from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, importance_shares
+from ohlcv_factory.models.base import EpochSink, FitReport, importance_shares
 from ohlcv_factory.models.explanation import Explanation
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.packages import import_extra
@@ -46,21 +46,11 @@ class XGBoostConfig(ChunkedConfig):
 
 
 @ModelRegistry.register()
-class XGBoost(BaseModel):
+class XGBoost(BoostingModel):
     """XGBoost (Chen and Guestrin 2016) on its native interface, predicting with exactly the best number of rounds."""
 
-    input_spec: ClassVar[InputSpec] = InputSpec(feature_set="boosting_optimal")
     Config = XGBoostConfig
     native_suffix = ".ubj"
-    rounds_field = "fixed_rounds"
-    resumable = True
-    shape_decides = True
-
-    _booster: Any = None
-
-    def check_ready(self) -> None:
-        """Refuse a device that is not there (DeviceError, 69)."""
-        refuse_absent_device(self.config.device, self.name)
 
     def check_sound(self, where: str) -> None:
         """Refuse trees that do not lead every row to a leaf (DataError, 65)."""

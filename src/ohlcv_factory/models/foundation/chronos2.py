@@ -20,8 +20,8 @@ from ohlcv_factory.models._foundation.backbone import (
     whole_number,
 )
 from ohlcv_factory.models._foundation.bar_columns import CLOSE, PRICES, BarModel, log_bars
-from ohlcv_factory.models._foundation.checkpoint import Checkpoint, CheckpointKind
-from ohlcv_factory.models._foundation.pretrained import with_weights, without_weights
+from ohlcv_factory.models._foundation.checkpoint import CheckpointKind
+from ohlcv_factory.models._foundation.pretrained import TransformersModel
 from ohlcv_factory.models._foundation.settings import FoundationConfig
 from ohlcv_factory.models.registry import ModelRegistry
 
@@ -120,13 +120,14 @@ def _no_mask(group_ids: Tensor, attention_mask: Tensor, floating_type: torch.dty
 
 
 @ModelRegistry.register()
-class Chronos2(BarModel):
+class Chronos2(TransformersModel, BarModel):
     """A forecaster of 21 quantiles that reads all columns of the bars together, pre-trained on many kinds of series."""
 
     input_spec: ClassVar[InputSpec] = InputSpec(
         "sequence", "ohlcv_raw", "none", lookback=2048, needs_market=True, padded=True
     )
     Config = Chronos2Config
+    backbone_class = Chronos2Backbone
     kinds: ClassVar[tuple[CheckpointKind, ...]] = (
         CheckpointKind("chronos2", {"architectures": ["Chronos2Model"], "chronos_pipeline_class": "Chronos2Pipeline"}),
     )
@@ -149,18 +150,10 @@ class Chronos2(BarModel):
             series=MOST_COLUMNS,
         )
 
-    def load_backbone(self, *checkpoints: Checkpoint) -> Chronos2Backbone:
-        """The network with the checkpoint's weights."""
+    @staticmethod
+    def network_classes() -> tuple[Any, Any]:
+        """The classes of the network and of its configuration."""
         from chronos.chronos2.config import Chronos2CoreConfig
         from chronos.chronos2.model import Chronos2Model
 
-        network = with_weights(Chronos2Model, Chronos2CoreConfig, checkpoints[0])
-        return Chronos2Backbone(network, self.shape_of(checkpoints[0].config))
-
-    def empty_backbone(self, most: int, *configs: Mapping[str, Any]) -> Chronos2Backbone:
-        """The network whose weights, at most so many numbers, are to be filled."""
-        from chronos.chronos2.config import Chronos2CoreConfig
-        from chronos.chronos2.model import Chronos2Model
-
-        network = without_weights(Chronos2Model, Chronos2CoreConfig, configs[0], most)
-        return Chronos2Backbone(network, self.shape_of(configs[0]))
+        return Chronos2Model, Chronos2CoreConfig

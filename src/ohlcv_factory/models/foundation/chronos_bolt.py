@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from ohlcv_factory.config import setting
 from ohlcv_factory.dataset.samples import InputSpec
 from ohlcv_factory.models._foundation.backbone import BackboneShape, SeriesBackbone, ascending_levels, whole_number
-from ohlcv_factory.models._foundation.checkpoint import Checkpoint, CheckpointKind
-from ohlcv_factory.models._foundation.model import FoundationModel
-from ohlcv_factory.models._foundation.pretrained import with_weights, without_weights
+from ohlcv_factory.models._foundation.checkpoint import CheckpointKind
+from ohlcv_factory.models._foundation.pretrained import TransformersModel
 from ohlcv_factory.models._foundation.settings import FoundationConfig
 from ohlcv_factory.models._torch.settings import SPECIFICATION
 from ohlcv_factory.models.registry import ModelRegistry
@@ -60,13 +59,14 @@ class ChronosBoltBackbone(SeriesBackbone):
 
 
 @ModelRegistry.register()
-class ChronosBolt(FoundationModel):
+class ChronosBolt(TransformersModel):
     """A forecaster of deciles, 2048 bars of closes at a time, pre-trained on many kinds of series (Ansari et al. 2024)."""
 
     input_spec: ClassVar[InputSpec] = InputSpec(
         "sequence", "close_only", "none", lookback=2048, needs_market=True, padded=True
     )
     Config = ChronosBoltConfig
+    backbone_class = ChronosBoltBackbone
     kinds: ClassVar[tuple[CheckpointKind, ...]] = (
         CheckpointKind(
             "chronos_bolt",
@@ -90,18 +90,10 @@ class ChronosBolt(FoundationModel):
             patch_bars=whole_number(bolt, "input_patch_size", 1 << 12),
         )
 
-    def load_backbone(self, *checkpoints: Checkpoint) -> ChronosBoltBackbone:
-        """The network with the checkpoint's weights."""
+    @staticmethod
+    def network_classes() -> tuple[Any, Any]:
+        """The classes of the network and of its configuration."""
         from chronos.chronos_bolt import ChronosBoltModelForForecasting
         from transformers import T5Config
 
-        network = with_weights(ChronosBoltModelForForecasting, T5Config, checkpoints[0])
-        return ChronosBoltBackbone(network, self.shape_of(checkpoints[0].config))
-
-    def empty_backbone(self, most: int, *configs: Mapping[str, Any]) -> ChronosBoltBackbone:
-        """The network whose weights, at most so many numbers, are to be filled."""
-        from chronos.chronos_bolt import ChronosBoltModelForForecasting
-        from transformers import T5Config
-
-        network = without_weights(ChronosBoltModelForForecasting, T5Config, configs[0], most)
-        return ChronosBoltBackbone(network, self.shape_of(configs[0]))
+        return ChronosBoltModelForForecasting, T5Config

@@ -18,9 +18,8 @@ from ohlcv_factory.models._foundation.backbone import (
     deviation,
     whole_number,
 )
-from ohlcv_factory.models._foundation.checkpoint import Checkpoint, CheckpointKind
-from ohlcv_factory.models._foundation.model import FoundationModel
-from ohlcv_factory.models._foundation.pretrained import with_weights, without_weights
+from ohlcv_factory.models._foundation.checkpoint import CheckpointKind
+from ohlcv_factory.models._foundation.pretrained import TransformersModel
 from ohlcv_factory.models._foundation.settings import FoundationConfig
 from ohlcv_factory.models._torch.settings import SPECIFICATION, figure
 from ohlcv_factory.models.registry import ModelRegistry
@@ -81,13 +80,14 @@ class TimesFMBackbone(SeriesBackbone):
 
 
 @ModelRegistry.register()
-class TimesFM(FoundationModel):
+class TimesFM(TransformersModel):
     """A forecaster of deciles, up to 16,384 bars of closes at a time, pre-trained on many kinds of series (Das et al. 2024)."""
 
     input_spec: ClassVar[InputSpec] = InputSpec(
         "sequence", "close_only", "none", lookback=2048, needs_market=True, padded=True
     )
     Config = TimesFMConfig
+    backbone_class = TimesFMBackbone
     kinds: ClassVar[tuple[CheckpointKind, ...]] = (
         CheckpointKind("timesfm", {"architectures": ["TimesFm2_5ModelForPrediction"], "model_type": "timesfm2_5"}),
     )
@@ -109,16 +109,9 @@ class TimesFM(FoundationModel):
             answers=sum(steps) * (len(levels) + 1),
         )
 
-    def load_backbone(self, *checkpoints: Checkpoint) -> TimesFMBackbone:
-        """The network with the checkpoint's weights."""
+    @staticmethod
+    def network_classes() -> tuple[Any, Any]:
+        """The classes of the network and of its configuration."""
         from transformers import TimesFm2_5Config, TimesFm2_5ModelForPrediction
 
-        network = with_weights(TimesFm2_5ModelForPrediction, TimesFm2_5Config, checkpoints[0])
-        return TimesFMBackbone(network, self.shape_of(checkpoints[0].config))
-
-    def empty_backbone(self, most: int, *configs: Mapping[str, Any]) -> TimesFMBackbone:
-        """The network whose weights, at most so many numbers, are to be filled."""
-        from transformers import TimesFm2_5Config, TimesFm2_5ModelForPrediction
-
-        network = without_weights(TimesFm2_5ModelForPrediction, TimesFm2_5Config, configs[0], most)
-        return TimesFMBackbone(network, self.shape_of(configs[0]))
+        return TimesFm2_5ModelForPrediction, TimesFm2_5Config
