@@ -23,7 +23,14 @@ from ohlcv_factory.runtime.progress import meter
 from ohlcv_factory.splits.splitter import Splitter
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.experiments import TUNING_RECIPE
-from ohlcv_factory.storage.formats import jsonable, read_json, read_settings, write_json, write_settings
+from ohlcv_factory.storage.formats import (
+    jsonable,
+    read_json,
+    read_settings,
+    told_as_damage,
+    write_json,
+    write_settings,
+)
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.run_state import STATE
 from ohlcv_factory.studies.fold_scores import plain_scores
@@ -384,7 +391,9 @@ def begun_attempts(folder: Path, recipe: Path) -> int:
     Raises OutputError (73) for a folder that holds something else.
     """
     if (folder / STATE).is_file() and (folder / recipe).is_file():
-        return int(read_json(folder / STATE)["attempt"])
+        values = read_json(folder / STATE)
+        with told_as_damage(folder / STATE):
+            return int(values["attempt"])
     atomic.create_folder(folder)
     known = {STATE, "logs", "config", DATABASE, f"{DATABASE}-journal"}  # a begin that was cut off
     if any(path.name not in known for path in folder.iterdir()):
@@ -394,7 +403,9 @@ def begun_attempts(folder: Path, recipe: Path) -> int:
 
 def refuse_fewer_trials(recipe: Path, trials: int) -> None:
     """Raise UsageError (2) where a study was begun with more trials than are asked for now."""
-    before = read_settings(recipe)["tune"]["trials"]
+    values = read_settings(recipe)
+    with told_as_damage(recipe):
+        before = int(values["tune"]["trials"])
     if trials < before:
         raise UsageError(
             f"tune.trials: the study was begun with {before}, {trials} are asked for.",
