@@ -426,7 +426,7 @@ def begun_study(storage: Any, name: str, folder: Path, goal: Goal) -> Any:
     if is_begun and name not in optuna.get_all_study_names(storage):
         raise InputMissingError(
             f"the database of the trials holds no study {name!r}.",
-            where=str(folder),
+            where=shown_url(storage.url),
             help="give the storage that the study began with, or start a new study",
         )
     study = opened_study(storage, name, goal)
