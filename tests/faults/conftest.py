@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from armed import watching
@@ -14,6 +15,8 @@ from quick_studies import quick_studies
 from warm_trial import WarmTrials, warm_trials
 
 from ohlcv_factory.storage import trial
+from ohlcv_factory.training.tracking import courier
+from ohlcv_factory.training.tracking.settings import ExperimentConfig
 
 MODELS = {
     "logistic": (),
@@ -136,6 +139,17 @@ def guarded(
         return answer
 
     return command
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deliveries and jobs, which have processes of their own, happen here, where they are watched."""
+
+    def deliver_all(folders: Sequence[Path], experiment: ExperimentConfig | None = None) -> list[dict[str, Any]]:
+        return [courier._attempt(Path(folder), experiment) for folder in folders]
+
+    monkeypatch.setattr(courier, "deliver_all", deliver_all)
+    monkeypatch.setattr("ohlcv_factory.studies.executor.protocol.open_executor", lambda *_, **__: InlineExecutor())
 
 
 @pytest.fixture

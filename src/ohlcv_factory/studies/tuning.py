@@ -40,7 +40,7 @@ from ohlcv_factory.studies.study_folder import TUNING, at_work, new_study_folder
 from ohlcv_factory.studies.tuning_plots import parameter_importance, plot_history, plot_importance
 from ohlcv_factory.studies.tuning_settings import SearchConfig, TuningConfig, folds_of, trials_of
 from ohlcv_factory.studies.tuning_space import Dimension, Values, choice_label, config_with, space_of
-from ohlcv_factory.studies.tuning_storage import DATABASE, opened_storage, shown_url, storage_url
+from ohlcv_factory.studies.tuning_storage import DATABASE, odd_rows_told, opened_storage, shown_url, storage_url
 from ohlcv_factory.studies.tuning_trials import (
     OPTUNA,
     Goal,
@@ -186,7 +186,7 @@ class Tuning:
             log.write(f"{self.config.model_name} at horizon {self.config.horizon}, {self.goal}, attempt {attempt}")
             self._write_recipe(folder, container)
             with opened_storage(storage_url(self.tuning.storage, folder)) as storage:
-                study = begun_study(storage, folder.name, folder, self.goal)
+                study = begun_study(storage, folder.name, folder, self.goal, self.space)
                 artifacts.write_start(folder, self._settings(container), container)
                 self._search(study, container, log)
                 result = self._complete(folder, study, container)
@@ -414,12 +414,19 @@ def refuse_fewer_trials(recipe: Path, trials: int) -> None:
         )
 
 
-def begun_study(storage: Any, name: str, folder: Path, goal: Goal) -> Any:
+def begun_study(storage: Any, name: str, folder: Path, goal: Goal, space: Sequence[Dimension]) -> Any:
     """The study in the database, made where the folder has not begun.
 
     Raises InputMissingError (66) where the folder has begun and the database holds nothing of it, UsageError (2) where it
-    has not, and the database holds trials under its name.
+    has not, and the database holds trials under its name, DataError (65) for trials that no search of this space wrote.
     """
+    with odd_rows_told(storage):
+        study = _begun(storage, name, folder, goal)
+        ended_trials(study, space)
+    return study
+
+
+def _begun(storage: Any, name: str, folder: Path, goal: Goal) -> Any:
     import optuna
 
     is_begun = (folder / artifacts.START).is_file()

@@ -65,6 +65,23 @@ def opened_storage(url: str) -> Iterator[Any]:
         storage.engine.dispose()
 
 
+@contextmanager
+def odd_rows_told(storage: Any) -> Iterator[None]:
+    """Turn what rows that Optuna never wrote make it raise into DataError (65); errors of ours and of the database stay."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (FactoryError, SQLAlchemyError):
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise DataError(
+            f"the database of the trials holds something else than trials: {type(error).__name__}: {error}.",
+            where=shown_url(storage.url),
+            help="restore a copy, or start a new study",
+        ) from None
+
+
 def _refuse_foreign_file(url: str) -> None:
     """Raise DataError (65) for a database file that is no regular one, or that another account can have written."""
     path = _file_of(url)

@@ -20,6 +20,7 @@ EVENTS = "events.out.tfevents.{seconds}.ohlcv-factory"
 LENGTH = struct.Struct("<Q")
 AROUND = LENGTH.size + 4 + 4
 """Bytes of a record beside its content: length, checksum of the length, checksum of the content."""
+PNG = b"\x89PNG\r\n\x1a\n"
 MOST_PICTURE_BYTES = 64 << 20
 
 
@@ -124,6 +125,8 @@ def _picture(path: Path, time_ms: int) -> bytes:
 
     png = read_regular(path, MOST_PICTURE_BYTES)
     with told_as_damage(path):
+        if not png.startswith(PNG):
+            raise ValueError("it is no PNG")
         width, height = struct.unpack(">II", png[16:24])  # of the header that every PNG begins with
     image = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=png)
     value = Summary.Value(tag=f"plots/{path.stem}", image=image)
