@@ -9,13 +9,14 @@ import json
 import os
 import sqlite3
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import harmful
 import pytest
 import typer
-from attacked import IRREGULAR, refused
+from attacked import IRREGULAR, refused, some
 from mutations import KINDS, damaged
 from resealed import reseal
 from tracked_runs import write_start, write_state
@@ -61,6 +62,15 @@ def test_every_command_meets_harmful_files_or_reads_nothing_of_ours() -> None:
         assert [verb for verb in group if not all(f'"{word}"' in text for word in verb.split())] == []
 
 
+ROWS = (
+    ("trial_params", "distribution_json"),
+    ("trial_user_attributes", "value_json"),
+    ("study_user_attributes", "value_json"),
+)
+VALUES = ("", "[", '{"name": "Other"}', "9" * 400)
+"""What Optuna never wrote into these columns."""
+
+
 # --- the trials of a search -------------------------------------------------------------------------------------------
 
 
@@ -71,8 +81,9 @@ def unfinished(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("kind", ["tune", "barriers"])
-@pytest.mark.parametrize("beside", ["trials.sqlite", "trials.sqlite-journal"])
+@pytest.mark.parametrize(
+    ("kind", "beside"), some(product(["tune", "barriers"], ["trials.sqlite", "trials.sqlite-journal"]), every=3)
+)
 def test_a_database_that_others_can_write_is_not_read(kind, beside, guarded, copied_study, studies) -> None:
     folder = unfinished(copied_study(kind))
     (folder / beside).touch()
@@ -88,7 +99,7 @@ def test_a_database_of_another_account_is_not_read(guarded, copied_study, studie
     refused(guarded("resume", folder, "--dataset", studies.dataset), "trials.sqlite", codes=(65,))
 
 
-@pytest.mark.parametrize("irregular", ["pipe", "symlink"])
+@pytest.mark.parametrize("irregular", some(["pipe", "symlink"], every=2))
 def test_a_planted_journal_is_not_played_back(irregular, guarded, copied_study, studies) -> None:
     folder = unfinished(copied_study("tune"))
     (folder / "trials.sqlite-journal").touch()
@@ -96,7 +107,7 @@ def test_a_planted_journal_is_not_played_back(irregular, guarded, copied_study, 
     refused(guarded("resume", folder, "--dataset", studies.dataset), "trials.sqlite-journal", codes=(65,))
 
 
-@pytest.mark.parametrize("harm", ["pickle", *IRREGULAR])
+@pytest.mark.parametrize("harm", some(["pickle", *IRREGULAR], every=3))
 def test_a_search_does_not_go_on_with_a_harmful_database(harm, guarded, copied_study, studies, canary) -> None:
     folder = copied_study("tune")
     if harm == "pickle":
@@ -107,14 +118,7 @@ def test_a_search_does_not_go_on_with_a_harmful_database(harm, guarded, copied_s
     refused(guarded(*again), "trials.sqlite", codes=(65,))
 
 
-@pytest.mark.parametrize(
-    ("kind", "seed"),
-    [
-        ("cut", 0),
-        ("zero", 1),
-        *(pytest.param(kind, seed, marks=pytest.mark.slow) for kind in KINDS for seed in range(2, 14)),
-    ],
-)
+@pytest.mark.parametrize(("kind", "seed"), some(product(KINDS, range(12)), every=25))
 def test_a_damaged_database_is_named_or_read(kind, seed, guarded, copied_study, studies) -> None:
     folder = unfinished(copied_study("tune"))
     path = folder / "trials.sqlite"
@@ -124,14 +128,8 @@ def test_a_damaged_database_is_named_or_read(kind, seed, guarded, copied_study, 
         refused(answer, "trials.sqlite", codes=(65, 66))
 
 
-@pytest.mark.parametrize("value", ["", "[", '{"name": "Other"}', "9" * 400])
 @pytest.mark.parametrize(
-    ("table", "column"),
-    [
-        ("trial_params", "distribution_json"),
-        ("trial_user_attributes", "value_json"),
-        ("study_user_attributes", "value_json"),
-    ],
+    ("table", "column", "value"), some(((*at, value) for at, value in product(ROWS, VALUES)), every=5)
 )
 def test_values_that_optuna_never_wrote_are_told_as_damage(
     table, column, value, guarded, copied_study, studies
@@ -147,8 +145,7 @@ def test_values_that_optuna_never_wrote_are_told_as_damage(
 # --- the ledger and the counter ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("irregular", IRREGULAR)
-@pytest.mark.parametrize("name", ["ledger.sqlite", "counter"])
+@pytest.mark.parametrize(("name", "irregular"), some(product(["ledger.sqlite", "counter"], IRREGULAR), every=2))
 def test_nothing_is_written_through_a_link_in_an_experiments_folder(
     name, irregular, guarded, copied_study, studies
 ) -> None:
@@ -180,6 +177,10 @@ def test_looks_are_counted_around_harmful_addenda(guarded, copied_study, studies
     looks = ("--check", "test-looks", "--json")
     answer = guarded("audit", "dataset", studies.dataset, "--experiments", run.parent.parent, *looks)
     assert (answer.code, answer.json["checks"][0]["verdict"]) == (1, "fail")  # the ledger knows of both
+
+
+TOLD = ("metrics/evaluation_metrics.json", "plots/confusion_matrix.png", "state.json")
+"""Some of what a tracker is told of."""
 
 
 # --- spools of trackers -----------------------------------------------------------------------------------------------
@@ -228,8 +229,7 @@ def test_a_pickle_among_what_trackers_keep_is_passed_over(name, guarded, tracked
     assert answer.code == 0 or "not tracked" in answer.err, answer.err
 
 
-@pytest.mark.parametrize("name", ["metrics/evaluation_metrics.json", "plots/confusion_matrix.png", "state.json"])
-@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize(("name", "listed"), some(product(TOLD, [False, True]), every=3))
 def test_a_tracker_is_told_nothing_of_a_changed_run(name, listed, guarded, tracked, canary) -> None:
     (tracked / name).write_bytes(harmful.pickled(canary))
     if listed:
@@ -259,7 +259,7 @@ def job_of(sweep: Path) -> Path:
     return job
 
 
-@pytest.mark.parametrize("harm", ["pickle", "pipe", "symlink", *("a list", "a word")])
+@pytest.mark.parametrize("harm", some(["pickle", "pipe", "symlink", "a list", "a word"], every=3))
 def test_a_sweep_does_not_go_on_from_something_else(harm, guarded, copied_study, studies, canary) -> None:
     folder = copied_study("sweep")
     if harm in IRREGULAR:
@@ -274,8 +274,7 @@ def test_a_sweep_does_not_go_on_from_something_else(harm, guarded, copied_study,
         refused(answer, "study.json", codes=(65,))
 
 
-@pytest.mark.parametrize("irregular", IRREGULAR)
-@pytest.mark.parametrize("name", JOB_FILES)
+@pytest.mark.parametrize(("name", "irregular"), some(product(JOB_FILES, IRREGULAR), every=7))
 def test_no_link_and_no_pipe_among_jobs_is_read(name, irregular, guarded, copied_study, studies) -> None:
     folder = copied_study("sweep")
     (job_of(folder) / name).touch()
@@ -283,8 +282,7 @@ def test_no_link_and_no_pipe_among_jobs_is_read(name, irregular, guarded, copied
     refused(guarded(*swept(folder, studies)), name, codes=(65,))
 
 
-@pytest.mark.parametrize("name", ["result.json", "record.json", "state.json"])
-@pytest.mark.parametrize("content", ["pickle", "[]", "{}"])
+@pytest.mark.parametrize(("name", "content"), some(product(JOB_FILES[:3], ["pickle", "[]", "{}"]), every=5))
 def test_a_job_whose_files_are_something_else_is_done_again(
     name, content, guarded, copied_study, studies, canary
 ) -> None:
@@ -293,7 +291,9 @@ def test_a_job_whose_files_are_something_else_is_done_again(
     assert guarded(*swept(folder, studies), "--json").json["counts"]["failed"] == 0
 
 
-@pytest.mark.parametrize("name", ["checkpoints/best_model.skops", "predictions/val_probabilities.npy", "manifest.json"])
+@pytest.mark.parametrize(
+    "name", some(["predictions/val_probabilities.npy", "checkpoints/best_model.skops", "manifest.json"], every=3)
+)
 def test_a_run_of_a_sweep_that_is_harmful_is_made_again(name, guarded, copied_study, studies, canary) -> None:
     folder = copied_study("sweep")
     (run,) = (folder / "runs").iterdir()
@@ -302,7 +302,7 @@ def test_a_run_of_a_sweep_that_is_harmful_is_made_again(name, guarded, copied_st
     assert (run / name).read_bytes() != harmful.pickled(canary)
 
 
-@pytest.mark.parametrize("irregular", IRREGULAR)
+@pytest.mark.parametrize("irregular", some(IRREGULAR, every=3))
 def test_a_run_of_a_sweep_is_not_continued_through_links(irregular, guarded, copied_study, studies) -> None:
     folder = copied_study("sweep")
     (run,) = (folder / "runs").iterdir()
@@ -330,8 +330,9 @@ def commands_on_data(dataset: Path, ground: Any, out: Path) -> dict[str, tuple[s
     }
 
 
-@pytest.mark.parametrize("listed", [False, True])
-@pytest.mark.parametrize("name", ["SYNTH.parquet", "SYNTH.features.npy", "dataset.json"])
+@pytest.mark.parametrize(
+    ("name", "listed"), some(product(["SYNTH.parquet", "SYNTH.features.npy", "dataset.json"], [False, True]), every=3)
+)
 def test_a_harmful_dataset_is_refused_by_every_command(
     name, listed, guarded, copied_dataset, studies, canary, tmp_path
 ) -> None:
@@ -343,8 +344,7 @@ def test_a_harmful_dataset_is_refused_by_every_command(
         refused(guarded(*arguments), name, codes=(65,))
 
 
-@pytest.mark.parametrize("irregular", IRREGULAR)
-@pytest.mark.parametrize("name", ["SYNTH.parquet", "dataset.json"])
+@pytest.mark.parametrize(("name", "irregular"), some(product(["SYNTH.parquet", "dataset.json"], IRREGULAR), every=4))
 def test_a_dataset_of_links_and_pipes_is_refused_by_every_command(
     name, irregular, guarded, copied_dataset, studies, tmp_path
 ) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import harmful
 import pytest
-from attacked import IRREGULAR, refused
+from attacked import IRREGULAR, refused, some
 from resealed import reseal_all
 
 from ohlcv_factory.cli.app import invoke  # noqa: F401  (imported before anything is watched)
@@ -107,6 +108,11 @@ LINKED = {
 }
 
 
+def crossed(files: Mapping[str, Iterable[str]], more: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """Each file of each kind with each of some further values."""
+    return [(kind, name, each) for (kind, names), each in product(files.items(), more) for name in names]
+
+
 def commands(kind: str, folder: Path, ground: Any, tmp_path: Path) -> dict[str, tuple[str | Path, ...]]:
     """Every command that reads a finished folder of a kind."""
     data, shown = ("--dataset", ground.dataset), ("--track", "tensorboard", "--tracking-uri", tmp_path / "board")
@@ -166,7 +172,7 @@ def swapped(kind: str, attack: str, folder: Path, canary: Path) -> str:
     return name
 
 
-@pytest.mark.parametrize("number", range(len(ATTACKS)), ids=[" ".join(each) for each in ATTACKS])
+@pytest.mark.parametrize("number", some(range(len(ATTACKS)), every=4), ids=[" ".join(each) for each in ATTACKS])
 def test_a_swapped_file_is_refused(number, guarded, copied_study, studies, canary, tmp_path) -> None:
     kind, attack = ATTACKS[number]
     folder = copied_study(kind)
@@ -186,7 +192,7 @@ def test_a_swapped_file_is_refused_by_every_command(
         refused(guarded(*arguments), name)
 
 
-@pytest.mark.parametrize("number", range(len(ATTACKS)), ids=[" ".join(each) for each in ATTACKS])
+@pytest.mark.parametrize("number", some(range(len(ATTACKS)), every=4), ids=[" ".join(each) for each in ATTACKS])
 def test_a_swapped_file_with_manifests_to_fit_is_refused_by_its_parser(
     number, guarded, copied_study, studies, canary, tmp_path
 ) -> None:
@@ -210,8 +216,7 @@ def test_every_command_holds_where_the_manifests_fit(
         refused(guarded(*arguments), name)
 
 
-@pytest.mark.parametrize("listed", [False, True])
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in ADDED.items() for name in names])
+@pytest.mark.parametrize(("kind", "name", "listed"), some(crossed(ADDED, [False, True]), every=3))
 def test_a_file_that_could_run_code_is_refused_by_its_name(
     kind, name, listed, guarded, copied_study, studies, canary, tmp_path
 ) -> None:
@@ -223,8 +228,7 @@ def test_a_file_that_could_run_code_is_refused_by_its_name(
         refused(guarded(*arguments), name, codes=(65,))
 
 
-@pytest.mark.parametrize("irregular", IRREGULAR)
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in LINKED.items() for name in names])
+@pytest.mark.parametrize(("kind", "name", "irregular"), some(crossed(LINKED, IRREGULAR), every=4))
 def test_no_link_and_no_pipe_is_read(kind, name, irregular, guarded, copied_study, studies, tmp_path) -> None:
     folder = copied_study(kind)
     IRREGULAR[irregular](folder / name)
@@ -265,8 +269,7 @@ def resumed(folder: Path, ground: Any) -> tuple[str | Path, ...]:
     return ("resume", folder, "--dataset", ground.dataset)
 
 
-@pytest.mark.parametrize("harm", ["pickle", *IRREGULAR])
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in UNFINISHED.items() for name in names])
+@pytest.mark.parametrize(("kind", "name", "harm"), some(crossed(UNFINISHED, ["pickle", *IRREGULAR]), every=5))
 def test_resume_reads_nothing_harmful_of_an_unfinished_study(
     kind, name, harm, guarded, copied_study, studies, canary
 ) -> None:
@@ -278,8 +281,7 @@ def test_resume_reads_nothing_harmful_of_an_unfinished_study(
     refused(guarded(*resumed(folder, studies)), name, codes=(65,))
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in UNFINISHED.items() for name in names])
+@pytest.mark.parametrize(("kind", "name", "shape"), some(crossed(UNFINISHED, SHAPES), every=7))
 def test_resume_says_which_file_of_an_unfinished_study_holds_something_else(
     kind, name, shape, guarded, copied_study, studies
 ) -> None:
@@ -299,8 +301,7 @@ def test_resume_refuses_what_could_run_code(kind, name, guarded, copied_study, s
     refused(guarded(*resumed(folder, studies)), name, codes=(65,))
 
 
-@pytest.mark.parametrize("listed", [False, True])
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in DONE.items() for name in names])
+@pytest.mark.parametrize(("kind", "name", "listed"), some(crossed(DONE, [False, True]), every=9))
 def test_what_resume_finds_done_and_harmful_is_done_again(
     kind, name, listed, guarded, copied_study, studies, canary
 ) -> None:
@@ -315,7 +316,7 @@ def test_what_resume_finds_done_and_harmful_is_done_again(
         assert harmful.pickled(canary) != (folder / name).read_bytes()
 
 
-@pytest.mark.parametrize("place", ["addenda/member", ".partial-member", "tensorboard"])
+@pytest.mark.parametrize("place", some(["addenda/member", ".partial-member", "tensorboard"], every=3))
 def test_a_member_that_no_manifest_lists_is_none(place, guarded, copied_study, studies) -> None:
     run = copied_study("voting")
     (run / place).parent.mkdir(exist_ok=True)

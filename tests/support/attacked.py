@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import harmful
+import pytest
 from command_line import Answer
 
 MOST_SECONDS = 10.0
@@ -17,6 +18,15 @@ MOST_SECONDS = 10.0
 HANG_SECONDS = 60
 """Of the clock: a command that waits for a pipe would wait for ever, one on a busy machine takes longer than usual."""
 IRREGULAR = {"pipe": harmful.make_fifo, "symlink": harmful.make_symlink, "hardlink": harmful.make_hardlink}
+
+
+def some(cases: Iterable[Any], every: int) -> list[Any]:
+    """The cases, of which the ordinary suite has each `every`-th; the others are behind `--all`."""
+    parameters = [case if isinstance(case, tuple) else (case,) for case in cases]
+    return [
+        pytest.param(*case, marks=() if place % every == 0 else pytest.mark.slow)
+        for place, case in enumerate(parameters)
+    ]
 
 
 def refused(answer: Answer, name: str, codes: tuple[int, ...] = (65, 76)) -> None:
