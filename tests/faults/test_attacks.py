@@ -15,12 +15,12 @@ from typing import Any
 
 import harmful
 import pytest
-from command_line import Answer, fresh
+from attacked import IRREGULAR, MOST_SECONDS, refused
+from command_line import fresh
 from resealed import reseal
 
 from ohlcv_factory.cli.app import invoke  # noqa: F401  (imported before anything is watched)
 
-MOST_SECONDS = 10.0
 SWAPPED: dict[str, tuple[str, str, Callable[[Path], bytes]]] = {
     "a pickle as the model of scikit-learn": ("logistic", "checkpoints/best_model.skops", harmful.pickled),
     "a planted type in a skops file": ("logistic", "checkpoints/best_model.skops", harmful.planted_skops),
@@ -51,7 +51,6 @@ ADDED = (
     "checkpoints/weights.pt",
     "pytorch_model.bin",
 )
-IRREGULAR = {"pipe": harmful.make_fifo, "symlink": harmful.make_symlink, "hardlink": harmful.make_hardlink}
 
 
 def commands(run: Path, stand: Any, tmp_path: Path) -> dict[str, tuple[str | Path, ...]]:
@@ -72,14 +71,6 @@ def some_commands(number: int, *rest: Any) -> list[tuple[str | Path, ...]]:
     """Three of them, others for each number, so that in the ordinary suite each command meets some of all attacks."""
     every = list(commands(*rest).values())
     return [every[(number + step) % len(every)] for step in (0, 3, 5)]
-
-
-def refused(answer: Answer, name: str, codes: tuple[int, ...] = (65, 76)) -> None:
-    """One sentence with the file, and the exit code of bad data or a failed verification."""
-    assert answer.code in codes, answer.err or answer.out
-    assert Path(name).name in answer.err
-    assert "Traceback" not in answer.err
-    assert answer.err.count("error[") == 1
 
 
 @pytest.mark.parametrize("number", range(len(SWAPPED)), ids=list(SWAPPED))

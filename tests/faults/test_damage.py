@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from mutations import KINDS, damaged
-from resealed import reseal
+from resealed import reseal, reseal_all
 
 from ohlcv_factory.errors import VerificationError
 from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
@@ -110,3 +110,41 @@ def test_a_damaged_table_of_ours_is_no_bar_file(kind, guarded, copied_dataset, t
     answer = guarded("data", "check", bars("SYNTH.parquet"))
     assert answer.code == 65
     assert "SYNTH.parquet" in answer.err
+
+
+OF_STUDIES = {
+    "scores of a study": ("cv", "metrics/metrics.json"),
+    "predictions of a study": ("cv", "predictions/oof_predictions.parquet"),
+    "times of a fold": ("cv", "folds/fold_02/time.json"),
+    "recipe of a study": ("cv", "config/study.yaml"),
+    "weights": ("voting", "checkpoints/best_model.json"),
+    "members": ("voting", "config/feature_config.yaml"),
+    "a member": ("voting", "members/logistic/final/checkpoints/best_model.skops"),
+    "a meta-learner": ("stacking", "checkpoints/best_model.learner.skops"),
+    "scores of an addendum": ("evaluated", "addenda/002/metrics/evaluation_metrics.json"),
+    "money of an addendum": ("evaluated", "addenda/002/predictions/test_path.parquet"),
+}
+"""What no single model's run has."""
+FEW = range(1, 8)
+"""Seeds of each kind of damage to each of these, behind `--all`."""
+
+
+def drawn_of_studies() -> list[object]:
+    """One kind of damage to every second in the ordinary suite, then all."""
+    sample = [(name, KINDS[place % len(KINDS)], 0) for place, name in enumerate(OF_STUDIES) if place % 2 == 0]
+    each = ((name, kind, seed) for name in OF_STUDIES for kind in KINDS for seed in FEW)
+    return [*sample, *(pytest.param(*one, marks=pytest.mark.slow) for one in each)]
+
+
+@pytest.mark.parametrize(("what", "kind", "seed"), drawn_of_studies())
+def test_a_parser_of_a_study_neither_crashes_nor_hangs(what, kind, seed, guarded, copied_study, studies) -> None:
+    study, name = OF_STUDIES[what]
+    folder = copied_study(study)
+    (folder / name).write_bytes(damaged((folder / name).read_bytes(), kind, seed))
+    reseal_all(folder)
+    part = {"cv": ("--part", "oof"), "evaluated": ("--part", "test")}
+    command = ("compare", folder, *part[study]) if study in part else ("predict", folder, studies.bars)
+    answer = guarded(*command)
+    assert answer.code in (0, 65, 76), answer.err
+    assert not answer.code or Path(name).name in answer.err, answer.err
+    assert "Traceback" not in answer.err

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ohlcv_factory.reports.run_index import write_run_index
+from ohlcv_factory.storage.manifests import file_entries
 
 
 @pytest.fixture
@@ -21,9 +22,10 @@ def runs(tmp_path) -> Path:
     folder = tmp_path / "runs"
     for name, sharpe in (("a_run", 9.5), ("b_run", -10.25)):
         write(folder / name / "state.json", {"state": "FINISHED", "attempt": 1, "updated": "2026-01-01", "error": None})
-        write(folder / name / "manifest.json", {"model": "logistic", "horizon": 20, "symbols": ["X<Y"]})
         blocks = {"classification": {"macro_f1": 0.4}, "trading": {"sharpe_ratio": sharpe}}
         write(folder / name / "metrics" / "evaluation_metrics.json", {"evaluation_metrics": blocks})
+        facts = {"model": "logistic", "horizon": 20, "symbols": ["X<Y"]}
+        write(folder / name / "manifest.json", {**facts, "files": file_entries(folder / name)})
     error = {"type": "E-data", "message": "no <rows>", "hint": ""}
     write(folder / "c_run" / "state.json", {"state": "FAILED", "attempt": 1, "updated": "2026-01-02", "error": error})
     return folder
@@ -47,6 +49,13 @@ def test_the_page_may_run_the_text_of_its_own_script_and_nothing_else(runs, tmp_
     digest = b64encode(sha256(script.encode()).digest()).decode()
     assert f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'" in html
     assert "src=" not in html.replace("img-src", "").replace("style-src", "")
+
+
+def test_scores_that_no_manifest_vouches_for_are_not_shown(runs, tmp_path) -> None:
+    scores = runs / "a_run" / "metrics" / "evaluation_metrics.json"
+    scores.write_text(scores.read_text().replace("9.5", "99.5"))
+    html = write_run_index(runs, tmp_path / "index.html").read_text(encoding="utf-8")
+    assert '<data value="99.5">' not in html and '<data value="-10.25">' in html
 
 
 def test_a_folder_without_runs_says_so(tmp_path) -> None:

@@ -13,7 +13,7 @@ def reseal(folder: Path, name: str = "manifest.json", **changes: Any) -> None:
     path = folder / name
     manifest = json.loads(path.read_text())
     roles = {entry["path"]: entry.get("role") for entry in manifest["files"]}
-    kept = {"state.json", "tags.json", "time.json", name}
+    kept = {"state.json", "tags.json", "time.json", "tracking.jsonl", "tracking.json", name}
     names = sorted(
         found.relative_to(folder).as_posix()
         for found in folder.rglob("*")
@@ -21,6 +21,14 @@ def reseal(folder: Path, name: str = "manifest.json", **changes: Any) -> None:
     )
     files = [_entry(folder, each, roles.get(each)) for each in names if name == "manifest.json" or each in roles]
     path.write_text(json.dumps({**manifest, "files": files, **changes}))
+
+
+def reseal_all(folder: Path) -> None:
+    """The same of a folder and of every folder in it that has a manifest of its own, the innermost first."""
+    found = sorted(folder.rglob("manifest.json"), key=lambda path: -len(path.parts))
+    for manifest in found:
+        if manifest.read_bytes()[:1] == b"{":  # not one that was swapped itself
+            reseal(manifest.parent)
 
 
 def _entry(folder: Path, name: str, role: str | None) -> dict[str, Any]:

@@ -156,13 +156,20 @@ def study(
 
 
 def recorded_threads(folder: Path, recipe: str) -> int | None:
-    """The threads that a run or a study was made with: other ones may give other bits."""
-    from ohlcv_factory.storage.formats import read_json, read_settings
-    from ohlcv_factory.training.bundle import MANIFEST
+    """The threads that a run or a study was made with: other ones may give other bits.
 
-    asked, made = folder / "config" / recipe, folder / MANIFEST
-    recorded = read_settings(asked).get("threads") if asked.is_file() else None
-    return recorded or (read_json(made).get("threads") if made.is_file() else None)
+    None where nothing is finished. Raises VerificationError (76) and DataError (65) where the recipe is not what was written.
+    """
+    from ohlcv_factory.storage.formats import read_settings
+    from ohlcv_factory.storage.manifests import MANIFEST, check_files, read_manifest
+
+    asked = f"config/{recipe}"
+    if not (folder / MANIFEST).is_file():
+        return None
+    manifest = read_manifest(folder)
+    check_files(folder, manifest, only=(asked,))
+    recorded = read_settings(folder / asked).get("threads") if (folder / asked).is_file() else None
+    return recorded or manifest.get("threads")
 
 
 def audit_values(subject: Subject, findings: Sequence[Finding]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ohlcv_factory.models.base import ModelConfig
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.plugin_files import load_plugins
 from ohlcv_factory.runtime.threads import set_threads
+from ohlcv_factory.storage.formats import read_settings
 from ohlcv_factory.studies.ensemble_settings import EnsembleConfig, by_name
 from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.studies.sweep import SweepConfig
@@ -199,9 +200,11 @@ def begun_recipe(
 ) -> FitRecipe:
     """The recipe of a run or study that was cut off, from its own `file`; its threads are set.
 
-    Plugins are those named now, never those of the file: they are code. Raises UsageError (2) for one that is finished.
+    Plugins are those named now, never those of the file: they are code. Raises UsageError (2) for one that is finished,
+    DataError (65) where the file is damaged.
     """
     unfinished_attempt(folder)
+    read_settings(folder / file)
     recipe, _, _ = read_fit_recipe(kind, folder / file, None, {"dataset": dataset, "plugins": plugins or []})
     set_threads(recipe.threads)
     return recipe

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ohlcv_factory.errors import FactoryError
 from ohlcv_factory.reports.page import Markup, Section, compose, paragraph, table, text
 from ohlcv_factory.reports.words import DASH, Form, number, percent, plural, score
 from ohlcv_factory.runtime.clock import system_clock, utc_text
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.formats import read_json
-from ohlcv_factory.studies.run_folders import RunFacts, list_runs
+from ohlcv_factory.studies.run_folders import RunFacts, list_runs, vouched_evaluation
 
 COLUMNS = (
     "Run", "State", "Model", "Horizon", "Symbols", "Sharpe, net", "Return / year", "Macro-F1", "Direction hits", "Log-loss",
@@ -60,12 +58,11 @@ def _row(run: RunFacts) -> tuple[Any, ...]:
 
 
 def _scores(run: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Classification and trading scores; empty where a run has none."""
-    try:
-        evaluation = read_json(run / "metrics" / "evaluation_metrics.json")["evaluation_metrics"]
-        return evaluation["classification"], evaluation["trading"]
-    except (FactoryError, KeyError, TypeError):
-        return {}, {}
+    """Classification and trading scores; empty where a run has none that its manifest vouches for."""
+    evaluation = vouched_evaluation(run)
+    found = [evaluation.get(block) for block in ("classification", "trading")]
+    classes, trading = (each if isinstance(each, Mapping) else {} for each in found)
+    return classes, trading
 
 
 def _value(scores: Mapping[str, Any], name: str, form: Form) -> Markup | str:

@@ -7,10 +7,10 @@ parsed in a child process first.
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 from ohlcv_factory.storage.manifests import MANIFEST, manifest_digest
+from ohlcv_factory.storage.regular_files import is_ours
 
 CACHE_VARIABLE = "FACTORY_CACHE"
 KNOWN = "known_manifests"
@@ -26,7 +26,7 @@ def cache_folder() -> Path:
 def is_known(digest: str) -> bool:
     """Whether this account wrote the manifest with this digest on this machine, or has tried it."""
     try:
-        if not _is_ours(cache_folder() / KNOWN):
+        if not is_ours(cache_folder() / KNOWN):
             return False
         return digest.encode() in (cache_folder() / KNOWN).read_bytes().split(b"\n")
     except OSError:
@@ -47,9 +47,3 @@ def remember(folder: Path, name: str = MANIFEST) -> None:
             os.close(descriptor)
     except OSError:
         return
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether nobody else can have written the list."""
-    status = path.lstat()
-    return stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ohlcv_factory.storage.atomic import storage_errors
+from ohlcv_factory.storage.regular_files import open_or_make
 
 RUNS_FOLDER, STUDIES_FOLDER = "runs", "studies"
 TRAINING_RECIPE = Path("config") / "training_config.yaml"
@@ -28,11 +29,11 @@ def next_number(folder: Path) -> int:
     """1, 2, 3 … across all processes that count in `folder`, whatever their clocks say.
 
     The file has one fixed size and is written in place, so that counting needs no room on a full disk. Raises
-    StorageError (74) when the disk refuses.
+    StorageError (74) when the disk refuses, DataError (65) for a link or a pipe in its place.
     """
     path = folder / COUNTER
     with storage_errors(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = open_or_make(path)
         try:
             with suppress(OSError):  # a file system without locks: two that end at once may then have one number
                 fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ohlcv_factory.config import read_yaml, write_yaml
+from ohlcv_factory.config import MAX_YAML_BYTES, parse_yaml, write_yaml
 from ohlcv_factory.errors import DataError, FactoryError, UsageError
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.regular_files import open_regular, read_regular
@@ -112,8 +112,9 @@ def write_settings(path: Path, values: Mapping[str, Any]) -> None:
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The values of a YAML file of a run or a study. Raises InputMissingError (66), AccessError (77) or DataError (65)."""
+    content = read_regular(path, MAX_YAML_BYTES)
     with told_as_damage(path):
-        return read_yaml(path).values
+        return parse_yaml(content.decode("utf-8"), where=str(path)).values
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from typing import Any, Literal
 from ohlcv_factory.errors import DataError, FactoryError, LockedError, StorageError
 from ohlcv_factory.runtime.clock import Clock, system_clock, utc_text
 from ohlcv_factory.storage.atomic import storage_errors
+from ohlcv_factory.storage.regular_files import refuse_irregular_database
 
 FILE_NAME = "ledger.sqlite"
 BUSY_TIMEOUT_SECONDS = 30.0
@@ -78,7 +79,7 @@ class Ledger:
 
         `config_digest` is that of every setting (`artifacts.repeatable_config`): by it a trial is told from its
         repetition. Raises LockedError (75) while another process holds the file for over 30 s, StorageError (74) where
-        the disk refuses, DataError (65) for a file that is no ledger.
+        the disk refuses, DataError (65) for a file that is no ledger, a link or a pipe.
         """
         self._append("entry", (utc_text(self.clock()), kind, run_id, model, horizon, config_digest, data_digest))
 
@@ -147,7 +148,7 @@ class Ledger:
             connection.execute("COMMIT")
 
     def _rows(self, table: str) -> list[Entry]:
-        if not self.path.exists():
+        if not self.path.exists() and not self.path.is_symlink():
             return []
         with self._open() as connection:
             known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
@@ -161,6 +162,7 @@ class Ledger:
         """A connection without transactions of its own; one that is still open at the end is rolled back."""
         with storage_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
+        refuse_irregular_database(self.path)
         try:
             connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
             try:

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ohlcv_factory.errors import LockedError
+from ohlcv_factory.errors import FactoryError, LockedError
 from ohlcv_factory.storage.atomic import storage_errors
+from ohlcv_factory.storage.regular_files import read_regular
 
 POLL_SECONDS = 0.1
 HOLDER = "state.json"
 """Where a folder says which process works on it."""
+MOST_HOLDER_BYTES = 1 << 20
 NETWORK_SYSTEMS = {
     "9p", "afs", "beegfs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs",
     "nfs4", "smb3", "smbfs", "virtiofs",
@@ -75,7 +77,7 @@ def _locked(descriptor: int) -> bool:
 def _holder(folder: Path) -> str:
     """` (process 4711 on host)`, as far as the folder says it."""
     try:
-        facts = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
+        facts = json.loads(read_regular(folder / HOLDER, MOST_HOLDER_BYTES))
         return f" (process {facts['pid']} on {facts['host']})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (FactoryError, OSError, ValueError, KeyError, TypeError):
         return ""

@@ -27,7 +27,9 @@ MANIFEST = "manifest.json"
 MOST_MANIFEST_BYTES = 64 << 20
 OF_TRACKERS = frozenset({"tracking.jsonl", "tracking.json", "wandb", "tensorboard"})
 """What trackers write whenever they like; no command that reads a run looks into their folders."""
-WRITTEN_LATER = frozenset({"state.json", "tags.json", "time.json", "addenda", MANIFEST}) | OF_TRACKERS
+ADDENDA = "addenda"
+"""Where later evaluations of a run lie, each with a manifest of its own."""
+WRITTEN_LATER = frozenset({"state.json", "tags.json", "time.json", ADDENDA, MANIFEST}) | OF_TRACKERS
 """What a run, fold or study has beside the files of its manifest: how it went, what people call it, later evaluations,
 what trackers keep, and the manifest itself."""
 RUNS_CODE = frozenset(
@@ -160,10 +162,18 @@ def check_files(
     return len(wanted)
 
 
-def refuse_strange(folder: Path) -> None:
-    """Raise DataError (65) for links, pipes, devices and formats that run code in a folder that has no manifest yet."""
-    for name in sorted(_content(folder)):
-        _refuse_kind(folder, Listed(name, 0, ""), {})
+def refuse_strange(folder: Path, *, within: Iterable[str] = ()) -> None:
+    """Raise DataError (65) for links, pipes, devices and formats that run code in a folder that has no manifest yet.
+
+    `within` names those of its folders that are looked into, where others may hold anything.
+    """
+    places = [folder / name for name in within] or [folder]
+    for place in places:
+        if place.is_symlink():
+            raise irregular(place)
+        for name in sorted(_content(place)) if place.exists() else ():
+            _refuse_second_name(place, name)
+            _refuse_kind(place, Listed(name, 0, ""), {})
 
 
 def refuse_format(folder: Path, manifest: Mapping[str, Any], known: Sequence[int]) -> None:
@@ -202,10 +212,16 @@ def _refuse_place(folder: Path, each: Listed) -> None:
     inside = path.parent.resolve().is_relative_to(folder.resolve())
     if not stat.S_ISREG(status.st_mode) or not inside:
         raise irregular(path)
-    if status.st_nlink > 1:
+    _refuse_second_name(folder, each.path)
+
+
+def _refuse_second_name(folder: Path, name: str) -> None:
+    """Raise DataError (65) for a hard link."""
+    names = (folder / name).lstat().st_nlink
+    if names > 1:
         raise DataError(
-            f"{each.path} is a hard link: {status.st_nlink} names lead to it.",
-            where=str(path),
+            f"{name} is a hard link: {names} names lead to it.",
+            where=str(folder / name),
             help="copy the folder (cp -r), so that nothing else can change its files",
         )
 

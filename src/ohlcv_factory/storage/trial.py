@@ -21,10 +21,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ohlcv_factory.config import read_yaml
 from ohlcv_factory.errors import DataError, FactoryError, told_again
 from ohlcv_factory.storage.cache import is_known, remember
-from ohlcv_factory.storage.formats import read_array, read_arrays, read_json, told_as_damage
+from ohlcv_factory.storage.formats import read_array, read_arrays, read_json, read_settings, told_as_damage
 from ohlcv_factory.storage.manifests import MANIFEST, Listed, listed_files, manifest_digest, read_manifest
 from ohlcv_factory.storage.parquet import read_table
 
@@ -44,7 +43,7 @@ LIBRARIES = {
 """What parses a model of a suffix: imported before the limits hold."""
 PARSERS: dict[str, Callable[[Path], Any]] = {
     ".json": read_json,
-    ".yaml": read_yaml,
+    ".yaml": read_settings,
     ".npz": read_arrays,
     ".npy": read_array,
     ".parquet": read_table,

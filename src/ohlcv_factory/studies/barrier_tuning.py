@@ -212,7 +212,7 @@ class BarrierTuning:
 
     def _study(self, storage: Any, train: TrainBars) -> Any:
         name = f"{self._folder.name}/{train.symbol.bars.symbol}_h{train.horizon}"
-        return begun_study(storage, name, self._folder, self.goal)
+        return begun_study(storage, name, self._folder, self.goal, self.space(train))
 
     def _search(self, study: Any, train: TrainBars, log: artifacts.RunLog) -> Outcome:
         folder, symbol, space = self._folder, train.symbol.bars.symbol, self.space(train)

@@ -23,7 +23,7 @@ from ohlcv_factory.runtime.threads import thread_count
 from ohlcv_factory.splits.splitter import Splitter
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.digests import array_digest
-from ohlcv_factory.storage.formats import read_json, write_json, write_settings
+from ohlcv_factory.storage.formats import read_json, told_as_damage, write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.studies.drift import drift_curve, plot_drift
 from ohlcv_factory.studies.executor.job import JobSpec
@@ -249,12 +249,14 @@ class CrossValidation:
 
     def _refuse_other_start(self, folder: Path, folds: TrainFolds) -> None:
         began = read_json(folder / FOLDS)
+        with told_as_damage(folder / FOLDS):
+            fingerprint, jobs = began["data_fingerprint"], [record["job"] for record in began["folds"]]
         now = [job_digest(spec) for spec in self._specs(folder, folds)]
-        if began["data_fingerprint"] != folds.container.fingerprint:
+        if fingerprint != folds.container.fingerprint:
             raise UsageError(
                 "the study began with other data.", where=str(folder), help="give its dataset, or start anew"
             )
-        if [record["job"] for record in began["folds"]] != now:
+        if jobs != now:
             raise UsageError(
                 "the study began with other settings, other folds, or another version of the factory.",
                 where=str(folder),

@@ -15,7 +15,7 @@ from ohlcv_factory.evaluation.scorecard import averaged, judged, threshold_colum
 from ohlcv_factory.evaluation.trials import Trials, scaled_ratio
 from ohlcv_factory.storage.experiments import RUNS_FOLDER, STUDIES_FOLDER
 from ohlcv_factory.storage.formats import read_json, read_settings, told_as_damage
-from ohlcv_factory.storage.manifests import read_manifest
+from ohlcv_factory.storage.manifests import ADDENDA, read_manifest
 from ohlcv_factory.studies.cross_validation import METRICS
 from ohlcv_factory.studies.fold_job import FOLDS_FOLDER, TIME
 from ohlcv_factory.studies.out_of_fold import PART
@@ -270,7 +270,7 @@ def _none_found(paths: Sequence[Path], part: str) -> InputMissingError:
 def _study(kind: type[FinishedRun], path: Path, manifest: dict[str, Any]) -> FinishedRun:
     """A cross-validation with the scores of its out-of-fold rows, the mean over its paths."""
     values = read_json(path / METRICS)
-    times = [read_json(file) for file in sorted((path / FOLDS_FOLDER).glob(f"*/{TIME}"))]
+    times = [_cost(file) for file in sorted((path / FOLDS_FOLDER).glob(f"*/{TIME}"))]
     with told_as_damage(path / METRICS):
         blocks = values["out_of_fold"]
         worst = min(blocks, key=lambda block: VERDICTS.index(block["verdict"]["code"]))
@@ -283,17 +283,22 @@ def _study(kind: type[FinishedRun], path: Path, manifest: dict[str, Any]) -> Fin
             **worst,
             **means,
             "thresholds": threshold_column(means),
-            "training": {"training_time_seconds": sum(each["fit_seconds"] for each in times)},
+            "training": {"training_time_seconds": sum(seconds for seconds, _ in times)},
         }
-        memory = max((each["peak_memory_mb"] for each in times), default=manifest["peak_memory_mb"])
+        memory = max((megabytes for _, megabytes in times), default=manifest["peak_memory_mb"])
         return kind(path, {**manifest, "peak_memory_mb": memory}, evaluation, paths=len(blocks))
+
+
+def _cost(file: Path) -> tuple[float, float]:
+    """Seconds of a fold's fit and megabytes of its process. Raises DataError (65) where the file says neither."""
+    values = read_json(file)
+    with told_as_damage(file):
+        return float(values["fit_seconds"]), float(values["peak_memory_mb"])
 
 
 def _newest_addendum(run: Path, part: str) -> Path:
     """The last evaluation of a part that is whole: its manifest was written last."""
-    found = sorted(
-        (path.parent for path in (run / "addenda").glob(f"*/{MANIFEST}")), key=lambda path: path.name.zfill(9)
-    )
+    found = sorted((path.parent for path in (run / ADDENDA).glob(f"*/{MANIFEST}")), key=lambda path: path.name.zfill(9))
     newest = [folder for folder in found if read_manifest(folder).get("part") == part]
     if not newest:
         raise InputMissingError(

@@ -43,8 +43,9 @@ from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.fitting import Fit, fit_pipeline
 from ohlcv_factory.training.permutation import permutation_importance
 from ohlcv_factory.training.reference import REFERENCE, reference_question
-from ohlcv_factory.training.run_manifest import RUN_SCHEMA_VERSION, model_facts, read_run_manifest, verify_files
+from ohlcv_factory.training.run_manifest import RUN_SCHEMA_VERSION, model_facts
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.trial import open_run
 
 FOLDS_FOLDER = "folds"
 PREDICTIONS, SCORES, FIT, TIME = "predictions.parquet", "scores.json", "fit.json", "time.json"
@@ -112,13 +113,15 @@ def fold_folder(spec: Mapping[str, Any]) -> Path:
 
 
 def is_finished(spec: Mapping[str, Any]) -> bool:
-    """Whether the fold is there whole, by the same settings, data and version, every file as it was written."""
+    """Whether the fold is there whole, by the same settings, data and version, every file as it was written.
+
+    A foreign one is read in a child process first; whatever cannot be read is not there.
+    """
     folder = fold_folder(spec)
     if not (folder / MANIFEST).is_file():
         return False
     try:
-        manifest = read_run_manifest(folder)
-        verify_files(folder, manifest)
+        manifest = open_run(folder)
     except (FactoryError, KeyError, TypeError):
         return False
     return bool(manifest.get("job") == job_digest(spec))

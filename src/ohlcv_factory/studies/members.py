@@ -29,8 +29,8 @@ from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.ensemble import MemberAnswers
 from ohlcv_factory.training.fitting import fit_pipeline
 from ohlcv_factory.training.reference import reference_question
-from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
 from ohlcv_factory.training.settings import TrainerConfig
+from ohlcv_factory.training.trial import open_run
 
 MEMBERS_FOLDER, FINAL_FOLDER = "members", "final"
 JOB = "job.json"
@@ -99,9 +99,9 @@ class Member:
         if not (self.final / MANIFEST).is_file():
             return False
         try:
-            verify_files(self.final, read_run_manifest(self.final))
+            open_run(self.final)
             return bool(read_json(self.final / JOB) == self._final_job())
-        except (FactoryError, KeyError):
+        except (FactoryError, KeyError, TypeError):
             return False
 
     def fit_final(self) -> None:

@@ -22,13 +22,14 @@ from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.digests import bytes_digest
 from ohlcv_factory.storage.formats import MOST_JSON_BYTES, read_json, read_settings, write_json
 from ohlcv_factory.storage.locks import folder_lock
-from ohlcv_factory.storage.manifests import check_files, listed_files, read_manifest
+from ohlcv_factory.storage.manifests import ADDENDA, check_files, listed_files, read_manifest
 from ohlcv_factory.storage.regular_files import read_regular
 from ohlcv_factory.storage.run_state import FINISHED, STATE, STATES, derived_state
 from ohlcv_factory.training.artifacts import START, TAGS
 from ohlcv_factory.training.bundle import MANIFEST, ModelBundle
 from ohlcv_factory.training.resumption import flat_keys
 from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
+from ohlcv_factory.training.trial import open_run, open_written
 
 LATEST = "latest"
 EVALUATION = Path("metrics") / "evaluation_metrics.json"
@@ -138,6 +139,11 @@ def run_facts(path: Path) -> RunFacts:
     )
 
 
+def vouched_evaluation(path: Path) -> Mapping[str, Any]:
+    """The scores of a run, where their file is the one that its manifest lists; else nothing."""
+    return _evaluation_of(path, _readable(path / MANIFEST))[0]
+
+
 def _evaluation_of(path: Path, manifest: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
     """The scores of a run, and whether their file is the one that was written; an unfinished run has none."""
     if not manifest:
@@ -160,7 +166,10 @@ def _one(value: Any, kind: type | tuple[type, ...]) -> Any:
 
 
 def differences(first: Path, second: Path) -> list[Difference]:
-    """Data, settings, package versions and scores in which two finished runs differ. Raises InputMissingError (66)."""
+    """Data, settings, package versions and scores in which two finished runs differ.
+
+    Raises InputMissingError (66), and what `trial.open_run` does about files that are not what was written.
+    """
     one, other = _described(first), _described(second)
     return [
         Difference(kind, name, one[kind].get(name, _UNSET), other[kind].get(name, _UNSET))
@@ -180,19 +189,22 @@ def verify(path: Path) -> int:
     count = verify_files(path, manifest)
     nested = [each.parent for each in sorted(path.rglob(MANIFEST)) if each.parent != path]
     count += sum(check_files(folder, read_manifest(folder)) for folder in nested)
+    for addendum in (folder for folder in nested if folder.parent == path / ADDENDA):
+        open_written(addendum)
     _self_test(path, manifest)
     return count
 
 
 def _self_test(path: Path, manifest: dict[str, Any]) -> None:
-    """Load the model of a run, where there is one, so that it predicts its reference rows again.
+    """Load the model of a run, so that it predicts its reference rows again; where there are none, read what is foreign.
 
     A library or a plugin that is not at hand is warned of: the files are those that were written all the same.
     """
-    if manifest.get("reference") is None:
-        return
     try:
-        ModelBundle.from_run(path)
+        if manifest.get("reference") is None:
+            open_run(path)
+        else:
+            ModelBundle.from_run(path)
     except (MissingExtraError, UsageError) as error:
         warnings.warn(f"the model is not tested: {error.what}", FactoryWarning, stacklevel=3)
 
@@ -295,7 +307,7 @@ def _readable(path: Path) -> Mapping[str, Any]:
 
 def _described(path: Path) -> dict[str, dict[str, Any]]:
     """A finished run's facts by kind."""
-    manifest = read_run_manifest(path)
+    manifest = open_run(path)
     settings = read_settings(path / "config" / "training_config.yaml")
     evaluation = read_json(path / "metrics" / "evaluation_metrics.json")["evaluation_metrics"]
     data = ("symbols", "horizon", "data_fingerprint", "row_digest")

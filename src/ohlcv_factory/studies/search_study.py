@@ -12,20 +12,21 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import DataError, InputMissingError, OutputError, UsageError
 from ohlcv_factory.runtime.clock import Clock
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.formats import jsonable, read_json, read_settings
+from ohlcv_factory.storage.formats import jsonable, read_json, read_settings, told_as_damage
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.run_state import STATE
 from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.studies.tuning_plots import parameter_importance
 from ohlcv_factory.studies.tuning_settings import SearchConfig
 from ohlcv_factory.studies.tuning_space import Dimension, choice_label
-from ohlcv_factory.studies.tuning_storage import DATABASE, shown_url
+from ohlcv_factory.studies.tuning_storage import DATABASE, odd_rows_told, shown_url
 from ohlcv_factory.studies.tuning_trials import (
     OPTUNA,
     Goal,
     Trial,
     best_trial,
     cut_off_count,
+    ended_trials,
     opened_study,
     repeats,
 )
@@ -47,7 +48,9 @@ def begun_attempts(folder: Path, recipe: Path) -> int:
     Raises OutputError (73) for a folder that holds something else.
     """
     if (folder / STATE).is_file() and (folder / recipe).is_file():
-        return int(read_json(folder / STATE)["attempt"])
+        values = read_json(folder / STATE)
+        with told_as_damage(folder / STATE):
+            return int(values["attempt"])
     atomic.create_folder(folder)
     known = {STATE, "logs", "config", DATABASE, f"{DATABASE}-journal"}  # a begin that was cut off
     if any(path.name not in known for path in folder.iterdir()):
@@ -55,19 +58,26 @@ def begun_attempts(folder: Path, recipe: Path) -> int:
     return 0
 
 
-def begun_study(storage: Any, name: str, folder: Path, goal: Goal) -> Any:
+def begun_study(storage: Any, name: str, folder: Path, goal: Goal, space: Sequence[Dimension]) -> Any:
     """The study in the database, made where the folder has not begun.
 
     Raises InputMissingError (66) where the folder has begun and the database holds nothing of it, UsageError (2) where it
-    has not, and the database holds trials under its name.
+    has not, and the database holds trials under its name, DataError (65) for trials that no search of this space wrote.
     """
+    with odd_rows_told(storage):
+        study = _begun(storage, name, folder, goal)
+        ended_trials(study, space)
+    return study
+
+
+def _begun(storage: Any, name: str, folder: Path, goal: Goal) -> Any:
     import optuna
 
     is_begun = (folder / artifacts.START).is_file()
     if is_begun and name not in optuna.get_all_study_names(storage):
         raise InputMissingError(
             f"the database of the trials holds no study {name!r}.",
-            where=str(folder),
+            where=shown_url(storage.url),
             help="give the storage that the study began with, or start a new study",
         )
     study = opened_study(storage, name, goal)
@@ -82,7 +92,9 @@ def begun_study(storage: Any, name: str, folder: Path, goal: Goal) -> Any:
 
 def refuse_fewer_trials(recipe: Path, trials: int) -> None:
     """Raise UsageError (2) where a study was begun with more trials than are asked for now."""
-    before = read_settings(recipe)["tune"]["trials"]
+    values = read_settings(recipe)
+    with told_as_damage(recipe):
+        before = int(values["tune"]["trials"])
     if trials < before:
         raise UsageError(
             f"tune.trials: the study was begun with {before}, {trials} are asked for.",

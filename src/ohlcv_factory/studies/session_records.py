@@ -15,6 +15,7 @@ from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.storage.digests import array_digest, bytes_digest
 from ohlcv_factory.storage.formats import read_json, read_settings
 from ohlcv_factory.storage.parquet import table_in
+from ohlcv_factory.storage.regular_files import MOST_TABLE_BYTES, read_regular
 from ohlcv_factory.studies.finished_runs import FinishedRun
 from ohlcv_factory.studies.out_of_fold import part_name
 from ohlcv_factory.training.bundle import FEATURE_CONFIG, MANIFEST
@@ -61,7 +62,7 @@ def _verified_frame(folder: Path, file: Path) -> pl.DataFrame:
     """A Parquet file of a run, its bytes compared with the digest in the manifest before they are parsed."""
     name = file.relative_to(folder).as_posix()
     recorded = {entry["path"]: entry["sha256"] for entry in read_json(folder / MANIFEST)["files"]}
-    content = file.read_bytes() if file.is_file() else None
+    content = read_regular(file, MOST_TABLE_BYTES) if file.is_file() else None
     if content is None or bytes_digest(content) != recorded.get(name):
         raise VerificationError(
             f"{name} is {'missing' if content is None else 'not the file that was written'}.",

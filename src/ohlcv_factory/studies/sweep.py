@@ -26,9 +26,11 @@ from ohlcv_factory.dataset.store import read_manifest
 from ohlcv_factory.errors import OutputError, UsageError, unknown_name
 from ohlcv_factory.models.base import DEFAULT_SEED
 from ohlcv_factory.storage import atomic
-from ohlcv_factory.storage.formats import read_json, write_json
+from ohlcv_factory.storage.experiments import RUNS_FOLDER
+from ohlcv_factory.storage.formats import read_json, told_as_damage, write_json
 from ohlcv_factory.storage.locks import folder_lock
-from ohlcv_factory.studies.executor.job import JobResult, JobSpec
+from ohlcv_factory.storage.manifests import refuse_strange
+from ohlcv_factory.studies.executor.job import JOBS_FOLDER, JobResult, JobSpec
 from ohlcv_factory.studies.executor.protocol import Executor, run_jobs
 from ohlcv_factory.studies.executor.work import finished_result
 from ohlcv_factory.studies.finished_runs import FinishedRun, judged_together
@@ -205,11 +207,20 @@ def _study(sweep: Sweep) -> Iterator[None]:
         begun = (folder / STUDY).is_file()
         if not begun and any(folder.iterdir()):
             raise OutputError(f"{folder} holds no sweep.", where=str(folder), help="choose a new or an empty folder")
-        if begun and read_json(folder / STUDY)["data_fingerprint"] != sweep.fingerprint:
+        if begun:
+            refuse_strange(folder, within=(JOBS_FOLDER, RUNS_FOLDER))
+        if begun and _fingerprint(folder / STUDY) != sweep.fingerprint:
             raise UsageError("this study began with another dataset.", where=str(folder), help="choose another folder")
         facts = {"format": STUDY_SCHEMA_VERSION, "kind": "sweep", "data_fingerprint": sweep.fingerprint}
         write_json(folder / STUDY, {**facts, "config": sweep.config.plain()})
         yield
+
+
+def _fingerprint(file: Path) -> str:
+    """Of the dataset that a study began with."""
+    values = read_json(file)
+    with told_as_damage(file):
+        return str(values["data_fingerprint"])
 
 
 def _planned(

@@ -16,10 +16,9 @@ from ohlcv_factory.storage.run_state import STATE
 from ohlcv_factory.studies.executor.job import JobSpec
 from ohlcv_factory.studies.finished_runs import FinishedRun
 from ohlcv_factory.training import artifacts
-from ohlcv_factory.training.bundle import MANIFEST
-from ohlcv_factory.training.run_manifest import verify_files
 from ohlcv_factory.training.settings import TrainerConfig
 from ohlcv_factory.training.trainer import Trainer
+from ohlcv_factory.training.trial import refuse_harmful_checkpoints
 from ohlcv_factory.training.trials import kinds_of
 
 PROBABILITIES = Path("predictions") / "val_probabilities.npy"
@@ -116,16 +115,19 @@ def _whole_run(folder: Path) -> FinishedRun | None:
     try:
         if read_json(folder / STATE)["state"] != "FINISHED":
             return None
-        verify_files(folder, read_json(folder / MANIFEST))
         return FinishedRun.read(folder)
     except (FactoryError, KeyError, TypeError):
         return None
 
 
 def _resumed(trainer: Trainer, folder: Path, container: TimeSeriesDataContainer) -> bool:
-    """Whether a run that was cut off after it had begun could be completed in its folder."""
+    """Whether a run that was cut off after it had begun could be completed in its folder.
+
+    Raises DataError (65) where it holds what may not be there.
+    """
     if not (folder / artifacts.START).is_file() or not (folder / STATE).is_file():
         return False
+    refuse_harmful_checkpoints(folder)
     try:
         trainer.resume(folder, container)
     except (UsageError, KeyError):  # finished but damaged, or begun elsewhere with other settings

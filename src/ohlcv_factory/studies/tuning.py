@@ -181,7 +181,7 @@ class Tuning:
             log.write(f"{self.config.model_name} at horizon {self.config.horizon}, {self.goal}, attempt {attempt}")
             self._write_recipe(folder, container)
             with opened_storage(storage_url(self.tuning.storage, folder)) as storage:
-                study = begun_study(storage, folder.name, folder, self.goal)
+                study = begun_study(storage, folder.name, folder, self.goal, self.space)
                 artifacts.write_start(folder, self._settings(container), container)
                 self._search(study, container, log)
                 result = self._complete(folder, study, container)

@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ohlcv_factory.errors import MissingExtraError, StorageError, UsageError
+from ohlcv_factory.errors import DataError, FactoryError, MissingExtraError, StorageError, UsageError
 from ohlcv_factory.runtime.packages import import_extra
+from ohlcv_factory.storage.regular_files import database_files, is_ours, refuse_irregular_database
 
 DATABASE = "trials.sqlite"
 SECRET_WORDS = ("pass", "pwd", "secret", "token", "key")
 EXTRA = "tune"
+DAMAGE = ("not a database", "malformed", "no such table", "no such column", "unsupported file format")
+"""What SQLite says of a file that holds something else than was written."""
 
 
 def shown_url(url: str) -> str:
@@ -43,9 +46,12 @@ def storage_url(url: str | None, folder: Path) -> str:
 def opened_storage(url: str) -> Iterator[Any]:
     """An `optuna.storages.RDBStorage`; its connections end with the block.
 
-    Raises MissingExtraError (69) without Optuna or the database's driver, StorageError (74) where it cannot be used.
+    A file is trusted input, as Optuna reads it: so it must be this account's own. Raises MissingExtraError (69) without
+    Optuna or the database's driver, DataError (65) for a file that is damaged, a link, or somebody else's, StorageError
+    (74) where it cannot be used.
     """
     optuna = import_extra("optuna", EXTRA)
+    _refuse_foreign_file(url)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -57,6 +63,45 @@ def opened_storage(url: str) -> Iterator[Any]:
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+@contextmanager
+def odd_rows_told(storage: Any) -> Iterator[None]:
+    """Turn what rows that Optuna never wrote make it raise into DataError (65); errors of ours and of the database stay."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (FactoryError, SQLAlchemyError):
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise DataError(
+            f"the database of the trials holds something else than trials: {type(error).__name__}: {error}.",
+            where=shown_url(storage.url),
+            help="restore a copy, or start a new study",
+        ) from None
+
+
+def _refuse_foreign_file(url: str) -> None:
+    """Raise DataError (65) for a database file that is no regular one, or that another account can have written."""
+    path = _file_of(url)
+    if path is None:
+        return
+    refuse_irregular_database(path)
+    for each in database_files(path):
+        if each.exists() and not is_ours(each):
+            raise DataError(
+                f"{each.name} is not of this account alone: others may have written the trials.",
+                where=str(each),
+                help="where you trust it: chown it to yourself, and chmod go-w",
+            )
+
+
+def _file_of(url: str) -> Path | None:
+    """The file of a SQLite database; None for a server's, and for a URI that says more than a path."""
+    parsed = _parsed(url)
+    is_file = parsed.get_backend_name() == "sqlite" and not str(parsed.database).startswith("file:")
+    return Path(parsed.database) if is_file else None
 
 
 def _connected(optuna: Any, url: str) -> Any:
@@ -72,7 +117,13 @@ def _connected(optuna: Any, url: str) -> Any:
         raise _database_error(error, url) from None
 
 
-def _database_error(error: Exception, url: str) -> StorageError:
+def _database_error(error: Exception, url: str) -> FactoryError:
+    if any(word in str(error) for word in DAMAGE):
+        return DataError(
+            f"the database of the trials is damaged: {_without_password(str(error), url)}.",
+            where=shown_url(url),
+            help="restore a copy, or start a new study",
+        )
     return StorageError(
         f"the database of the trials: {_without_password(str(error), url)}.",
         where=shown_url(url),

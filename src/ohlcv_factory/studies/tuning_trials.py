@@ -287,12 +287,17 @@ def _trial(number: int, stored: Any, space: Sequence[Dimension]) -> Trial:
         {each.name: each.told(stored.params[each.name]) for each in space if each.name in stored.params},
         stored.value if state == "finished" else None,
         _folds(stored),
-        stored.user_attrs.get(REASON, ""),
-        stored.user_attrs.get(SCORES, {}),
-        stored.user_attrs.get(SECONDS, 0.0),
-        tuple(stored.user_attrs.get(NOTES, ())),
-        stored.user_attrs.get(PENALTIES, {}),
+        str(stored.user_attrs.get(REASON, "")),
+        _numbers(stored.user_attrs.get(SCORES, {})),
+        float(stored.user_attrs.get(SECONDS, 0.0)),
+        tuple(map(str, stored.user_attrs.get(NOTES, ()))),
+        _numbers(stored.user_attrs.get(PENALTIES, {})),
     )
+
+
+def _numbers(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers by name, undefined ones as None. Raises ValueError, TypeError or AttributeError for anything else."""
+    return {str(name): None if value is None else float(value) for name, value in stored.items()}
 
 
 def _folds(stored: Any) -> tuple[float, ...]:

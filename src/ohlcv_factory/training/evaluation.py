@@ -14,7 +14,7 @@ from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.experiments import experiments_folder
 from ohlcv_factory.storage.formats import read_json, read_settings
 from ohlcv_factory.storage.ledger import Ledger
-from ohlcv_factory.storage.manifests import file_entries
+from ohlcv_factory.storage.manifests import ADDENDA, file_entries
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import ModelBundle
 from ohlcv_factory.training.overlap import overlap_notes
@@ -108,7 +108,7 @@ def _trial(run: Path, manifest: dict[str, Any], container: TimeSeriesDataContain
 
 
 def _new_addendum(run: Path) -> Path:
-    number = 1 + sum(1 for path in (run / "addenda").glob("*") if path.is_dir())
-    folder = run / "addenda" / f"{number:03d}"
+    number = 1 + sum(1 for path in (run / ADDENDA).glob("*") if path.is_dir())
+    folder = run / ADDENDA / f"{number:03d}"
     folder.mkdir(parents=True)
     return folder

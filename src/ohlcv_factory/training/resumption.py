@@ -11,20 +11,22 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import UsageError
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.storage.checkpoints import CheckpointManager
-from ohlcv_factory.storage.formats import jsonable, read_json
-from ohlcv_factory.storage.run_state import STATE
+from ohlcv_factory.storage.formats import jsonable, read_json, told_as_damage
+from ohlcv_factory.storage.run_state import FINISHED, STATE
 from ohlcv_factory.training import artifacts
 
 
 def unfinished_attempt(folder: Path) -> int:
     """How many processes have worked on a run that is not finished.
 
-    Raises InputMissingError (66) where there is no run, UsageError (2) for a finished one.
+    Raises InputMissingError (66) where there is no run, UsageError (2) for a finished one, DataError (65) for a damaged state.
     """
-    state = read_json(folder / STATE)
-    if state["state"] == "FINISHED":
+    values = read_json(folder / STATE)
+    with told_as_damage(folder / STATE):
+        state, attempt = str(values["state"]), int(values["attempt"])
+    if state == FINISHED:
         raise UsageError("the run is finished.", where=str(folder), help="train a new one")
-    return int(state["attempt"])
+    return attempt
 
 
 def refuse_other_start(folder: Path, settings: Mapping[str, Any], container: TimeSeriesDataContainer) -> None:
@@ -40,12 +42,18 @@ def refuse_other_start(folder: Path, settings: Mapping[str, Any], container: Tim
 
 def changed_since_start(folder: Path, settings: Mapping[str, Any], container: TimeSeriesDataContainer) -> list[str]:
     """What is no longer as a run began with it, then and now: keys of its settings, and its data by their digest."""
-    start = read_json(folder / artifacts.START)
-    before, now = flat_keys(start["settings"]), flat_keys(jsonable(settings))
+    before, then = _began_with(folder / artifacts.START)
+    now, there = flat_keys(jsonable(settings)), container.fingerprint
     keys = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
     changed = [f"{key}: {_word(before, key)} then, {_word(now, key)} now" for key in keys]
-    then, there = start["data_fingerprint"], container.fingerprint
     return changed + ([f"dataset: digest {then[:12]} then, {there[:12]} now"] if then != there else [])
+
+
+def _began_with(start: Path) -> tuple[dict[str, Any], str]:
+    """Settings by dotted key and the fingerprint of the data. Raises DataError (65) for a file that says neither."""
+    values = read_json(start)
+    with told_as_damage(start):
+        return flat_keys(values["settings"]), str(values["data_fingerprint"])
 
 
 def _word(values: Mapping[str, Any], key: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ohlcv_factory.models._sound_trees import lightgbm_trees, refuse_unsound, xgboost_trees
@@ -13,7 +13,7 @@ from ohlcv_factory.runtime.packages import import_extra
 from ohlcv_factory.runtime.plugin_files import load_plugins, loaded_files
 from ohlcv_factory.storage.checkpoints import whole_checkpoints
 from ohlcv_factory.storage.manifests import check_files, listed_files, read_manifest, refuse_strange
-from ohlcv_factory.storage.trial import Trial, try_folder, try_foreign
+from ohlcv_factory.storage.trial import LIBRARIES, Trial, try_folder, try_foreign
 from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
 
 LOADER = f"{__name__}:models_in"
@@ -71,12 +71,17 @@ def _checkpoint_models(folder: Path) -> list[Path]:
 
 
 def models_in(folder: Path, plugins: Sequence[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Every model below a folder: the file to be named where it is the culprit, and what loads and tests it."""
+    """Every model below a folder: the file to be named where it is the culprit, and what loads and tests it.
+
+    Those of members come before that of their ensemble, which loads them once more.
+    """
     load_plugins(plugins)
     names = [each.path for each in listed_files(read_manifest(folder))]
-    for facts in (name for name in names if name.endswith(BEST_MODEL_FACTS)):
+    found = sorted((name for name in names if name.endswith(BEST_MODEL_FACTS)), key=lambda name: -name.count("/"))
+    for facts in found:
         stem = facts.removesuffix("meta.json")
-        native = next((name for name in names if name.startswith(stem) and name != facts), facts)
+        own = [name for name in names if name.startswith(stem) and name != facts]
+        native = next((name for name in own if PurePosixPath(name).suffix in LIBRARIES), own[0] if own else facts)
         yield native, partial(_load_sound, folder / facts.removesuffix(BEST_MODEL_FACTS), str(folder / native))
 
 

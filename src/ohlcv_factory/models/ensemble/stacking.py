@@ -32,7 +32,7 @@ from ohlcv_factory.models._ensemble.table import (
 )
 from ohlcv_factory.models.base import BaseModel, EpochSink, FitReport, MissingClassWarning, ModelConfig
 from ohlcv_factory.models.registry import ModelRegistry
-from ohlcv_factory.storage.formats import read_json, write_json
+from ohlcv_factory.storage.formats import read_json, told_as_damage, write_json
 
 REQUIRES = ("sklearn",)
 
@@ -135,7 +135,9 @@ class Stacking(EnsembleModel):
         stored = read_json(path)
         self.members, self.scaler = tuple(stored["members"]), Scaler.from_plain(stored["scaler"])
         self.learner = self._new_learner()
-        self.learner.load(_learner_path(path))
+        beside = _learner_path(path)
+        with told_as_damage(beside.with_name(beside.name + self.learner.native_suffix)):
+            self.learner.load(beside)
 
 
 def _learner_path(path: Path) -> Path:

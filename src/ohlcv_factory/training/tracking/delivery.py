@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from ohlcv_factory.errors import FactoryError
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.formats import read_json, write_json
 from ohlcv_factory.storage.locks import folder_lock
+from ohlcv_factory.storage.regular_files import open_or_make
 from ohlcv_factory.training.tracking.settings import ExperimentConfig
 from ohlcv_factory.training.tracking.spool import SPOOL
 from ohlcv_factory.training.tracking.tracked_run import TrackedRun
 from ohlcv_factory.training.tracking.tracker import tracker_of
+from ohlcv_factory.training.trial import open_run
 
 DELIVERED = "tracking.json"
 PATIENCE_SECONDS = 30.0
@@ -40,11 +43,14 @@ class Delivery:
 def deliver(folder: Path, experiment: ExperimentConfig | None = None) -> Delivery:
     """Show a run where its spool says, or `experiment`; what stands there already is not sent again.
 
-    Raises what `TrackedRun.read` and the tracker raise, LockedError (75) while another delivery is at work.
+    A finished one is compared with its manifest first. Raises what `TrackedRun.read`, `open_run` and the tracker raise,
+    LockedError (75) while another delivery is at work.
     """
     run = TrackedRun.read(folder, experiment)
+    if run.is_finished:
+        open_run(folder)
     with atomic.storage_errors(folder / SPOOL):
-        (folder / SPOOL).touch()
+        os.close(open_or_make(folder / SPOOL))
     with folder_lock(folder / SPOOL, "a delivery of this run", patience_seconds=PATIENCE_SECONDS):
         run = TrackedRun.read(folder, run.experiment)
         place = f"{run.experiment.backend} {run.target}"

@@ -13,11 +13,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ohlcv_factory.errors import FactoryError, InputMissingError
 from ohlcv_factory.runtime.clock import Clock
 from ohlcv_factory.storage.formats import jsonable
+from ohlcv_factory.storage.regular_files import open_or_make, read_regular
 from ohlcv_factory.training.tracking.settings import ExperimentConfig
 
 SPOOL = "tracking.jsonl"
+MOST_SPOOL_BYTES = 1 << 30
 
 
 class Spool:
@@ -32,7 +35,12 @@ class Spool:
 
     def begin(self, experiment: ExperimentConfig, attempt: int) -> None:
         """Note that an attempt begins; all attempts at a run share the key of the first."""
-        key = next((event["key"] for event in read_events(self.path) if event["event"] == "start"), None)
+        try:
+            events = read_events(self.path)
+        except FactoryError as error:
+            self.problem = error.what
+            return
+        key = next((event.get("key") for event in events if event["event"] == "start"), None)
         self._write("start", attempt=attempt, key=key or secrets.token_hex(8), experiment=experiment.pinned().plain())
 
     def on_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
@@ -56,14 +64,17 @@ class Spool:
         except OSError as error:
             self.problem = f"{self.path}: {error.strerror or error}"
             return
+        except FactoryError as error:
+            self.problem = error.what
+            return
         self.written()
 
     def _opened(self) -> int:
         """The file, open at its end; a line that a cut left torn is ended first."""
         if self._descriptor is None:
-            torn = self.path.is_file() and not self.path.read_bytes().endswith(b"\n")
-            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            if torn:
+            self._descriptor = open_or_make(self.path, os.O_APPEND)
+            size = os.fstat(self._descriptor).st_size
+            if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
                 os.write(self._descriptor, b"\n")
         return self._descriptor
 
@@ -76,15 +87,20 @@ class SilentSpool:
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a spool, in their order; none where there is no spool."""
-    if not path.is_file():
+    """The whole lines of a spool, in their order; none where there is no spool.
+
+    Raises DataError (65) for a link, a pipe or a file that is larger than any spool.
+    """
+    try:
+        content = read_regular(path, MOST_SPOOL_BYTES)
+    except InputMissingError:
         return []
-    found = []
-    for line in path.read_bytes().split(b"\n"):
-        try:
-            event = json.loads(line)
-        except ValueError:  # torn, or not finished yet
-            continue
-        if isinstance(event, dict) and {"event", "time"} <= event.keys():
-            found.append(event)
-    return found
+    return [event for line in content.split(b"\n") if (event := _event_of(line))]
+
+
+def _event_of(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):  # torn, or not finished yet
+        return None
+    return event if isinstance(event, dict) and {"event", "time"} <= event.keys() else None

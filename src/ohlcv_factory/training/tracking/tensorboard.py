@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from ohlcv_factory.storage import atomic
+from ohlcv_factory.storage.formats import told_as_damage
+from ohlcv_factory.storage.regular_files import read_regular
 from ohlcv_factory.training.tracking.tracked_run import TrackedRun
 
 EVENTS = "events.out.tfevents.{seconds}.ohlcv-factory"
 LENGTH = struct.Struct("<Q")
 AROUND = LENGTH.size + 4 + 4
 """Bytes of a record beside its content: length, checksum of the length, checksum of the content."""
+PNG = b"\x89PNG\r\n\x1a\n"
+MOST_PICTURE_BYTES = 64 << 20
 
 
 class TensorBoardTracker:
@@ -119,8 +123,11 @@ def _picture(path: Path, time_ms: int) -> bytes:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
 
-    png = path.read_bytes()
-    width, height = struct.unpack(">II", png[16:24])  # of the header that every PNG begins with
+    png = read_regular(path, MOST_PICTURE_BYTES)
+    with told_as_damage(path):
+        if not png.startswith(PNG):
+            raise ValueError("it is no PNG")
+        width, height = struct.unpack(">II", png[16:24])  # of the header that every PNG begins with
     image = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=png)
     value = Summary.Value(tag=f"plots/{path.stem}", image=image)
     return bytes(Event(wall_time=time_ms / 1000, summary=Summary(value=[value])).SerializeToString())

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from ohlcv_factory.config import read_yaml
 from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.storage.experiments import (
     BARRIER_RECIPE,
@@ -20,8 +19,9 @@ from ohlcv_factory.storage.experiments import (
     TUNING_RECIPE,
     experiments_folder,
 )
-from ohlcv_factory.storage.formats import read_json
+from ohlcv_factory.storage.formats import MOST_JSON_BYTES, read_json, read_settings, told_as_damage
 from ohlcv_factory.storage.manifests import MANIFEST
+from ohlcv_factory.storage.regular_files import read_regular
 from ohlcv_factory.storage.run_state import CREATED, RUNNING, STATE, derived_state
 from ohlcv_factory.training.tracking.settings import ExperimentConfig
 from ohlcv_factory.training.tracking.spool import SPOOL, read_events
@@ -65,25 +65,24 @@ class TrackedRun:
         """The run of a folder, shown as its spool says, or as `experiment` does.
 
         Raises InputMissingError (66) where there is no run, UsageError (2) for a run that was not tracked, when nothing
-        says where to show it.
+        says where to show it, DataError (65) for a spool or a state that holds something else.
         """
         events = read_events(folder / SPOOL)
         starts = [event for event in events if event["event"] == "start"]
-        if starts and not (folder / STATE).is_file():
-            facts = {"state": CREATED, "updated": datetime.fromtimestamp(starts[-1]["time"] / 1000, UTC).isoformat()}
-        else:
-            facts = dict(read_json(folder / STATE))
-        updated_ms = _time_ms(facts["updated"])
-        if experiment is None and not starts:
+        if experiment is None and not starts and (folder / STATE).is_file():
             raise UsageError(
                 "the run was not tracked.", where=str(folder), help="--track mlflow, tensorboard or wandb shows it now"
             )
-        told = experiment or ExperimentConfig.parse(starts[-1]["experiment"], where=str(folder / SPOOL))
-        if starts and starts[-1]["time"] > updated_ms:  # the state is still that of an earlier attempt
-            facts |= {"state": RUNNING}
-        key = starts[0]["key"] if starts else folder.name
-        began_ms = starts[0]["time"] if starts else updated_ms
-        return cls(folder, told, key, _state(folder, facts), began_ms, updated_ms, tuple(_epochs(events)))
+        facts = _facts(folder, starts)
+        updated_ms = _time_ms(facts["updated"])
+        with told_as_damage(folder / SPOOL):
+            told = experiment or ExperimentConfig.parse(starts[-1]["experiment"], where=str(folder / SPOOL))
+            if starts and starts[-1]["time"] > updated_ms:  # the state is still that of an earlier attempt
+                facts |= {"state": RUNNING}
+            key = str(starts[0]["key"]) if starts else folder.name
+            began_ms = int(starts[0]["time"]) if starts else updated_ms
+            epochs = tuple(_epochs(events))
+        return cls(folder, told, key, _state(folder, facts), began_ms, updated_ms, epochs)
 
     @property
     def is_over(self) -> bool:
@@ -114,7 +113,7 @@ class TrackedRun:
     def recipe(self) -> dict[str, Any]:
         """The settings of the run or study; none before they are written."""
         files = (self.folder / recipe for recipe in RECIPES)
-        return next((read_yaml(path).values for path in files if path.is_file()), {})
+        return next((read_settings(path) for path in files if path.is_file()), {})
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -171,28 +170,36 @@ class TrackedRun:
 
     def _evaluation(self) -> dict[str, Any]:
         path = self.folder / "metrics" / "evaluation_metrics.json"
-        return _block(read_json(path)) if self.is_finished and path.is_file() else {}
+        return _block(self._table(path))
 
     def _curves(self) -> Iterator[Epoch]:
         """The curves of `training_metrics.json`."""
         path = self.folder / "metrics" / "training_metrics.json"
-        curves = read_json(path)["history"] if self.is_finished and path.is_file() else {}
-        for step in range(1, 1 + max(map(len, curves.values()), default=0)):
-            values = {name: curve[step - 1] for name, curve in curves.items() if len(curve) >= step}
-            yield Epoch(step, self.updated_ms, dict(_numbers(values)))
+        with told_as_damage(path):
+            curves = self._table(path).get("history", {})
+            for step in range(1, 1 + max(map(len, curves.values()), default=0)):
+                values = {name: curve[step - 1] for name, curve in curves.items() if len(curve) >= step}
+                yield Epoch(step, self.updated_ms, dict(_numbers(values)))
 
     def _blocks(self) -> Iterator[Epoch]:
         path = self.folder / BLOCKS
-        rows = read_json(path).get("blocks", []) if self.is_finished and path.is_file() else []
-        for step, row in enumerate(rows, start=1):
-            yield Epoch(step, self.updated_ms, {metric_name(f"block/{key}"): value for key, value in _numbers(row)})
+        with told_as_damage(path):
+            for step, row in enumerate(self._table(path).get("blocks", []), start=1):
+                values = {metric_name(f"block/{key}"): value for key, value in _numbers(row)}
+                yield Epoch(step, self.updated_ms, values)
+
+    def _table(self, path: Path) -> dict[str, Any]:
+        """What a JSON file of a finished run holds; nothing where there is none. Raises DataError (65) for another thing."""
+        with told_as_damage(path):
+            return dict(read_json(path)) if self.is_finished and path.is_file() else {}
 
     def _trials(self) -> Iterator[Epoch]:
         path = self.folder / TRIALS
         if not self.is_finished or not path.is_file():
             return
-        with path.open(newline="", encoding="utf-8") as stream:
-            for row in csv.DictReader(stream):
+        content = read_regular(path, MOST_JSON_BYTES)
+        with told_as_damage(path):
+            for row in csv.DictReader(content.decode("utf-8").splitlines()):
                 search = "".join(f"{row[name]}/" for name in ("symbol", "horizon") if name in row)
                 if row["value"]:
                     yield Epoch(
@@ -203,6 +210,17 @@ class TrackedRun:
 def metric_name(name: str) -> str:
     """A name of the letters that trackers allow."""
     return re.sub(r"[^\w\-./ ]", "_", name)
+
+
+def _facts(folder: Path, starts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the state says, or that the attempt of the last start has not written one yet."""
+    if starts and not (folder / STATE).is_file():
+        with told_as_damage(folder / SPOOL):
+            began = datetime.fromtimestamp(starts[-1]["time"] / 1000, UTC)
+        return {"state": CREATED, "updated": began.isoformat()}
+    with told_as_damage(folder / STATE):
+        facts = dict(read_json(folder / STATE))
+        return {**facts, "state": str(facts["state"]), "updated": facts["updated"]}
 
 
 def _epochs(events: list[dict[str, Any]]) -> Iterator[Epoch]:
