@@ -16,7 +16,6 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.models.device_report import DeviceReport, device_report
 from ohlcv_factory.models.registry import ModelRegistry
-from ohlcv_factory.storage.experiments import RUNS_FOLDER
 from ohlcv_factory.storage.formats import jsonable, read_settings
 from ohlcv_factory.studies.candidates import Candidate, candidates, probed
 from ohlcv_factory.studies.comparison import ComparedGroup
@@ -121,8 +120,7 @@ def runs_on_these_rows(
     container: TimeSeriesDataContainer, places: Sequence[Path | str], by: str
 ) -> ComparedGroup | None:
     """Finished runs of this data and horizon, compared; None without any. An experiments folder stands for its runs."""
-    folders = [Path(place) / RUNS_FOLDER if (Path(place) / RUNS_FOLDER).is_dir() else Path(place) for place in places]
-    found = [run for run in find_runs(folders) if _is_of(run, container)] if folders else []
+    found = [run for run in find_runs([Path(place) for place in places]) if _is_of(run, container)] if places else []
     if not found:
         return None
     (group,) = ranked_board(found, by).groups.values()

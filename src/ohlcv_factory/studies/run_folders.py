@@ -20,6 +20,7 @@ from ohlcv_factory.errors import (
 )
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.digests import bytes_digest
+from ohlcv_factory.storage.experiments import inside
 from ohlcv_factory.storage.formats import MOST_JSON_BYTES, read_json, read_settings, write_json
 from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.storage.manifests import check_files, listed_files, read_manifest
@@ -28,7 +29,7 @@ from ohlcv_factory.storage.run_state import FINISHED, STATE, STATES, derived_sta
 from ohlcv_factory.training.artifacts import START, TAGS
 from ohlcv_factory.training.bundle import MANIFEST, ModelBundle
 from ohlcv_factory.training.resumption import flat_keys
-from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
+from ohlcv_factory.training.run_manifest import read_run_manifest, require_kind, verify_files
 
 LATEST = "latest"
 EVALUATION = Path("metrics") / "evaluation_metrics.json"
@@ -87,6 +88,7 @@ class Difference:
 def list_runs(folder: Path, *, tag: str | None = None, state: str | None = None) -> list[RunFacts]:
     """The run folders in `folder`, oldest first by name; of one tag or one state where given.
 
+    An experiments folder and that of a sweep stand for the `runs/` in them.
     Raises InputMissingError (66) where there is no such folder, UnknownNameError (2) for a state that does not exist.
     """
     states = (*STATES, DAMAGED)
@@ -94,17 +96,24 @@ def list_runs(folder: Path, *, tag: str | None = None, state: str | None = None)
         raise unknown_name("state", state, states, where="--state")
     if not folder.is_dir():
         raise InputMissingError(f"{folder} is no folder.", where=str(folder), help="ohlcv-factory train … makes runs")
-    found = [run_facts(path) for path in _run_folders(folder)]
+    found = [run_facts(path) for path in _run_folders(inside(folder))]
     return [run for run in found if (tag is None or tag in run.tags) and state in (None, run.state)]
 
 
 def find_run(place: Path) -> Path:
-    """A run folder; `DIR/latest` is the run of DIR that finished last. Raises InputMissingError (66) where there is none."""
-    if place.name == LATEST and not place.exists():
-        return latest_run(place.parent)
-    if not (place / STATE).is_file():
+    """The folder of a run, finished or not. Raises InputMissingError (66) where there is none."""
+    folder = named_run(place)
+    if not (folder / STATE).is_file():
         raise InputMissingError(f"{place} is no run folder.", where=str(place), help="ohlcv-factory runs list DIR")
-    return place
+    return folder
+
+
+def named_run(place: Path) -> Path:
+    """What a user named: `DIR/latest` is the run of DIR that finished last, everything else is itself.
+
+    Raises InputMissingError (66) where none has finished.
+    """
+    return latest_run(place.parent) if place.name == LATEST and not place.exists() else place
 
 
 def latest_run(folder: Path) -> Path:
@@ -296,6 +305,7 @@ def _readable(path: Path) -> Mapping[str, Any]:
 def _described(path: Path) -> dict[str, dict[str, Any]]:
     """A finished run's facts by kind."""
     manifest = read_run_manifest(path)
+    require_kind(path, manifest)
     settings = read_settings(path / "config" / "training_config.yaml")
     evaluation = read_json(path / "metrics" / "evaluation_metrics.json")["evaluation_metrics"]
     data = ("symbols", "horizon", "data_fingerprint", "row_digest")

@@ -18,7 +18,7 @@ from ohlcv_factory.storage.manifests import file_entries
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import ModelBundle
 from ohlcv_factory.training.overlap import overlap_notes
-from ohlcv_factory.training.run_manifest import read_run_manifest
+from ohlcv_factory.training.run_manifest import read_run_manifest, require_kind
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.trials import known_trials, weighed
 
@@ -37,12 +37,14 @@ class PartEvaluation:
 def evaluate_run(run: Path, part: str, dataset: Path | None = None, *, clock: Clock = system_clock) -> PartEvaluation:
     """Score one part and write it to `addenda/NNN/`.
 
-    Raises UnknownNameError (2) for another part, DataError (65) when the dataset is not the one of the run.
+    Raises UnknownNameError (2) for another part, InputMissingError (66) for what is no finished run, DataError (65) when the
+    dataset is not the one of the run.
     """
     if part not in SCORED_PARTS:
         raise unknown_name("part", part, SCORED_PARTS)
-    bundle = ModelBundle.from_run(run)
     manifest = read_run_manifest(run)
+    require_kind(run, manifest)
+    bundle = ModelBundle.from_run(run)
     container = _container(run, manifest, dataset)
     if not len(container.rows(part, scored=True)):
         raise UsageError(
