@@ -76,6 +76,13 @@ def test_the_test_part_is_read_from_the_newest_evaluation_and_never_looked_at_he
     assert all(run.evaluation["part"] == "val" for run in find_runs(copies))
 
 
+def test_an_evaluation_gets_the_number_after_the_last_whatever_was_removed(copies):
+    for _ in range(2):
+        evaluate_run(copies[0], "val")
+    shutil.rmtree(copies[0] / "addenda" / "001")
+    assert evaluate_run(copies[0], "val").folder == copies[0] / "addenda" / "003"
+
+
 def test_an_evaluation_that_was_cut_off_does_not_count(copies):
     evaluate_run(copies[0], "test")
     (copies[0] / "addenda" / "001" / "manifest.json").unlink()

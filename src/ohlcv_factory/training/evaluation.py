@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +128,11 @@ def _trial(run: Path, manifest: dict[str, Any], container: TimeSeriesDataContain
 
 
 def _new_addendum(run: Path) -> Path:
-    number = 1 + sum(1 for path in (run / "addenda").glob("*") if path.is_dir())
-    folder = run / "addenda" / f"{number:03d}"
-    folder.mkdir(parents=True)
+    """`addenda/NNN` after the last one; earlier ones may have been removed, and others may be made at the same time."""
+    taken = [int(path.name) for path in (run / "addenda").glob("*") if path.name.isdecimal()]
+    for number in count(1 + max(taken, default=0)):
+        folder = run / "addenda" / f"{number:03d}"
+        with suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            break
     return folder
