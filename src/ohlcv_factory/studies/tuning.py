@@ -60,6 +60,8 @@ BEST, TRIALS_TABLE = "best.yaml", "trials.csv"
 METRICS = Path("metrics") / "tuning.json"
 HISTORY, IMPORTANCE = Path("plots") / "history.png", Path("plots") / "importance.png"
 DECIDES_NOTHING = ("output_dir", "experiment_name")
+DATABASE_NAME = "name_in_database"
+"""Key of `start.json`: a folder that was renamed or moved goes on with the trials that it began with."""
 
 WritePage = Callable[[Path], object]
 """Writes a page about the study into its folder, before the manifest closes it (`reports.tuning_report`)."""
@@ -179,8 +181,9 @@ class Tuning:
             log.write(f"{self.config.model_name} at horizon {self.config.horizon}, {self.goal}, attempt {attempt}")
             self._write_recipe(folder, container)
             with opened_storage(storage_url(self.tuning.storage, folder)) as storage:
-                study = begun_study(storage, folder.name, folder, self.goal)
-                artifacts.write_start(folder, self._settings(container), container)
+                name = name_in_database(folder)
+                study = begun_study(storage, name, folder, self.goal)
+                artifacts.write_start(folder, self._settings(container), container, **{DATABASE_NAME: name})
                 self._search(study, container, log)
                 result = self._complete(folder, study, container)
             log.write(f"finished: {result.metrics['words']}")
@@ -401,6 +404,12 @@ def refuse_fewer_trials(recipe: Path, trials: int) -> None:
             where=str(recipe),
             help="ask for as many or more, or choose another folder",
         )
+
+
+def name_in_database(folder: Path) -> str:
+    """The name that the trials of a study folder are kept under: the folder's, as it was when the study began."""
+    start = read_json(folder / artifacts.START) if (folder / artifacts.START).is_file() else {}
+    return str(start.get(DATABASE_NAME, folder.name))
 
 
 def begun_study(storage: Any, name: str, folder: Path, goal: Goal) -> Any:
