@@ -192,3 +192,15 @@ def test_pruning_keeps_the_newest_of_a_kind_tagged_ones_and_unfinished_ones(fold
     assert outdated(list_runs(folder), 1) == []
     with pytest.raises(UsageError, match="at least 1, got 0"):
         outdated(list_runs(folder), 0)
+
+
+def test_a_study_in_the_same_folder_is_no_newer_run(folder) -> None:
+    for number in (0, 1):
+        remove_run(folder / f"run_{number}")
+    study = shutil.copytree(folder / "run_2", folder / "study")
+    reseal(study, kind="cv")
+    set_state(study, order=99)
+    assert outdated(list_runs(folder), 1) == []
+    assert find_run(folder / "latest") == folder / "run_2"
+    remove_run(folder / "run_2")
+    assert find_run(folder / "latest") == study

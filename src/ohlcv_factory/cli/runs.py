@@ -82,7 +82,8 @@ def rm(
     """Delete runs that nobody works on. Their trials stay in the ledger."""
     from ohlcv_factory.studies.run_folders import find_run, run_facts
 
-    _remove([run_facts(find_run(run)) for run in runs], dry_run, as_json)
+    named = dict.fromkeys(find_run(run) for run in runs)
+    _remove([run_facts(run) for run in named], dry_run, as_json)
 
 
 @application.command()

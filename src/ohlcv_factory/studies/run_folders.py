@@ -29,7 +29,7 @@ from ohlcv_factory.storage.run_state import FINISHED, STATE, STATES, derived_sta
 from ohlcv_factory.training.artifacts import START, TAGS
 from ohlcv_factory.training.bundle import MANIFEST, ModelBundle
 from ohlcv_factory.training.resumption import flat_keys
-from ohlcv_factory.training.run_manifest import read_run_manifest, require_kind, verify_files
+from ohlcv_factory.training.run_manifest import RUNS, read_run_manifest, require_kind, verify_files
 
 LATEST = "latest"
 EVALUATION = Path("metrics") / "evaluation_metrics.json"
@@ -51,6 +51,8 @@ class RunFacts:
     """What is known of a run folder, finished or not."""
 
     path: Path
+    kind: str | None
+    """run; of a study cv, tune or barriers; None where it is not finished."""
     state: str
     """CREATED, RUNNING, FINISHED, FAILED, INTERRUPTED, LOST or DAMAGED."""
     attempt: int | None
@@ -117,11 +119,11 @@ def named_run(place: Path) -> Path:
 
 
 def latest_run(folder: Path) -> Path:
-    """The run in `folder` that finished last. Raises InputMissingError (66) where none has."""
+    """The run in `folder` that finished last; a study only where there is no run. Raises InputMissingError (66) for none."""
     finished = [run for run in list_runs(folder) if run.state == FINISHED]
     if not finished:
         raise InputMissingError(f"no finished run in {folder}.", where=str(folder), help="ohlcv-factory runs list")
-    return max(finished, key=_age).path
+    return max(finished, key=lambda run: (run.kind in RUNS, *_age(run))).path
 
 
 def run_facts(path: Path) -> RunFacts:
@@ -132,6 +134,7 @@ def run_facts(path: Path) -> RunFacts:
     evaluation, sound = _evaluation_of(path, manifest)
     return RunFacts(
         path=path,
+        kind=_one(manifest.get("kind"), str),
         state=DAMAGED if state == FINISHED and not (manifest and sound) else state,
         attempt=attempt,
         order=order,
@@ -240,7 +243,7 @@ def remove_run(path: Path) -> None:
 
 
 def outdated(runs: Sequence[RunFacts], keep: int) -> list[RunFacts]:
-    """Runs beyond the `keep` newest finished ones of each (model, horizon, symbols), and those that will never finish.
+    """Runs beyond the `keep` newest finished ones of each (kind, model, horizon, symbols).
 
     A run at work or with a tag is never among them; one that can be resumed (INTERRUPTED, FAILED, LOST) is not either.
     Raises UsageError (2) for `keep` below 1.
@@ -250,7 +253,7 @@ def outdated(runs: Sequence[RunFacts], keep: int) -> list[RunFacts]:
     groups: dict[tuple[Any, ...], list[RunFacts]] = {}
     for run in runs:
         if run.state == FINISHED:
-            groups.setdefault((run.model, run.horizon, run.symbols), []).append(run)
+            groups.setdefault((run.kind, run.model, run.horizon, run.symbols), []).append(run)
     beyond = [run for group in groups.values() for run in sorted(group, key=_age, reverse=True)[keep:]]
     return [run for run in beyond if not run.tags]
 
