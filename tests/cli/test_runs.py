@@ -52,7 +52,9 @@ def test_the_life_of_a_run_from_the_list_to_its_removal(folder) -> None:
     told = succeed("runs", "prune", folder, "--keep", "1", "--dry-run", "--json").json
     assert told["would_remove"] == ["run_0"] and told["removed"] == [] and (folder / "run_0").is_dir()
     assert succeed("runs", "prune", folder, "--keep", "1", "--json").json["removed"] == ["run_0"]
-    succeed("runs", "rm", folder / "run_1")
+    assert succeed("runs", "index", folder.parent, "--json").json["index"] == str(folder.parent / "index.html")
+    again = succeed("runs", "rm", folder / "run_1", folder / "latest", "--json").json
+    assert again["removed"] == ["run_1"]
     assert succeed("runs", "list", folder).out.strip() == "no runs"
 
 

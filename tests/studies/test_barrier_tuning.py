@@ -197,9 +197,23 @@ def test_several_symbols_and_horizons_get_barriers_of_their_own(pair, search):
 
 
 def test_a_choice_of_symbols_and_horizons_leaves_the_others_as_they_are(pair, search):
-    result = search(pair, trials=1, symbols=["SYNTH_B"], horizons=[10])
+    result = search(pair, trials=1, symbols=["SYNTH_B"], horizons=[10], k_up={"low": 3.0, "high": 4.0})
     assert list(result.found) == [("SYNTH_B", 10)]
-    assert read_yaml(result.path / "barriers.yaml").values["barriers"] == {10: result.found["SYNTH_B", 10]}
+    config, before = DatasetConfig.parse(read_yaml(result.path / "barriers.yaml").values), read_dataset(pair)
+    for each in before.symbols:
+        for horizon in (5, 10):
+            own = before.config.rule(each.instrument, horizon).plain()
+            name = each.instrument.symbol
+            assert config.rule(config.instrument(name), horizon).plain() == result.found.get((name, horizon), own)
+
+
+def test_barriers_of_horizons_that_were_not_searched_stay_as_the_dataset_has_them(search, tmp_path):
+    settings = {"horizons": [5, 10], "features": list(COLUMNS), "embargo_days": "auto"}
+    own = {"barriers": {5: {"k_up": 2.5, "k_down": 2.5}, 10: {"k_up": 3.0, "k_down": 3.0}}}
+    made = build_dataset([bar_file(random_walk(3200, 7, beta=0.8))], DatasetConfig.parse({**settings, **own}))
+    result = search(write_dataset(made, tmp_path / "dataset", summarise(made)), trials=1, horizons=[10])
+    barriers = read_yaml(result.path / "barriers.yaml").values["barriers"]
+    assert (barriers[5]["k_up"], barriers[10]) == (2.5, result.found["SYNTH", 10])
 
 
 class Killed(BaseException):

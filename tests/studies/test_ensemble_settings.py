@@ -19,6 +19,11 @@ def test_a_member_shares_horizon_seed_and_folder_and_keeps_what_differs():
     assert (second.model_name, second.random_seed) == ("logistic", 7)
 
 
+def test_a_missing_class_that_the_ensemble_allows_is_allowed_to_its_members_too():
+    made = config(allow_missing_class=True, members={"logistic": {}, "lightgbm": {"allow_missing_class": False}})
+    assert [each.allow_missing_class for each in made.member_configs().values()] == [True, False]
+
+
 def test_members_may_be_training_configs_or_names_and_survive_the_way_through_a_file():
     given = (TrainerConfig(model_name="logistic", balanced=True), TrainerConfig(model_name="logistic"), "lightgbm")
     made = EnsembleConfig(model_name="voting", horizon=20, members=given)
@@ -56,6 +61,23 @@ def test_one_member_and_an_ensemble_as_member_are_refused():
 def test_a_model_on_features_is_no_head():
     with pytest.raises(UsageError, match="model 'logistic' reads features, not predictions"):
         config(model_name="logistic").head()
+
+
+@pytest.mark.parametrize(
+    ("choose", "weights", "words"),
+    [
+        (
+            "all",
+            {"logistic": 1.0, "trees": 2.0},
+            r"given for \['logistic', 'trees'\], the members are \['lightgbm', 'l",
+        ),
+        ("greedy", {"logistic": 1.0, "lightgbm": 2.0}, "choose: greedy leaves some of them out"),
+    ],
+)
+def test_weights_that_cannot_be_those_of_the_members_are_refused_before_any_fit(choose, weights, words):
+    voting = config(model_name="voting", choose=choose, model={"voting": "weighted", "weights": weights})
+    with pytest.raises(UsageError, match=words):
+        voting.head()
 
 
 def test_stacking_takes_purged_folds_and_blending_one_holdout():

@@ -9,7 +9,10 @@ import pytest
 from ohlcv_factory.errors import DataError, InputMissingError, UnknownNameError
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.studies.finished_runs import FinishedRun, Group, comparable_groups, find_runs, run_names
+from ohlcv_factory.studies.run_folders import differences
+from ohlcv_factory.training.bundle import ModelBundle
 from ohlcv_factory.training.evaluation import evaluate_run
+from ohlcv_factory.training.mlflow_model import export_mlflow_model
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,13 @@ def test_the_test_part_is_read_from_the_newest_evaluation_and_never_looked_at_he
     assert all(run.evaluation["part"] == "val" for run in find_runs(copies))
 
 
+def test_an_evaluation_gets_the_number_after_the_last_whatever_was_removed(copies):
+    for _ in range(2):
+        evaluate_run(copies[0], "val")
+    shutil.rmtree(copies[0] / "addenda" / "001")
+    assert evaluate_run(copies[0], "val").folder == copies[0] / "addenda" / "003"
+
+
 def test_an_evaluation_that_was_cut_off_does_not_count(copies):
     evaluate_run(copies[0], "test")
     (copies[0] / "addenda" / "001" / "manifest.json").unlink()
@@ -112,6 +122,43 @@ def test_runs_are_no_cross_validations_and_folders_of_both_are_told_apart(board_
     assert [found.path.name for found in find_runs([tmp_path], part="oof")] == [study.name]
     with pytest.raises(InputMissingError, match="no finished cross-validation in"):
         find_runs([run.parent], part="oof")
+
+
+def test_a_search_among_runs_and_studies_is_passed_over_and_by_its_name_refused(board_studies, board_runs, tmp_path):
+    run, study = board_runs["one_symbol"][0], board_studies[0]
+    search = shutil.copytree(study, tmp_path / "search")
+    manifest = json.loads((search / "manifest.json").read_text())
+    (search / "manifest.json").write_text(json.dumps({**manifest, "kind": "tune"}))
+    for each in (run, study):
+        (tmp_path / each.name).symlink_to(each)
+    assert [found.path.name for found in find_runs([tmp_path])] == [run.name]
+    assert [found.path.name for found in find_runs([tmp_path], part="oof")] == [study.name]
+    with pytest.raises(InputMissingError, match="is a search of settings, not a run"):
+        find_runs([search])
+
+
+def test_an_experiments_folder_stands_for_what_lies_in_it_and_latest_for_the_newest_run(
+    board_studies, board_runs, copies, tmp_path
+):
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / board_studies[0].name).symlink_to(board_studies[0])
+    assert [run.path for run in find_runs([tmp_path])] == [run.path for run in find_runs([tmp_path / "runs"])]
+    assert [run.path.name for run in find_runs([tmp_path], part="oof")] == [board_studies[0].name]
+    assert [run.path for run in find_runs([tmp_path / "runs" / "latest"])] == [copies[-1]]
+
+
+def test_a_study_is_no_run_whatever_is_asked_of_it(board_studies, board_runs, tmp_path):
+    study, run = board_studies[0], board_runs["one_symbol"][0]
+    asked = (
+        lambda: ModelBundle.from_run(study),
+        lambda: evaluate_run(study, "val"),
+        lambda: differences(run, study),
+        lambda: export_mlflow_model(study, tmp_path / "served"),
+    )
+    for ask in asked:
+        with pytest.raises(InputMissingError, match=rf"{study.name} is a cross-validation, not a (run|bundle)"):
+            ask()
+    assert not (tmp_path / "served").exists()
 
 
 def test_studies_that_predicted_other_rows_are_refused(board_studies):

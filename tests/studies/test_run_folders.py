@@ -73,6 +73,10 @@ def test_every_run_is_listed_with_its_model_its_verdict_and_the_bytes_of_its_fil
     assert runs[0].verdict in ("edge", "no edge found", "too little data")
 
 
+def test_an_experiments_folder_stands_for_the_runs_in_it(folder) -> None:
+    assert [run.path for run in list_runs(folder.parent)] == [run.path for run in list_runs(folder)]
+
+
 def test_a_run_that_says_running_is_lost_unless_a_process_holds_it(folder) -> None:
     set_state(folder / "run_0", state="RUNNING")
     assert run_facts(folder / "run_0").state == "LOST"
@@ -108,6 +112,7 @@ def test_latest_is_the_run_that_finished_last_whatever_its_name(folder) -> None:
     set_state(folder / "run_1", state="FAILED", order=99)
     assert find_run(folder / "latest") == folder / "run_0"
     assert find_run(folder / "run_2") == folder / "run_2"
+    assert find_run(folder.parent / "latest") == folder / "run_0"
     with pytest.raises(InputMissingError, match="is no run folder"):
         find_run(folder)
 
@@ -187,3 +192,15 @@ def test_pruning_keeps_the_newest_of_a_kind_tagged_ones_and_unfinished_ones(fold
     assert outdated(list_runs(folder), 1) == []
     with pytest.raises(UsageError, match="at least 1, got 0"):
         outdated(list_runs(folder), 0)
+
+
+def test_a_study_in_the_same_folder_is_no_newer_run(folder) -> None:
+    for number in (0, 1):
+        remove_run(folder / f"run_{number}")
+    study = shutil.copytree(folder / "run_2", folder / "study")
+    reseal(study, kind="cv")
+    set_state(study, order=99)
+    assert outdated(list_runs(folder), 1) == []
+    assert find_run(folder / "latest") == folder / "run_2"
+    remove_run(folder / "run_2")
+    assert find_run(folder / "latest") == study

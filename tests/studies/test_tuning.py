@@ -204,6 +204,14 @@ def test_a_finished_study_is_not_resumed(begun, config, container):
         Tuning(config(), TuningConfig.parse({"trials": 3, **BOTH}), THREE).resume(begun, container)
 
 
+def test_a_study_folder_that_was_renamed_goes_on_with_its_trials(search, tmp_path):
+    begun = search(tmp_path / "study", trials=2)
+    (tmp_path / "study").rename(tmp_path / "renamed")
+    longer = search(tmp_path / "renamed", trials=3)
+    assert [trial.values for trial in longer.trials[:2]] == [trial.values for trial in begun.trials]
+    assert len(longer.trials) == 3
+
+
 def test_a_lost_database_is_said_and_not_made_anew(search, tmp_path):
     search(tmp_path / "study", trials=1)
     (tmp_path / "study" / "trials.sqlite").unlink()

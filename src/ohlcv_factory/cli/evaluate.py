@@ -12,7 +12,7 @@ from ohlcv_factory.cli.console import emit
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    run: Annotated[Path, typer.Argument(help="Run folder; DIR/latest is the run of DIR that finished last.")],
     part: Annotated[
         str, typer.Option("--part", help="val or test; each look at test is counted in the ledger.")
     ] = "val",
@@ -28,10 +28,11 @@ def evaluate(
 
     from ohlcv_factory.cli.scores import score_table
     from ohlcv_factory.runtime.plugin_files import load_plugins
+    from ohlcv_factory.studies.run_folders import named_run
     from ohlcv_factory.training.evaluation import evaluate_run
 
     load_plugins(plugins or ())
-    result = evaluate_run(run, part, dataset)
+    result = evaluate_run(named_run(run), part, dataset)
     looks = f"look {result.looks} at this test part\n" if part == "test" else ""
     text = (
         f"{looks}{score_table(result.evaluation)}\n\n{result.evaluation['verdict']['words']}\nwritten: {result.folder}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @options.with_reading
 def predict(
     *,
-    run: Annotated[Path, typer.Argument(help="Run folder; with --bundle the first bar file.")],
+    run: Annotated[Path, typer.Argument(help="Run folder, or DIR/latest; with --bundle the first bar file.")],
     files: Annotated[
         list[Path] | None, typer.Argument(help="Bar files or folders, from the first bar to use on.")
     ] = None,
@@ -47,13 +47,15 @@ def predict(
     from ohlcv_factory.config import Layers
     from ohlcv_factory.errors import UsageError
     from ohlcv_factory.runtime.plugin_files import load_plugins
+    from ohlcv_factory.studies.run_folders import named_run
     from ohlcv_factory.training.bundle import ModelBundle
     from ohlcv_factory.training.run_manifest import refuse_other_digest
 
     load_plugins(plugins or ())
-    folder, named = (run, files or []) if bundle is None else (bundle, [run, *(files or [])])
+    place, named = (run, files or []) if bundle is None else (bundle, [run, *(files or [])])
     if not named:
         raise UsageError("predict needs bars.", where="FILES", help="ohlcv-factory predict RUN BARS.csv")
+    folder = named_run(place)
     if expect_digest is not None:
         refuse_other_digest(folder, expect_digest)
     model = ModelBundle.from_run(folder, always_try=bundle is not None)

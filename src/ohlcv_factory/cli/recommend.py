@@ -50,7 +50,9 @@ def recommend(
         list[Path] | None,
         typer.Option("--runs", help="Run folders, or an experiments folder, that may overrule the tree; repeat it."),
     ] = None,
-    by: Annotated[str, typer.Option("--by", help="Score that finished runs are compared by.")] = "sharpe_ratio",
+    by: Annotated[
+        str | None, typer.Option("--by", help="Score that the runs of --runs are compared by; default sharpe_ratio.")
+    ] = None,
     plugins: options.Plugins = None,
     out: Annotated[Path | None, typer.Option("--out", help="Also write the recipe to this file.")] = None,
     seed: options.Seed = None,

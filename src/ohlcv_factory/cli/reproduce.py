@@ -41,9 +41,11 @@ def reproduce(
     from ohlcv_factory.studies import reproduction
     from ohlcv_factory.studies.run_folders import find_run
     from ohlcv_factory.training.bundle import require_model
+    from ohlcv_factory.training.run_manifest import read_run_manifest, require_kind
     from ohlcv_factory.training.trial import open_run
 
     folder = find_run(run)
+    require_kind(folder, read_run_manifest(folder))
     load_plugins(plugins or ())
     threads = open_run(folder)["threads"]
     require_model(folder)

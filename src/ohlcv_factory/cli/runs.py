@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 application = typer.Typer(no_args_is_help=True, help="The runs of an experiments folder.")
 
-Folder = Annotated[Path, typer.Argument(help="Folder of runs.")]
+Folder = Annotated[Path, typer.Argument(help="Folder of runs, or of experiments.")]
 Run = Annotated[Path, typer.Argument(help="Run folder; DIR/latest is the run of DIR that finished last.")]
 Runs = Annotated[list[Path], typer.Argument(help="Run folders.")]
 Tag = Annotated[str | None, typer.Option("--tag", help="Only runs with this tag.")]
@@ -82,7 +82,8 @@ def rm(
     """Delete runs that nobody works on. Their trials stay in the ledger."""
     from ohlcv_factory.studies.run_folders import find_run, run_facts
 
-    _remove([run_facts(find_run(run)) for run in runs], dry_run, as_json)
+    named = dict.fromkeys(find_run(run) for run in runs)
+    _remove([run_facts(run) for run in named], dry_run, as_json)
 
 
 @application.command()
@@ -101,13 +102,16 @@ def prune(
 @application.command()
 def index(
     folder: Folder = DEFAULT,
-    out: Annotated[Path, typer.Option("--out", help="The HTML file.")] = Path("experiments/index.html"),
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The HTML file; default: index.html beside the folder of runs.")
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Write one HTML page of every run, with columns that sort by a click."""
     from ohlcv_factory.reports.run_index import write_run_index
+    from ohlcv_factory.storage.experiments import experiments_folder, inside
 
-    path = write_run_index(folder, out)
+    path = write_run_index(folder, out or experiments_folder(inside(folder)) / "index.html")
     emit({"index": str(path)}, f"index: {path}", as_json)
 
 

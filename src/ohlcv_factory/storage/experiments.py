@@ -25,6 +25,11 @@ def experiments_folder(output_dir: Path) -> Path:
     return output_dir.parent if output_dir.name in (RUNS_FOLDER, STUDIES_FOLDER) else output_dir
 
 
+def inside(place: Path, name: str = RUNS_FOLDER) -> Path:
+    """`place/runs` (or `place/studies`) where there is one, as in an experiments folder; else the place itself."""
+    return place / name if (place / name).is_dir() else place
+
+
 def next_number(folder: Path) -> int:
     """1, 2, 3 … across all processes that count in `folder`, whatever their clocks say.
 

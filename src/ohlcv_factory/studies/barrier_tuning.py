@@ -29,12 +29,14 @@ from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.experiments import BARRIER_RECIPE
 from ohlcv_factory.storage.formats import write_json, write_settings
 from ohlcv_factory.studies.search_study import (
+    DATABASE_NAME,
     DECIDES_NOTHING,
     TRIALS_TABLE,
     WritePage,
     begun_attempts,
     begun_study,
     enter_search_trial,
+    name_in_database,
     refuse_fewer_trials,
     refuse_kept,
     require_best,
@@ -201,8 +203,9 @@ class BarrierTuning:
             log.write(f"barriers by {self.config.model_name}, {self.goal}, attempt {attempt}")
             self._write_recipe(folder)
             with opened_storage(storage_url(self.tuning.storage, folder)) as storage:
-                searches = [(train, self._study(storage, train)) for train in self.searches()]
-                artifacts.write_start(folder, self._settings(), self.container)
+                name = name_in_database(folder)
+                searches = [(train, self._study(storage, name, train)) for train in self.searches()]
+                artifacts.write_start(folder, self._settings(), self.container, **{DATABASE_NAME: name})
                 outcomes = [self._search(study, train, log) for train, study in searches]
             result = self._complete(folder, outcomes)
             log.write("finished")
@@ -210,9 +213,9 @@ class BarrierTuning:
             write_study_manifest(folder, BARRIERS, self.config, self.model, self.container, self.clock, more)
         return result
 
-    def _study(self, storage: Any, train: TrainBars) -> Any:
-        name = f"{self._folder.name}/{train.symbol.bars.symbol}_h{train.horizon}"
-        return begun_study(storage, name, self._folder, self.goal, self.space(train))
+    def _study(self, storage: Any, name: str, train: TrainBars) -> Any:
+        own = f"{name}/{train.symbol.bars.symbol}_h{train.horizon}"
+        return begun_study(storage, own, self._folder, self.goal, self.space(train))
 
     def _search(self, study: Any, train: TrainBars, log: artifacts.RunLog) -> Outcome:
         folder, symbol, space = self._folder, train.symbol.bars.symbol, self.space(train)
@@ -283,11 +286,17 @@ class BarrierTuning:
         return BarrierTuningResult(folder.name, folder, metrics)
 
     def _write_piece(self, folder: Path, outcomes: Sequence[Outcome]) -> None:
-        """What `data build --config` takes: barriers of one symbol, or a table of instruments for several."""
+        """What `data build --config` takes: barriers of a dataset of one symbol, or a table of instruments for several.
+
+        What was not searched stays as the dataset has it.
+        """
         found = {(each.symbol, each.train.horizon): each.rule.plain() for each in outcomes}
-        piece: dict[str, Any] = {"horizons": list(self.dataset.config.horizons)}
-        if len(self.symbols) == 1:
-            piece["barriers"] = {horizon: found[self.symbols[0], horizon] for horizon in self.horizons}
+        config = self.dataset.config
+        piece: dict[str, Any] = {"horizons": list(config.horizons)}
+        if len(self.dataset.symbols) == 1:
+            (one,) = self.dataset.symbols
+            own = {horizon: config.rule(one.instrument, horizon).plain() for horizon in config.barriers}
+            piece["barriers"] = own | {horizon: rule for (_, horizon), rule in found.items()}
         else:
             write_settings(folder / INSTRUMENTS, self._instrument_table(found))
             piece["instruments"] = str((folder / INSTRUMENTS).resolve())

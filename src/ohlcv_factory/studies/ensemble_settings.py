@@ -18,6 +18,8 @@ from ohlcv_factory.training.settings import TrainerConfig
 Final = Literal["refit", "average_folds"]
 OF_THE_ENSEMBLE = ("horizon", "output_dir", "experiment_name")
 """Settings that all members share with the ensemble."""
+USUALLY_SHARED = ("random_seed", "feature_sets", "allow_missing_class")
+"""Settings of the ensemble that a member has too, unless it gives its own."""
 FEWEST_MEMBERS = 2
 
 
@@ -78,8 +80,8 @@ class EnsembleConfig(TrainerConfig):
             raise ValueError(f"members.{name}: {error.what}") from None
 
     def member(self, name: str) -> TrainerConfig:
-        """The whole training settings of one member; its seed and feature sets are the ensemble's where it names none."""
-        shared = {key: getattr(self, key) for key in (*OF_THE_ENSEMBLE, "random_seed", "feature_sets")}
+        """The whole training settings of one member; the ensemble's are those of USUALLY_SHARED that it does not name."""
+        shared = {key: getattr(self, key) for key in (*OF_THE_ENSEMBLE, *USUALLY_SHARED)}
         plain = {**shared, "output_dir": str(self.output_dir), "feature_sets": self.plain()["feature_sets"]}
         return TrainerConfig.parse({"model_name": name, **plain, **self.members[name]})
 
@@ -98,8 +100,13 @@ class EnsembleConfig(TrainerConfig):
         return configs
 
     def head(self) -> EnsembleModel:
-        """The unfitted model on the members' predictions. Raises UsageError (2) for a model that is no ensemble."""
-        return ensemble_model(self.create_model())
+        """The unfitted model on the members' predictions.
+
+        Raises UsageError (2) for a model that is no ensemble, or whose settings do not fit the members.
+        """
+        head = ensemble_model(self.create_model())
+        head.refuse_members(tuple(self.members), choosing=self.choose != "all")
+        return head
 
     def scheme(self, head: EnsembleModel) -> CrossValidationConfig:
         """How members predict rows that they never saw: purged folds, or one holdout of the latest times.

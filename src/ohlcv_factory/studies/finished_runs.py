@@ -13,17 +13,18 @@ from typing import Any, NamedTuple
 from ohlcv_factory.errors import DataError, FactoryError, InputMissingError, UsageError, unknown_name
 from ohlcv_factory.evaluation.scorecard import averaged, judged, threshold_column
 from ohlcv_factory.evaluation.trials import Trials, scaled_ratio
-from ohlcv_factory.storage.experiments import RUNS_FOLDER, STUDIES_FOLDER
+from ohlcv_factory.storage.experiments import RUNS_FOLDER, STUDIES_FOLDER, inside
 from ohlcv_factory.storage.formats import read_json, read_settings, told_as_damage
 from ohlcv_factory.storage.manifests import ADDENDA, read_manifest
 from ohlcv_factory.studies.cross_validation import METRICS
 from ohlcv_factory.studies.fold_job import FOLDS_FOLDER, TIME
 from ohlcv_factory.studies.out_of_fold import PART
+from ohlcv_factory.studies.run_folders import named_run
 from ohlcv_factory.studies.study_folder import CROSS_VALIDATION, open_study
 from ohlcv_factory.studies.study_folder import RECIPE as STUDY_RECIPE
 from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.evaluation import SCORED_PARTS
-from ohlcv_factory.training.run_manifest import read_run_manifest
+from ohlcv_factory.training.run_manifest import RUNS, read_run_manifest, require_kind
 from ohlcv_factory.training.trial import open_run, open_written
 
 DEFAULT_RUNS = Path("experiments") / RUNS_FOLDER
@@ -79,6 +80,7 @@ class FinishedRun:
             raise _other_kind(path, part)
         if part == OUT_OF_FOLD:
             return _study(cls, path, open_study(path, CROSS_VALIDATION))
+        require_kind(path, read_run_manifest(path))
         manifest, own = open_run(path), _scores(path)
         if part == VAL:
             return cls(path, manifest, own)
@@ -141,12 +143,13 @@ def misfits_told(paths: Sequence[Path]) -> Iterator[None]:
 def find_runs(paths: Sequence[Path], *, experiment: str | None = None, part: str = VAL) -> list[FinishedRun]:
     """Finished runs among run folders and folders of runs, oldest first; unfinished ones are passed over.
 
-    Of the part `oof` they are cross-validations. Raises InputMissingError (66) when there is none, or one that was not
+    An experiments folder stands for the runs in it, `DIR/latest` for the run of DIR that finished last. Of the part `oof`
+    they are cross-validations. Raises InputMissingError (66) when there is none, or one that was not
     evaluated on the part; UnknownNameError (2) for another part than val, test and oof.
     """
     if part not in COMPARED_PARTS:
         raise unknown_name("part", part, COMPARED_PARTS)
-    folders = [folder for path in paths for folder in _run_folders(path, studies=part == OUT_OF_FOLD)]
+    folders = [folder for path in paths for folder in _run_folders(named_run(path), studies=part == OUT_OF_FOLD)]
     own = OUT_OF_FOLD if part == OUT_OF_FOLD else VAL
     runs = [FinishedRun.read(folder, own) for folder in sorted(set(folders), key=lambda folder: folder.name)]
     chosen = [run for run in runs if experiment in (None, run.manifest["experiment_name"])]
@@ -239,8 +242,10 @@ def _run_folders(path: Path, *, studies: bool) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise InputMissingError(f"{path} does not exist.", where=str(path), help="a run folder, or a folder of runs")
-    found = [folder for folder in path.iterdir() if (folder / MANIFEST).is_file()]
-    return [folder for folder in found if _is_study(read_run_manifest(folder)) == studies]
+    among = inside(path, STUDIES_FOLDER if studies else RUNS_FOLDER)
+    found = [folder for folder in among.iterdir() if (folder / MANIFEST).is_file()]
+    kinds = (CROSS_VALIDATION,) if studies else RUNS
+    return [folder for folder in found if read_run_manifest(folder).get("kind") in kinds]
 
 
 def _is_study(manifest: dict[str, Any]) -> bool:

@@ -13,10 +13,10 @@ from typing import Any
 
 from ohlcv_factory.config import write_yaml
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
+from ohlcv_factory.errors import UsageError
 from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.models.device_report import DeviceReport, device_report
 from ohlcv_factory.models.registry import ModelRegistry
-from ohlcv_factory.storage.experiments import RUNS_FOLDER
 from ohlcv_factory.storage.formats import jsonable, read_settings
 from ohlcv_factory.studies.candidates import Candidate, candidates, probed
 from ohlcv_factory.studies.comparison import ComparedGroup
@@ -81,20 +81,25 @@ def recommend(
     wishes: Wishes | None = None,
     *,
     runs: Sequence[Path | str] = (),
-    by: str = "sharpe_ratio",
+    by: str | None = None,
     seed: int = 42,
 ) -> Recommendation:
     """Walk the specification's tree for a dataset folder's container, and let finished `runs` on its rows overrule it.
 
-    `runs` are run folders or folders of them, compared by the score `by`. What a wish needs is measured on this machine: an
-    answer's time where a latency is wanted, a fit's where a budget is given. Raises InputMissingError (66) where `runs` hold
-    no finished run, UsageError (2) for an unknown score or where the plugin of a column is not loaded.
+    `runs` are run folders or folders of them, compared by the score `by` (none: sharpe_ratio). What a wish needs is
+    measured on this machine: an answer's time where a latency is wanted, a fit's where a budget is given. Raises
+    InputMissingError (66) where `runs` hold no finished run, UsageError (2) for an unknown score, a score without runs, or
+    where the plugin of a column is not loaded.
     """
+    if by is not None and not runs:
+        raise UsageError(
+            f"by: no runs are given that {by} could compare.", where="by", help="name an experiments folder: --runs DIR"
+        )
     require(PluginRecord.from_plain(record) for record in container.data_spec["plugins"])
     wishes, guide = wishes or Wishes(), selection_guide()
     facts = dataset_facts(container, wishes.correlation)
     way = guide.way(tree_facts(facts, wishes))
-    compared = runs_on_these_rows(container, runs, by)
+    compared = runs_on_these_rows(container, runs, by or "sharpe_ratio")
     from_tree = candidates(way.advice.models, "tree", container, facts, wishes, seed)
     from_runs = [_of_run(run, container, facts, wishes) for run in compared.runs] if compared else []
     chosen, reason = _chosen(from_tree, from_runs, compared)
@@ -121,8 +126,7 @@ def runs_on_these_rows(
     container: TimeSeriesDataContainer, places: Sequence[Path | str], by: str
 ) -> ComparedGroup | None:
     """Finished runs of this data and horizon, compared; None without any. An experiments folder stands for its runs."""
-    folders = [Path(place) / RUNS_FOLDER if (Path(place) / RUNS_FOLDER).is_dir() else Path(place) for place in places]
-    found = [run for run in find_runs(folders) if _is_of(run, container)] if folders else []
+    found = [run for run in find_runs([Path(place) for place in places]) if _is_of(run, container)] if places else []
     if not found:
         return None
     (group,) = ranked_board(found, by).groups.values()

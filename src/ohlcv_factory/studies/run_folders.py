@@ -20,6 +20,7 @@ from ohlcv_factory.errors import (
 )
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.digests import bytes_digest
+from ohlcv_factory.storage.experiments import inside
 from ohlcv_factory.storage.formats import MOST_JSON_BYTES, read_json, read_settings, write_json
 from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.storage.manifests import ADDENDA, check_files, listed_files, read_manifest
@@ -28,7 +29,7 @@ from ohlcv_factory.storage.run_state import FINISHED, STATE, STATES, derived_sta
 from ohlcv_factory.training.artifacts import START, TAGS
 from ohlcv_factory.training.bundle import MANIFEST, ModelBundle
 from ohlcv_factory.training.resumption import flat_keys
-from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
+from ohlcv_factory.training.run_manifest import RUNS, read_run_manifest, require_kind, verify_files
 from ohlcv_factory.training.trial import open_run, open_written
 
 LATEST = "latest"
@@ -51,6 +52,8 @@ class RunFacts:
     """What is known of a run folder, finished or not."""
 
     path: Path
+    kind: str | None
+    """run; of a study cv, tune or barriers; None where it is not finished."""
     state: str
     """CREATED, RUNNING, FINISHED, FAILED, INTERRUPTED, LOST or DAMAGED."""
     attempt: int | None
@@ -88,6 +91,7 @@ class Difference:
 def list_runs(folder: Path, *, tag: str | None = None, state: str | None = None) -> list[RunFacts]:
     """The run folders in `folder`, oldest first by name; of one tag or one state where given.
 
+    An experiments folder and that of a sweep stand for the `runs/` in them.
     Raises InputMissingError (66) where there is no such folder, UnknownNameError (2) for a state that does not exist.
     """
     states = (*STATES, DAMAGED)
@@ -95,25 +99,32 @@ def list_runs(folder: Path, *, tag: str | None = None, state: str | None = None)
         raise unknown_name("state", state, states, where="--state")
     if not folder.is_dir():
         raise InputMissingError(f"{folder} is no folder.", where=str(folder), help="ohlcv-factory train … makes runs")
-    found = [run_facts(path) for path in _run_folders(folder)]
+    found = [run_facts(path) for path in _run_folders(inside(folder))]
     return [run for run in found if (tag is None or tag in run.tags) and state in (None, run.state)]
 
 
 def find_run(place: Path) -> Path:
-    """A run folder; `DIR/latest` is the run of DIR that finished last. Raises InputMissingError (66) where there is none."""
-    if place.name == LATEST and not place.exists():
-        return latest_run(place.parent)
-    if not (place / STATE).is_file():
+    """The folder of a run, finished or not. Raises InputMissingError (66) where there is none."""
+    folder = named_run(place)
+    if not (folder / STATE).is_file():
         raise InputMissingError(f"{place} is no run folder.", where=str(place), help="ohlcv-factory runs list DIR")
-    return place
+    return folder
+
+
+def named_run(place: Path) -> Path:
+    """What a user named: `DIR/latest` is the run of DIR that finished last, everything else is itself.
+
+    Raises InputMissingError (66) where none has finished.
+    """
+    return latest_run(place.parent) if place.name == LATEST and not place.exists() else place
 
 
 def latest_run(folder: Path) -> Path:
-    """The run in `folder` that finished last. Raises InputMissingError (66) where none has."""
+    """The run in `folder` that finished last; a study only where there is no run. Raises InputMissingError (66) for none."""
     finished = [run for run in list_runs(folder) if run.state == FINISHED]
     if not finished:
         raise InputMissingError(f"no finished run in {folder}.", where=str(folder), help="ohlcv-factory runs list")
-    return max(finished, key=_age).path
+    return max(finished, key=lambda run: (run.kind in RUNS, *_age(run))).path
 
 
 def run_facts(path: Path) -> RunFacts:
@@ -124,6 +135,7 @@ def run_facts(path: Path) -> RunFacts:
     evaluation, sound = _evaluation_of(path, manifest)
     return RunFacts(
         path=path,
+        kind=_one(manifest.get("kind"), str),
         state=DAMAGED if state == FINISHED and not (manifest and sound) else state,
         attempt=attempt,
         order=order,
@@ -243,7 +255,7 @@ def remove_run(path: Path) -> None:
 
 
 def outdated(runs: Sequence[RunFacts], keep: int) -> list[RunFacts]:
-    """Runs beyond the `keep` newest finished ones of each (model, horizon, symbols), and those that will never finish.
+    """Runs beyond the `keep` newest finished ones of each (kind, model, horizon, symbols).
 
     A run at work or with a tag is never among them; one that can be resumed (INTERRUPTED, FAILED, LOST) is not either.
     Raises UsageError (2) for `keep` below 1.
@@ -253,7 +265,7 @@ def outdated(runs: Sequence[RunFacts], keep: int) -> list[RunFacts]:
     groups: dict[tuple[Any, ...], list[RunFacts]] = {}
     for run in runs:
         if run.state == FINISHED:
-            groups.setdefault((run.model, run.horizon, run.symbols), []).append(run)
+            groups.setdefault((run.kind, run.model, run.horizon, run.symbols), []).append(run)
     beyond = [run for group in groups.values() for run in sorted(group, key=_age, reverse=True)[keep:]]
     return [run for run in beyond if not run.tags]
 
@@ -308,6 +320,7 @@ def _readable(path: Path) -> Mapping[str, Any]:
 def _described(path: Path) -> dict[str, dict[str, Any]]:
     """A finished run's facts by kind."""
     manifest = open_run(path)
+    require_kind(path, manifest)
     settings = read_settings(path / "config" / "training_config.yaml")
     evaluation = read_json(path / "metrics" / "evaluation_metrics.json")["evaluation_metrics"]
     data = ("symbols", "horizon", "data_fingerprint", "row_digest")

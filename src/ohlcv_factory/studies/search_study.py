@@ -37,6 +37,8 @@ from ohlcv_factory.training.trials import trial_of
 TRIALS_TABLE = "trials.csv"
 DECIDES_NOTHING = ("output_dir", "experiment_name")
 """Settings without a say in what is found."""
+DATABASE_NAME = "name_in_database"
+"""Key of `start.json`: a folder that was renamed or moved goes on with the trials that it began with."""
 
 WritePage = Callable[[Path], object]
 """Writes a page about the study into its folder, before the manifest closes it (`reports.tuning_report`)."""
@@ -56,6 +58,12 @@ def begun_attempts(folder: Path, recipe: Path) -> int:
     if any(path.name not in known for path in folder.iterdir()):
         raise OutputError(f"{folder} holds no such study.", where=str(folder), help="choose a new or an empty folder")
     return 0
+
+
+def name_in_database(folder: Path) -> str:
+    """The name that the trials of a study folder are kept under: the folder's, as it was when the study began."""
+    start = read_json(folder / artifacts.START) if (folder / artifacts.START).is_file() else {}
+    return str(start.get(DATABASE_NAME, folder.name))
 
 
 def begun_study(storage: Any, name: str, folder: Path, goal: Goal, space: Sequence[Dimension]) -> Any:

@@ -25,12 +25,14 @@ from ohlcv_factory.storage.formats import jsonable, write_json, write_settings
 from ohlcv_factory.studies.fold_scores import plain_scores
 from ohlcv_factory.studies.folds import TrainFolds
 from ohlcv_factory.studies.search_study import (
+    DATABASE_NAME,
     DECIDES_NOTHING,
     TRIALS_TABLE,
     WritePage,
     begun_attempts,
     begun_study,
     enter_search_trial,
+    name_in_database,
     refuse_fewer_trials,
     refuse_kept,
     require_best,
@@ -181,8 +183,9 @@ class Tuning:
             log.write(f"{self.config.model_name} at horizon {self.config.horizon}, {self.goal}, attempt {attempt}")
             self._write_recipe(folder, container)
             with opened_storage(storage_url(self.tuning.storage, folder)) as storage:
-                study = begun_study(storage, folder.name, folder, self.goal, self.space)
-                artifacts.write_start(folder, self._settings(container), container)
+                name = name_in_database(folder)
+                study = begun_study(storage, name, folder, self.goal, self.space)
+                artifacts.write_start(folder, self._settings(container), container, **{DATABASE_NAME: name})
                 self._search(study, container, log)
                 result = self._complete(folder, study, container)
             log.write(f"finished: {result.metrics['words']}")

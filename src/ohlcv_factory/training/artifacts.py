@@ -149,9 +149,9 @@ def write_configs(folder: Path, config: TrainerConfig, model: BaseModel, contain
     write_start(folder, repeatable_config(config, model), container)
 
 
-def write_start(folder: Path, settings: Mapping[str, Any], container: TimeSeriesDataContainer) -> None:
-    """Data and settings that a run begins with: what a resume is checked by."""
-    write_json(folder / START, {"data_fingerprint": container.fingerprint, "settings": settings})
+def write_start(folder: Path, settings: Mapping[str, Any], container: TimeSeriesDataContainer, **more: str) -> None:
+    """Data and settings that a run begins with: what a resume is checked by; `more` is what it must find again."""
+    write_json(folder / START, {"data_fingerprint": container.fingerprint, "settings": settings, **more})
 
 
 def write_model_config(folder: Path, model: BaseModel) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import ModelBundle
 from ohlcv_factory.training.overlap import overlap_notes
 from ohlcv_factory.training.recorded_data import recorded_container
-from ohlcv_factory.training.run_manifest import read_run_manifest
+from ohlcv_factory.training.run_manifest import read_run_manifest, require_kind
 from ohlcv_factory.training.scoring import Scores, score_part
 from ohlcv_factory.training.trials import known_trials, weighed
 
@@ -38,12 +40,14 @@ class PartEvaluation:
 def evaluate_run(run: Path, part: str, dataset: Path | None = None, *, clock: Clock = system_clock) -> PartEvaluation:
     """Score one part and write it to `addenda/NNN/`.
 
-    Raises UnknownNameError (2) for another part, DataError (65) when the dataset is not the one of the run.
+    Raises UnknownNameError (2) for another part, InputMissingError (66) for what is no finished run, DataError (65) when the
+    dataset is not the one of the run.
     """
     if part not in SCORED_PARTS:
         raise unknown_name("part", part, SCORED_PARTS)
-    bundle = ModelBundle.from_run(run)
     manifest = read_run_manifest(run)
+    require_kind(run, manifest)
+    bundle = ModelBundle.from_run(run)
     container = recorded_container(run, manifest, read_settings(run / "config" / "training_config.yaml"), dataset)
     if not len(container.rows(part, scored=True)):
         raise UsageError(
@@ -108,7 +112,11 @@ def _trial(run: Path, manifest: dict[str, Any], container: TimeSeriesDataContain
 
 
 def _new_addendum(run: Path) -> Path:
-    number = 1 + sum(1 for path in (run / ADDENDA).glob("*") if path.is_dir())
-    folder = run / ADDENDA / f"{number:03d}"
-    folder.mkdir(parents=True)
+    """`addenda/NNN` after the last one; earlier ones may have been removed, and others may be made at the same time."""
+    taken = [int(path.name) for path in (run / ADDENDA).glob("*") if path.name.isdecimal()]
+    for number in count(1 + max(taken, default=0)):
+        folder = run / ADDENDA / f"{number:03d}"
+        with suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            break
     return folder

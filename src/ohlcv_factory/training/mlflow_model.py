@@ -25,7 +25,7 @@ from ohlcv_factory.runtime.clock import system_clock
 from ohlcv_factory.runtime.packages import DISTRIBUTION, import_extra
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.training.bundle import MANIFEST, ModelBundle
-from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
+from ohlcv_factory.training.run_manifest import read_run_manifest, require_kind, verify_files
 
 WRITTEN_FOR = "3.17.2"
 """The version of MLflow whose folders these are; later ones read them too."""
@@ -47,6 +47,7 @@ def export_mlflow_model(run: Path, out: Path) -> Path:
     Raises InputMissingError (66), VerificationError (76) where a file of the run has changed, OutputError (73).
     """
     manifest = read_run_manifest(run)
+    require_kind(run, manifest)
     atomic.create_folder(out, must_be_new=True)
     with atomic.whole_folder(out) as folder:
         copy_bundle(run, folder / BUNDLE)

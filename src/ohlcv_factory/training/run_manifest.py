@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,17 @@ from ohlcv_factory.training.reference import reference_facts
 RUN_SCHEMA_VERSION = 2
 READ_VERSIONS = (1, 2)
 """1: no roles of files, no facts about the model, no reference rows; the first of them also without code and training range."""
+RUNS = ("run",)
+BUNDLES = (*RUNS, "fold", "member", "final_model")
+"""Kinds of folder that hold a model and what feeds it; a run alone has a recipe and the scores of a part, too."""
+KIND_WORDS = {
+    "fold": "a fold of a study",
+    "member": "a member of an ensemble",
+    "final_model": "the final model of a cross-validation",
+    "cv": "a cross-validation",
+    "tune": "a search of settings",
+    "barriers": "a search of barriers",
+}
 CODERS = {
     ".skops": ("scikit-learn", "skops"),
     ".ubj": ("xgboost-cpu", "xgboost"),
@@ -72,6 +83,19 @@ def read_run_manifest(folder: Path) -> dict[str, Any]:
     manifest = read_manifest(folder)
     refuse_format(folder, manifest, READ_VERSIONS)
     return upgraded(manifest)
+
+
+def require_kind(folder: Path, manifest: Mapping[str, Any], kinds: Sequence[str] = RUNS) -> None:
+    """Raise InputMissingError (66) where a folder is of another kind than a command can use: a run, or any bundle."""
+    kind = manifest.get("kind")
+    if kind in kinds:
+        return
+    wanted = "a run" if tuple(kinds) == RUNS else "a bundle"
+    raise InputMissingError(
+        f"{folder} is {KIND_WORDS.get(str(kind), f'of kind {kind!r}')}, not {wanted}.",
+        where=str(folder),
+        help="name the folder of a run; ohlcv-factory runs list shows them",
+    )
 
 
 def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:

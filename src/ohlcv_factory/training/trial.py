@@ -14,7 +14,7 @@ from ohlcv_factory.runtime.plugin_files import load_plugins, loaded_files
 from ohlcv_factory.storage.checkpoints import whole_checkpoints
 from ohlcv_factory.storage.manifests import check_files, listed_files, read_manifest, refuse_strange
 from ohlcv_factory.storage.trial import LIBRARIES, Trial, try_folder, try_foreign
-from ohlcv_factory.training.run_manifest import read_run_manifest, verify_files
+from ohlcv_factory.training.run_manifest import BUNDLES, read_run_manifest, require_kind, verify_files
 
 LOADER = f"{__name__}:models_in"
 """What the child process loads models with."""
@@ -25,11 +25,12 @@ BEST_MODEL_FACTS = "checkpoints/best_model.meta.json"
 def open_run(folder: Path, *, always_try: bool = False) -> dict[str, Any]:
     """The manifest of a finished run, fold or member whose files are those that were written, and can be parsed.
 
-    What is foreign, or all with `always_try`, is parsed in a child process first. Raises InputMissingError (66),
-    VerificationError (76) for a file that is not what was written, DataError (65) for what may not be there or cannot be
+    What is foreign, or all with `always_try`, is parsed in a child process first. Raises InputMissingError (66) for anything
+    else, VerificationError (76) for a file that is not what was written, DataError (65) for what may not be there or cannot be
     parsed, and what loading the model raises.
     """
     manifest = read_run_manifest(folder)
+    require_kind(folder, manifest, BUNDLES)
     verify_files(folder, manifest)
     trial = Trial(loader=LOADER if _can_be_loaded(manifest) else None, plugins=loaded_files())
     if always_try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from ohlcv_factory.dataset.samples import InputSpec
@@ -28,3 +29,9 @@ class EnsembleModel(BaseModel):
         None where it learns from every train row, predicted out of fold.
         """
         return None
+
+    def refuse_members(self, names: Sequence[str], *, choosing: bool) -> None:
+        """Raise UsageError (2) where its settings do not fit these members; `choosing`: some of them may be left out.
+
+        Asked before any member is fitted.
+        """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -61,6 +62,18 @@ class Voting(EnsembleModel):
         """Only the fitted weights do."""
         return bool(self.config.voting == "fitted")
 
+    def refuse_members(self, names: Sequence[str], *, choosing: bool) -> None:
+        """Given weights name every member once, and leave nothing to choose."""
+        if self.config.voting != "weighted":
+            return
+        self._refuse_other_names(names)
+        if choosing:
+            raise UsageError(
+                "weights are given for all members, and choose: greedy leaves some of them out.",
+                where="choose",
+                help="choose: all, or another voting than weighted",
+            )
+
     def _fit(self, train: Samples, val: Samples | None, sink: EpochSink) -> FitReport:
         self.members = members_of(self.feature_names)
         refuse_other_columns(self.feature_names, self.members, (), self.name)
@@ -75,15 +88,18 @@ class Voting(EnsembleModel):
         return FitReport(epochs_trained=steps)
 
     def _given_weights(self) -> np.ndarray:
+        self._refuse_other_names(self.members)
+        values = np.array([self.config.weights[member] for member in self.members])
+        return np.asarray(values / values.sum())
+
+    def _refuse_other_names(self, names: Sequence[str]) -> None:
         given = self.config.weights
-        if set(given) != set(self.members):
+        if set(given) != set(names):
             raise UsageError(
-                f"weights are given for {sorted(given)}, the members are {sorted(self.members)}.",
+                f"weights are given for {sorted(given)}, the members are {sorted(names)}.",
                 where="weights",
                 help="one weight per member",
             )
-        values = np.array([given[member] for member in self.members])
-        return np.asarray(values / values.sum())
 
     def _of_classes(self, probabilities: np.ndarray) -> np.ndarray:
         """Those of the classes of the fit, each member's summing to 1: `(n, members, k)`."""
