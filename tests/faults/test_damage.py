@@ -31,6 +31,8 @@ FILES = {
     "YAML": ("logistic", "config/feature_config.yaml"),
 }
 """One file of each format that is read."""
+NO_SUCH_BARS = "the run was trained on"
+"""What is said where a digit of the bar size was changed: a run may have been trained on any."""
 ALL = range(1, 31)
 """Seeds of each kind of damage to each format, 120 damages of a format, behind `--all`."""
 LATER = [pytest.param(kind, seed, marks=pytest.mark.slow) for kind in KINDS for seed in ALL]
@@ -68,7 +70,7 @@ def test_a_parser_behind_a_manifest_to_fit_neither_crashes_nor_hangs(
     answer = guarded("predict", run, stand.bars)
     assert trials.cpu_seconds < MOST_SECONDS
     assert answer.code in (0, 65, 76), answer.err
-    assert not answer.code or Path(name).name in answer.err
+    assert not answer.code or Path(name).name in answer.err or NO_SUCH_BARS in answer.err
     assert "Traceback" not in answer.err
 
 

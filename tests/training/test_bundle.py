@@ -61,6 +61,8 @@ def test_finer_bars_are_resampled_and_coarser_ones_refused(bundle, market):
         assert len(bundle.predict(minutes)) == 2400 - bundle.first_eligible
     with pytest.raises(DataError, match="the run was trained on 5min bars, got 1h bars"):
         bundle.predict(random_walk(2000, 3, bar_seconds=3600))
+    with pytest.raises(DataError, match="the run was trained on 5min bars, got 2min bars"):
+        bundle.predict(random_walk(2000, 3, bar_seconds=120))
 
 
 def test_too_few_bars_are_refused_with_the_number_needed(bundle, market):

@@ -121,10 +121,6 @@ def _check_marks(options: ReadOptions) -> None:
 def _decoded(content: bytes, source: str, encoding: str) -> str:
     try:
         text = content.decode(encoding).removeprefix("\ufeff")
-    except LookupError:
-        raise UsageError(
-            f"encoding {encoding!r} is not known.", where="--encoding", help="utf-8, utf-16, latin-1 …"
-        ) from None
     except UnicodeDecodeError as error:
         row = content.count(b"\n", 0, error.start) + 1
         likely = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"

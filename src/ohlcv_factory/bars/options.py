@@ -34,6 +34,14 @@ def _known_rules(rules: tuple[str, ...]) -> tuple[str, ...]:
     return rules
 
 
+def _known_encoding(encoding: str) -> str:
+    try:
+        "a".encode(encoding)
+    except (LookupError, ValueError):  # a name with a NUL is no name either
+        raise ValueError(f"encoding {encoding!r} is not known: utf-8, utf-16, latin-1 …") from None
+    return encoding
+
+
 def _named(dialect: str | None) -> str | None:
     """`auto` on a command line unsets the dialect that a run has recorded."""
     return None if dialect == "auto" else dialect
@@ -64,7 +72,7 @@ class ReadOptions(Settings):
     delimiter: str | None = setting(None, "Character between the fields of a text file. None: the dialect's, or ','.")
     decimal: Literal[".", ","] = setting(".", "Decimal mark of a text file.")
     thousands: str | None = setting(None, "Mark between groups of three digits in a text file.")
-    encoding: str = setting("utf-8", "Encoding of a text file.")
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = setting("utf-8", "Encoding of a text file.")
     columns: dict[str, str] = setting(
         {}, "Column names that differ, as {volume: vol}; {volume: none} where there is none."
     )

@@ -35,7 +35,7 @@ from ohlcv_factory.models.given_rows import (
 )
 from ohlcv_factory.models.pretraining import Pretraining
 from ohlcv_factory.runtime.threads import one_blas_thread, thread_count
-from ohlcv_factory.storage.formats import read_json, write_json
+from ohlcv_factory.storage.formats import read_json, told_as_damage, write_json
 
 BLOCK_ROWS = 256
 """Rows per prediction block: BLAS gives other bits for one row than for many, so every block has this size, padded."""
@@ -326,7 +326,13 @@ class BaseModel(ABC):
     def load(self, path: Path) -> None:
         """Read what `save(path)` wrote. Raises DataError (65) when it belongs to another model."""
         path = Path(path)
-        meta = read_json(path.with_name(path.name + ".meta.json"))
+        facts = path.with_name(path.name + ".meta.json")
+        meta = read_json(facts)
+        with told_as_damage(facts):
+            self._take_facts(meta, path)
+        self._load(path.with_name(path.name + self.native_suffix))
+
+    def _take_facts(self, meta: Mapping[str, Any], path: Path) -> None:
         if meta["model"] != self.name:
             raise DataError(
                 f"{path} holds a {meta['model']!r}, not a {self.name!r}.", where=str(path), help="check the path"
@@ -338,7 +344,6 @@ class BaseModel(ABC):
         self.known_features = tuple(meta.get("known_features", ()))  # a model saved before roles were read has none
         self.symbols = tuple(meta.get("symbols", ()))
         self.class_shares = tuple(meta.get("class_shares", ()))
-        self._load(path.with_name(path.name + self.native_suffix))
 
     def check_ready(self) -> None:  # noqa: B027  (most models need nothing)
         """Raise what would make a fit impossible before any work is done: something beside its rows that is not there."""

@@ -39,7 +39,7 @@ from ohlcv_factory.training.ensemble import FittedEnsemble
 from ohlcv_factory.training.pipeline import FittedPipeline, lookback_of
 from ohlcv_factory.training.reference import REFERENCE, Reference
 from ohlcv_factory.training.run_manifest import read_run_manifest, refuse_other_model, refuse_other_packages
-from ohlcv_factory.training.trial import open_run
+from ohlcv_factory.training.trial import BEST_MODEL_FACTS, open_run
 
 if TYPE_CHECKING:
     from ohlcv_factory.training.live import LiveSession
@@ -183,15 +183,15 @@ class ModelBundle:
         return self.labels.rule(self.instrument(symbol), self.horizon)
 
     def sized(self, bars: Bars) -> Bars:
-        """The bars in the run's size, with the rolls that were confirmed. Raises DataError (65) for coarser ones."""
+        """The bars in the run's size, with the rolls that were confirmed. Raises DataError (65) for coarser or uneven ones."""
         rolled = with_rolls(bars, rolls_within(bars, self.rolls.at))
         if bars.bar_seconds == self.bar_seconds:
             return rolled
-        if bars.bar_seconds > self.bar_seconds:
+        if self.bar_seconds % bars.bar_seconds:
             raise DataError(
                 f"the run was trained on {size_text(self.bar_seconds)} bars, got {size_text(bars.bar_seconds)} bars.",
                 where=bars.symbol,
-                help=f"give bars of {size_text(self.bar_seconds)} or finer",
+                help=f"give bars of {size_text(self.bar_seconds)}, or of a size that divides it",
             )
         return resample(rolled, self.bar_seconds, self.instrument(bars.symbol).sessions)
 
@@ -238,10 +238,11 @@ def parsed_bundle(folder: Path, manifest: dict[str, Any] | None = None) -> Model
 def _pipeline_of(folder: Path, facts: dict[str, Any], features: dict[str, Any]) -> FittedPipeline | FittedEnsemble:
     """The fitted model of a run with all around it; that of an ensemble over those of its members' bundles."""
     own = _own_pipeline(folder, facts, features)
-    refuse_other_model(folder, facts, own)
+    is_ensemble = own.model.input_spec.is_ensemble
+    refuse_other_model(folder, facts, own, Path(BEST_MODEL_FACTS) if is_ensemble else FEATURE_CONFIG)
     if facts["reference"] is not None:
         _self_test(folder, facts["reference"], own)
-    if not own.model.input_spec.is_ensemble:
+    if not is_ensemble:
         return own
     listed = {each.path for each in manifests.listed_files(facts)}
     with told_as_damage(folder / FEATURE_CONFIG):

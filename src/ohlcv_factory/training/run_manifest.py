@@ -127,8 +127,11 @@ def refuse_other_digest(folder: Path, expected: str) -> None:
         )
 
 
-def refuse_other_model(folder: Path, manifest: Mapping[str, Any], pipeline: FittedPipeline) -> None:
-    """Raise where the loaded model is not what its manifest says: DataError (65), of its types VerificationError (76)."""
+def refuse_other_model(folder: Path, manifest: Mapping[str, Any], pipeline: FittedPipeline, columns_in: Path) -> None:
+    """Raise where the loaded model is not what its manifest says: DataError (65), of its types VerificationError (76).
+
+    `columns_in` is the file of the folder that names its columns.
+    """
     where = str(folder / MANIFEST)
     if manifest["classes"] not in (None, list(CLASS_NAMES)):
         raise DataError(
@@ -136,7 +139,8 @@ def refuse_other_model(folder: Path, manifest: Mapping[str, Any], pipeline: Fitt
         )
     names = list(pipeline.columns)
     if manifest["features"] is not None and manifest["features"].get("digest") != value_digest({"names": names}):
-        raise DataError("the model reads other columns than its manifest says.", where=where, help="restore the folder")
+        where = str(folder / columns_in)
+        raise DataError(f"{columns_in} names other columns than the manifest.", where=where, help="restore the folder")
     strange = set(manifest["trusted_types"] or ()) - set(trusted_types(pipeline.model))
     if strange:
         raise VerificationError(
