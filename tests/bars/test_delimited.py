@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from ohlcv_factory.bars.load import BarFile
+from ohlcv_factory.bars.options import ReadOptions
 from ohlcv_factory.errors import FactoryError, UsageError
 
 SAME: dict[str, tuple[Callable[[str], str | bytes], dict[str, object]]] = {
@@ -67,10 +68,15 @@ def test_bytes_of_another_encoding_are_placed_and_the_likely_one_named(
     assert "--encoding utf-16" in wide.help
 
 
+@pytest.mark.parametrize("name", ["utf-9", "hex", "a\0b"])
+def test_an_encoding_that_is_none_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError, match="is not known: utf-8, utf-16, latin-1"):
+        ReadOptions.parse({"encoding": name}, where="flags")
+
+
 @pytest.mark.parametrize(
     ("options", "what"),
     [
-        ({"encoding": "utf-9"}, "encoding 'utf-9' is not known"),
         ({"delimiter": "::"}, "delimiter must be one character, no letter or digit, got '::'"),
         ({"delimiter": "x"}, "delimiter must be one character, no letter or digit, got 'x'"),
         ({"thousands": "-"}, "thousands must be one character"),
