@@ -11,6 +11,7 @@ import numpy as np
 
 from ohlcv_factory.config import Search, setting
 from ohlcv_factory.dataset.samples import Samples
+from ohlcv_factory.models._sound_trees import lightgbm_trees, refuse_unsound
 from ohlcv_factory.models._trees import (
     BoostingConfig,
     BoostingModel,
@@ -54,6 +55,10 @@ class LightGBM(BoostingModel):
 
     Config = LightGBMConfig
     native_suffix = ".txt"
+
+    def check_sound(self, where: str) -> None:
+        """Refuse trees that do not lead every row to a leaf (DataError, 65)."""
+        refuse_unsound(lightgbm_trees(self._booster), len(self.feature_names), where)
 
     def get_feature_importance(self) -> dict[str, float] | None:
         """Total gain of each feature's splits, as a share of all gain."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from ohlcv_factory.config import Search, setting
 from ohlcv_factory.dataset.samples import Samples
+from ohlcv_factory.models._sound_trees import refuse_unsound, xgboost_trees
 from ohlcv_factory.models._trees import (
     BoostingModel,
     ChunkedConfig,
@@ -50,6 +51,10 @@ class XGBoost(BoostingModel):
 
     Config = XGBoostConfig
     native_suffix = ".ubj"
+
+    def check_sound(self, where: str) -> None:
+        """Refuse trees that do not lead every row to a leaf (DataError, 65)."""
+        refuse_unsound(xgboost_trees(self._booster), len(self.feature_names), where)
 
     def get_feature_importance(self) -> dict[str, float] | None:
         """Total gain of each feature's splits, as a share of all gain."""
