@@ -6,14 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 from command_line import call, succeed
-from quick_studies import quick_studies
+from quick_studies import quick_runs, quick_studies
 
 from ohlcv_factory.cli.recipes import read_ensemble_recipe
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.studies.folds import TrainFolds
 from ohlcv_factory.studies.settings import CrossValidationConfig
-from ohlcv_factory.training import artifacts
 
 RECIPES = "configs/studies"
 REAL = Path(__file__).parents[3] / "shared" / "data" / "open"
@@ -28,9 +27,8 @@ SMALL = {
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(artifacts, "write_plots", lambda *_: None)
-    with quick_studies():
+def quick():
+    with quick_runs():
         yield
 
 

@@ -12,7 +12,7 @@ import pytest
 from option_cases import PROBABILITIES, Case, carried_out, flags_of, seen_of
 from option_data import laid_out
 from own_features import own_features
-from quick_studies import quick_studies
+from quick_studies import quick_runs
 from quick_tracking import FLAGS as TRACKING
 from quick_tracking import no_courier, told_to_trackers
 
@@ -20,7 +20,6 @@ from ohlcv_factory.cli.recipes import EnsembleRecipe, TrainRecipe
 from ohlcv_factory.config import read_yaml, write_yaml
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.storage.formats import read_json
-from ohlcv_factory.training import artifacts
 
 LINEAR = {"logistic": {"feature_set": "neural_optimal"}, "strict": {"model_name": "logistic", "model": {"C": 0.001}}}
 
@@ -108,9 +107,8 @@ def joined(folder, dataset, option_data):
 
     @cache
     def train(arguments: tuple[str, ...]) -> dict[str, Any]:
-        with own_features(), no_courier(), quick_studies() as patch:
+        with own_features(), no_courier(), quick_runs() as patch:
             patch.chdir(place)
-            patch.setattr(artifacts, "write_plots", lambda *_: None)
             patch.setattr("ohlcv_factory.studies.fold_job.block_scores", lambda *_, **__: {})
             return observed(*carried_out(place, "ensemble", *arguments))
 

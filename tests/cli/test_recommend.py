@@ -11,12 +11,11 @@ from command_line import call, succeed, train
 from option_cases import flags_of
 from option_data import laid_out
 from own_features import own_features
-from quick_studies import quick_studies
+from quick_studies import quick_runs
 
 from ohlcv_factory.config import read_yaml
 from ohlcv_factory.studies import recommendation
 from ohlcv_factory.studies.selection_guide import selection_guide
-from ohlcv_factory.training import artifacts
 
 FLAGS: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
     "dataset": (("--dataset", "other"), "recipe", ()),
@@ -62,8 +61,7 @@ def _no_checkpoints():
 def advised(folder, option_data):
     """`advised(arguments)` runs one `recommend` in a folder of datasets and tells what can be seen of it."""
     place = laid_out(option_data, folder / "recommend")
-    with quick_studies() as patch:
-        patch.setattr(artifacts, "write_plots", lambda *_: None)
+    with quick_runs():
         train(place / "small", place / "runs")
         train(place / "small", place / "runs", "--set", "model.n_estimators=5", model="random_forest")
 
@@ -117,8 +115,7 @@ def test_the_recipe_that_is_written_is_trained_by_train(folder, advised, tmp_pat
     recipe = tmp_path / "recipe.yaml"
     assert advised((*EVERYWHERE, "--out", str(recipe)))["code"] == 0
     assert read_yaml(recipe).values["model_name"] == "logistic"
-    with quick_studies() as patch:
-        patch.setattr(artifacts, "write_plots", lambda *_: None)
+    with quick_runs():
         done = succeed("train", "--config", recipe, "--output-dir", tmp_path / "runs", "--json").json
     assert done["evaluation_metrics"]["model_name"] == "logistic"
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from additive_parts import MEMBERS, SETS, additive_market
-from quick_studies import quick_studies
+from quick_studies import quick_runs, quick_studies
 
 from ohlcv_factory.errors import DataError, UsageError
 from ohlcv_factory.storage.ledger import Ledger
@@ -16,7 +16,6 @@ from ohlcv_factory.studies import ensembling
 from ohlcv_factory.studies.ensemble_settings import EnsembleConfig
 from ohlcv_factory.studies.ensembling import EnsembleTrainer, train_ensemble
 from ohlcv_factory.testing.power import NULL_LIMIT, NULL_MEAN_LIMIT, path_z, planted_market
-from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import ModelBundle
 from ohlcv_factory.training.evaluation import evaluate_run
 from ohlcv_factory.training.permutation import permutation_importance
@@ -38,9 +37,8 @@ def settings(folder, members, **changes):
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(artifacts, "write_plots", lambda *_: None)
-    with quick_studies():
+def quick():
+    with quick_runs():
         yield
 
 

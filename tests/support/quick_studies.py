@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ohlcv_factory.evaluation.baselines import Baseline, baselines
+from ohlcv_factory.training import artifacts
 
 
 def few_versions(*given: Any, **named: Any) -> tuple[Baseline, ...]:
@@ -21,6 +22,14 @@ def few_versions(*given: Any, **named: Any) -> tuple[Baseline, ...]:
 def no_intervals(*_: Any, **__: Any) -> dict[str, Any]:
     """In the place of the intervals of classification scores: none is defined."""
     return {"direction_edge": None}
+
+
+@contextmanager
+def quick_runs() -> Iterator[pytest.MonkeyPatch]:
+    """`quick_studies`, and meanwhile no plots of runs either."""
+    with quick_studies() as patch:
+        patch.setattr(artifacts, "write_plots", lambda *_: None)
+        yield patch
 
 
 @contextmanager

@@ -224,9 +224,8 @@ def _series(bars: list[Path] | None, bar_size: str | None, reading: dict[str, An
     from ohlcv_factory.bars.resample import resample
     from ohlcv_factory.bars.sizes import bar_seconds
     from ohlcv_factory.bars.synthetic import random_walk
-    from ohlcv_factory.config import Layers
 
-    read = ReadOptions.parse(Layers.merge([], (), reading).values.get("read", {}), where="flags")
+    read = ReadOptions.parse(options.reading_values(reading), where="flags")
     series = [read_bars(path, read).bars for path in bars] if bars else [random_walk(SYNTHETIC_BARS, 1)]
     return [resample(one, bar_seconds(bar_size)) if bar_size else one for one in series]
 

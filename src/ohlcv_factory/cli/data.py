@@ -209,7 +209,6 @@ def update_and_write(
     """Continue a dataset folder in place and return its summary; the folder is the old one or the new one, whole."""
     from ohlcv_factory.bars.load import read_sources
     from ohlcv_factory.bars.options import ReadOptions
-    from ohlcv_factory.config import Layers
     from ohlcv_factory.dataset.store import read_dataset, read_manifest
     from ohlcv_factory.dataset.update import update_dataset
     from ohlcv_factory.errors import UsageError
@@ -222,8 +221,7 @@ def update_and_write(
     load_plugins(plugins)
     stored = read_dataset(folder)
     stored = replace(stored, config=stored.config.model_copy(update={"plugins": tuple(plugins)}))
-    layers = Layers.merge([], flags=reading)
-    told = ReadOptions.parse({**stored.config.read.plain(), **layers.values.get("read", {})}, where="flags")
+    told = ReadOptions.parse({**stored.config.read.plain(), **options.reading_values(reading)}, where="flags")
     dataset = update_dataset(stored, read_sources(sources, told), manifest, resplit=resplit)
     newer = folder.with_name(f".{folder.name}.{secrets.token_hex(3)}")
     summary = _write(dataset, newer)

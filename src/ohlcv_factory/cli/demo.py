@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,11 +44,7 @@ def demo(
     sources, out = files or [str(demo_bars())], out or free_folder(Path("demo"))
     assumed = {} if files else DEMO_READING
     if assumed and not as_json:
-        typer.echo("demo bars: EURUSD, 1 hour, ask, of the package gym-anytrading (MIT)")
-        typer.echo(
-            "  passed to the reader: "
-            + ", ".join(f"{key.removeprefix('read.')}={value}" for key, value in assumed.items())
-        )
+        _introduce(assumed)
     flags = {
         "sources": sources,
         "out": out / "dataset",
@@ -60,6 +57,12 @@ def demo(
     recipe, _ = read_recipe(BuildRecipe, None, None, flags)
     outcome = run_everything(Plan(recipe, tuple(DEFAULT_MODELS.split(",")), out), say=not as_json)
     emit(outcome.values, outcome.text, as_json)
+
+
+def _introduce(assumed: Mapping[str, str]) -> None:
+    typer.echo("demo bars: EURUSD, 1 hour, ask, of the package gym-anytrading (MIT)")
+    passed = ", ".join(f"{key.removeprefix('read.')}={value}" for key, value in assumed.items())
+    typer.echo(f"  passed to the reader: {passed}")
 
 
 def free_folder(wanted: Path) -> Path:

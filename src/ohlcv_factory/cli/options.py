@@ -214,6 +214,13 @@ def _reading_keys(given: dict[str, Any]) -> dict[str, Any]:
     return keys
 
 
+def reading_values(reading: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `ReadOptions` that the flags of READING gave: `{"tz": "UTC", "columns": {"volume": "vol"}}`."""
+    from ohlcv_factory.config import Layers
+
+    return dict(Layers.merge([], (), reading).values.get("read", {}))
+
+
 def tag_pairs(tags: list[str] | None) -> dict[str, str] | None:
     """`{"desk": "fx"}` of `["desk=fx"]`; None where nothing was typed. Raises UsageError (2) for another form."""
     pairs = [tag.partition("=") for tag in tags or ()]

@@ -13,6 +13,10 @@ from ohlcv_factory.cli.console import emit, table
 if TYPE_CHECKING:
     import polars as pl
 
+    from ohlcv_factory.training.bundle import ModelBundle
+
+SHOWN = ("symbol", "time", "p_short", "p_neutral", "p_long", "decision")
+
 
 @options.with_reading
 def predict(
@@ -43,8 +47,6 @@ def predict(
 
     import polars as pl
 
-    from ohlcv_factory.bars.load import ReadOptions, read_sources
-    from ohlcv_factory.config import Layers
     from ohlcv_factory.errors import UsageError
     from ohlcv_factory.runtime.plugin_files import load_plugins
     from ohlcv_factory.studies.run_folders import named_run
@@ -59,25 +61,31 @@ def predict(
     if expect_digest is not None:
         refuse_other_digest(folder, expect_digest)
     model = ModelBundle.from_run(folder, always_try=bundle is not None)
-    given = Layers.merge([], (), reading).values.get("read", {})
-    recorded = {**model.read_options.plain(), "bar_size": None}
-    sources = read_sources(named, ReadOptions.parse({**recorded, **given}, where="flags"))
-    frames = [model.predict(source.bars).frame.drop("truth", "labelled", "scored") for source in sources]
-    frame = pl.concat(frames)
+    frames = _predictions(model, named, reading)
+    frame, newest = pl.concat(frames), pl.concat(one.tail(last) for one in frames)
     if out is not None:
         write_frame(frame, out)
-    newest = pl.concat(one.tail(last) for one in frames)
     facts = {"run": str(folder), "rows": len(frame), "written": str(out) if out else None, "newest": newest.to_dicts()}
-    columns = ["symbol", "time", "p_short", "p_neutral", "p_long", "decision"]
+    written = f", written to {out}" if out else ""
+    emit(facts, f"{len(frame)} rows predicted{written}\n{_newest_text(newest)}", as_json)
+
+
+def _predictions(model: ModelBundle, sources: list[Path], reading: dict[str, Any]) -> list[pl.DataFrame]:
+    """A frame of each symbol; what the flags do not say is read as it was for the training."""
+    from ohlcv_factory.bars.load import ReadOptions, read_sources
+
+    recorded = {**model.read_options.plain(), "bar_size": None}
+    told = ReadOptions.parse({**recorded, **options.reading_values(reading)}, where="flags")
+    found = read_sources(sources, told)
+    return [model.predict(source.bars).frame.drop("truth", "labelled", "scored") for source in found]
+
+
+def _newest_text(newest: pl.DataFrame) -> str:
     rows = [
-        [str(value) if name == "time" else value for name, value in zip(columns, row, strict=True)]
-        for row in newest.select(columns).rows()
+        [str(value) if name == "time" else value for name, value in zip(SHOWN, row, strict=True)]
+        for row in newest.select(SHOWN).rows()
     ]
-    emit(
-        facts,
-        f"{len(frame)} rows predicted" + (f", written to {out}" if out else "") + "\n" + table(columns, rows),
-        as_json,
-    )
+    return table(SHOWN, rows)
 
 
 def write_frame(frame: pl.DataFrame, out: Path) -> None:

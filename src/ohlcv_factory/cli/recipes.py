@@ -133,11 +133,6 @@ class SweepRecipe(SweepConfig):
 FitRecipe = TypeVar("FitRecipe", bound=TrainRecipe)
 
 
-def _settings_of(recipe: Settings, kind: type[Recipe]) -> Recipe:
-    """The settings of a recipe that are those of `kind`."""
-    return kind(**{name: getattr(recipe, name) for name in kind.model_fields})
-
-
 @contextmanager
 def placed(layers: Layers, *keys: str, data: Sequence[str] = ()) -> Iterator[None]:
     """Give an error a file: that of the key it names, or else of one of `keys`, with its line where a recipe has the say on it.
@@ -245,3 +240,8 @@ def names_ensemble(file: Path | None, overrides: Sequence[str] | None, flags: Ma
     """Whether a recipe's model is an ensemble, whose recipe has further keys; a name that is not known yet is none."""
     name = Layers.merge([read_yaml(file)] if file else [], overrides or (), flags).values.get("model_name")
     return name in ModelRegistry.entries() and ModelRegistry.model_class(str(name)).input_spec.is_ensemble
+
+
+def _settings_of(recipe: Settings, kind: type[Recipe]) -> Recipe:
+    """The settings of a recipe that are those of `kind`."""
+    return kind(**{name: getattr(recipe, name) for name in kind.model_fields})

@@ -148,14 +148,10 @@ def build_dataset(
     _refuse_mixture(series)
     names, left_out = (pins.feature_names, pins.left_out) if pins else _columns(series, instruments, config)
     warm_up = pins.warm_up_bars if pins else catalogue.warm_up(names, series[0].bar_seconds)
-    first = warm_up + config.history_bars
-    rows = tuple(eligible_rows(bars, first, config.rolls) for bars in series)
-    for bars, eligible in zip(series, rows, strict=True):
-        _refuse_short(bars, eligible, warm_up, config)
+    rows = _eligible(series, warm_up, config)
     labels = [label_symbol(*each, config) for each in zip(series, sources, instruments, strict=True)]
     parts = _parts(series, labels, rows, config, pins)
-    known = known_features or {}
-    codes = _split_codes(parts, series, rows)
+    known, codes = known_features or {}, _split_codes(parts, series, rows)
     tables = track(zip(series, sources, instruments, labels, codes, strict=True), "features")
     symbols = tuple(_symbol(*table, names, config.rolls, known.get(table[0].symbol)) for table in tables)
     return Dataset(
@@ -166,11 +162,7 @@ def build_dataset(
         warm_up_bars=warm_up,
         borders_ns=parts.borders_ns,
         embargo_ns=parts.embargo_ns,
-        warnings=(
-            *parts.warnings,
-            *roll_notes,
-            *_generic_notes(instruments),
-        ),
+        warnings=(*parts.warnings, *roll_notes, *_generic_notes(instruments)),
         accounts=tuple({"symbol": file.bars.symbol, **file.account.plain()} for file in files),
         fingerprint=_fingerprint((series, sources), instruments, config, names, parts),
         plugins=records(names),
@@ -246,6 +238,14 @@ def _columns(
             "no feature is left that these bars can carry.", help="; ".join(f"{k}: {v}" for k, v in left_out.items())
         )
     return names, {name: reason for name, reason in left_out.items() if name in wanted}
+
+
+def _eligible(series: tuple[Bars, ...], warm_up: int, config: DatasetConfig) -> tuple[np.ndarray, ...]:
+    """The rows of each symbol that models may use. Raises DataError (65) where they are too few."""
+    rows = tuple(eligible_rows(bars, warm_up + config.history_bars, config.rolls) for bars in series)
+    for bars, eligible in zip(series, rows, strict=True):
+        _refuse_short(bars, eligible, warm_up, config)
+    return rows
 
 
 def _refuse_short(bars: Bars, eligible: np.ndarray, warm_up: int, config: DatasetConfig) -> None:

@@ -280,8 +280,7 @@ class BaseModel(ABC):
         started = time.perf_counter()
         with one_blas_thread():
             report = self._fit(self._encoded(train), self._stop_rows(val), sink or SilentSink())
-        seconds = time.perf_counter() - started
-        return self._metrics(train, val, report, seconds)
+        return self._metrics(train, val, report, time.perf_counter() - started)
 
     @final
     def predict(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import platform
+import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from typing import Any
 
 from ohlcv_factory.errors import FactoryError, LockedError
 from ohlcv_factory.runtime.clock import Clock, precise_utc_text, system_clock
+from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.experiments import experiments_folder, next_number
 from ohlcv_factory.storage.formats import write_json
 from ohlcv_factory.storage.locks import on_network, refuse_held
@@ -87,6 +89,18 @@ class StateFile:
         with self._writing:
             self.now = replace(state, updated=precise_utc_text(self.clock()))
             write_json(self.folder / STATE, asdict(self.now))
+
+
+def dated_name(name: str, clock: Clock) -> str:
+    """`<name>_<UTC stamp>_<short id>`; the random part keeps two runs of one second apart."""
+    return f"{name}_{clock().strftime('%Y%m%dT%H%M%SZ')}_{secrets.token_hex(3)}"
+
+
+def created_folder(folder: Path, clock: Clock) -> Path:
+    """A new folder of a run or study, whose state says CREATED. Raises OutputError (73) or AccessError (77)."""
+    atomic.create_folder(folder, must_be_new=True)
+    StateFile(folder, clock).write(CREATED)
+    return folder
 
 
 @contextmanager

@@ -41,7 +41,7 @@ from ohlcv_factory.studies.fold_job import (
     run_fold,
 )
 from ohlcv_factory.studies.fold_scores import SKILL, block_stability, summary
-from ohlcv_factory.studies.folds import TrainFolds
+from ohlcv_factory.studies.folds import TrainFolds, planned_folds
 from ohlcv_factory.studies.out_of_fold import OutOfFold, out_of_fold, part_name, path_scores
 from ohlcv_factory.studies.settings import CrossValidationConfig
 from ohlcv_factory.studies.study_folder import (
@@ -52,8 +52,7 @@ from ohlcv_factory.studies.study_folder import (
     write_study_manifest,
 )
 from ohlcv_factory.training import artifacts
-from ohlcv_factory.training.fitting import input_columns, refuse_missing_class
-from ohlcv_factory.training.memory_estimate import refuse_too_large
+from ohlcv_factory.training.fitting import refuse_other_horizon
 from ohlcv_factory.training.resumption import unfinished_attempt
 from ohlcv_factory.training.scoring import Scores, class_shares
 from ohlcv_factory.training.settings import TrainerConfig
@@ -177,21 +176,14 @@ class CrossValidation:
 
         Raises UsageError (2), DataError (65) or ResourceError (70).
         """
-        if container.horizon != self.config.horizon:
-            raise UsageError(
-                f"the config asks for horizon {self.config.horizon}, the container holds {container.horizon}.",
-                help="give both the same horizon",
-            )
+        refuse_other_horizon(container, self.config.horizon)
         if self.cv.final and self.config.decision != "argmax":
             raise UsageError(
                 f"the final model of a study decides by argmax, got decision: {self.config.decision}.",
                 where="cv.final",
                 help="train has thresholds and conformal sets, on calibrate rows of its own",
             )
-        columns = input_columns(self.config, self.model, container)
-        refuse_missing_class(container, container.rows("train", scored=True), self.config)
-        refuse_too_large(self.model, len(container), len(columns))
-        return TrainFolds.of(container, self.cv, self.model.lookback)
+        return planned_folds(self.config, self.model, self.cv, container)
 
     def run(self, container: TimeSeriesDataContainer) -> CrossValidationResult:
         """All folds in a new study folder."""

@@ -7,7 +7,6 @@ train part (or its fold models are averaged), and the ensemble is scored on val 
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,6 @@ import polars as pl
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.dataset.samples import Samples
 from ohlcv_factory.dataset.scaling import Scaler
-from ohlcv_factory.errors import UsageError
 from ohlcv_factory.evaluation.calibrators import IDENTITY
 from ohlcv_factory.evaluation.classification import log_loss
 from ohlcv_factory.evaluation.diversity import diversity
@@ -32,12 +30,11 @@ from ohlcv_factory.runtime.clock import Clock, system_clock
 from ohlcv_factory.runtime.display import html_paragraph, html_table
 from ohlcv_factory.runtime.progress import meter
 from ohlcv_factory.splits.inner import InnerRows
-from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.formats import write_json, write_settings
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.storage.parquet import write_table
-from ohlcv_factory.storage.run_state import CREATED, StateFile
+from ohlcv_factory.storage.run_state import StateFile, created_folder, dated_name
 from ohlcv_factory.studies.ensemble_settings import EnsembleConfig
 from ohlcv_factory.studies.ensemble_verdict import ensemble_verdict
 from ohlcv_factory.studies.fold_job import FoldSpec, fold_folder, is_finished, run_fold
@@ -48,7 +45,7 @@ from ohlcv_factory.training.answers import Answers, fit_answers
 from ohlcv_factory.training.bundle import member_pipeline
 from ohlcv_factory.training.drift import TrainingRange
 from ohlcv_factory.training.ensemble import FittedEnsemble, MemberAnswers, member_answers, prediction_table
-from ohlcv_factory.training.fitting import Fit, inner_parts, input_columns, refuse_missing_class
+from ohlcv_factory.training.fitting import Fit, inner_parts, input_columns, refuse_missing_class, refuse_other_horizon
 from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.pipeline import ContainerRows, FittedPipeline, Question, predictions_of
 from ohlcv_factory.training.scoring import score_part
@@ -129,11 +126,7 @@ class EnsembleTrainer:
 
         Raises UsageError (2), DataError (65) or ResourceError (70).
         """
-        if container.horizon != self.config.horizon:
-            raise UsageError(
-                f"the config asks for horizon {self.config.horizon}, the container holds {container.horizon}.",
-                help="give both the same horizon",
-            )
+        refuse_other_horizon(container, self.config.horizon)
         refuse_missing_class(container, container.rows("train", scored=True), self.config)
         container.matrix(np.arange(0), self.model.context_columns)  # a context column that is not there is named now
         for config in self.member_configs.values():
@@ -164,11 +157,8 @@ class EnsembleTrainer:
         """Train, score and save in a new run folder. Raises what the steps raise; its state then says FAILED and why."""
         self.plan(container, self.config.output_dir)  # what can be refused leaves no folder
         require_backend(self.config.experiment)
-        stamp = self.clock().strftime("%Y%m%dT%H%M%SZ")
-        name = f"{self.config.model_name}_h{self.config.horizon}_{stamp}_{secrets.token_hex(3)}"
-        folder = self.config.output_dir / name
-        atomic.create_folder(folder, must_be_new=True)
-        StateFile(folder, self.clock).write(CREATED)
+        name = dated_name(f"{self.config.model_name}_h{self.config.horizon}", self.clock)
+        folder = created_folder(self.config.output_dir / name, self.clock)
         with folder_lock(folder, "a training"):
             return self._attempt(folder, container)
 

@@ -10,11 +10,15 @@ import numpy as np
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import DataError, FactoryError, VerificationError
+from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.runtime.clock import time_text
 from ohlcv_factory.splits.chronological import MIN_SCORED_ROWS, NANOSECONDS_PER_DAY, NO_PART, PART_NAMES
 from ohlcv_factory.splits.purge import Fold, overlap_rows
 from ohlcv_factory.splits.splitter import Splitter
 from ohlcv_factory.studies.settings import CrossValidationConfig
+from ohlcv_factory.training.fitting import input_columns, refuse_missing_class
+from ohlcv_factory.training.memory_estimate import refuse_too_large
+from ohlcv_factory.training.settings import TrainerConfig
 
 TRAIN, HELD_OUT = PART_NAMES.index("train"), PART_NAMES.index("val")
 """Parts of a fold: what it learns from, and what it predicts."""
@@ -131,3 +135,16 @@ def same_rows(part: TimeSeriesDataContainer, digest: str, fold: int) -> None:
             where=part.origin or "",
             help="the dataset was built again, or the code is another: start the study again",
         )
+
+
+def planned_folds(
+    config: TrainerConfig, model: BaseModel, cv: CrossValidationConfig, container: TimeSeriesDataContainer
+) -> TrainFolds:
+    """The folds of a study of one config, with everything checked that can be without a fit.
+
+    Raises UsageError (2), DataError (65) or ResourceError (70).
+    """
+    columns = input_columns(config, model, container)
+    refuse_missing_class(container, container.rows("train", scored=True), config)
+    refuse_too_large(model, len(container), len(columns))
+    return TrainFolds.of(container, cv, model.lookback)

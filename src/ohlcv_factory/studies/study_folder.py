@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +11,10 @@ from ohlcv_factory.dataset.container import TimeSeriesDataContainer
 from ohlcv_factory.errors import InputMissingError
 from ohlcv_factory.models.base import BaseModel
 from ohlcv_factory.runtime.clock import Clock, utc_text
-from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.experiments import RUNS_FOLDER, STUDIES_FOLDER, STUDY_RECIPE
 from ohlcv_factory.storage.locks import folder_lock
 from ohlcv_factory.storage.manifests import file_entries, read_manifest
-from ohlcv_factory.storage.run_state import CREATED, StateFile
+from ohlcv_factory.storage.run_state import StateFile, created_folder, dated_name
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import MANIFEST
 from ohlcv_factory.training.settings import TrainerConfig
@@ -43,13 +41,8 @@ def new_study_folder(kind: str, config: TrainerConfig, clock: Clock) -> Path:
 
     A study of barriers is one of several horizons: its name has none.
     """
-    stamp = clock().strftime("%Y%m%dT%H%M%SZ")
     horizon = "" if kind == BARRIERS else f"_h{config.horizon}"
-    name = f"{kind}_{config.model_name}{horizon}_{stamp}_{secrets.token_hex(3)}"
-    folder = studies_folder(config) / name
-    atomic.create_folder(folder, must_be_new=True)
-    StateFile(folder, clock).write(CREATED)
-    return folder
+    return created_folder(studies_folder(config) / dated_name(f"{kind}_{config.model_name}{horizon}", clock), clock)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.experiments import TUNING_RECIPE
 from ohlcv_factory.storage.formats import jsonable, write_json, write_settings
 from ohlcv_factory.studies.fold_scores import plain_scores
-from ohlcv_factory.studies.folds import TrainFolds
+from ohlcv_factory.studies.folds import TrainFolds, planned_folds
 from ohlcv_factory.studies.search_study import (
     DATABASE_NAME,
     DECIDES_NOTHING,
@@ -58,7 +58,12 @@ from ohlcv_factory.studies.tuning_trials import (
 )
 from ohlcv_factory.training import artifacts
 from ohlcv_factory.training.bundle import MANIFEST
-from ohlcv_factory.training.fitting import fit_pipeline, input_columns, refuse_ensemble, refuse_missing_class
+from ohlcv_factory.training.fitting import (
+    fit_pipeline,
+    input_columns,
+    refuse_ensemble,
+    refuse_other_horizon,
+)
 from ohlcv_factory.training.memory_estimate import refuse_too_large
 from ohlcv_factory.training.resumption import refuse_other_start, unfinished_attempt
 from ohlcv_factory.training.settings import TrainerConfig
@@ -142,17 +147,10 @@ class Tuning:
 
         Raises UsageError (2), DataError (65) or ResourceError (70).
         """
-        if container.horizon != self.config.horizon:
-            raise UsageError(
-                f"the config asks for horizon {self.config.horizon}, the container holds {container.horizon}.",
-                help="give both the same horizon",
-            )
-        columns = input_columns(self.config, self.model, container)
+        refuse_other_horizon(container, self.config.horizon)
         for name in _feature_sets(self.space):
             input_columns(config_with(self.config, {"feature_set": name}), self.model, container)
-        refuse_missing_class(container, container.rows("train", scored=True), self.config)
-        refuse_too_large(self.model, len(container), len(columns))
-        return TrainFolds.of(container, self.cv, self.model.lookback)
+        return planned_folds(self.config, self.model, self.cv, container)
 
     def run(self, container: TimeSeriesDataContainer, folder: Path | None = None) -> TuningResult:
         """All trials in a new study folder, or in the one that is named, where what is there is continued."""

@@ -107,6 +107,15 @@ def _column_notes(selection: Selection, rows: int) -> list[str]:
     return [*notes, advice] if advice else notes
 
 
+def refuse_other_horizon(container: TimeSeriesDataContainer, horizon: int) -> None:
+    """Raise UsageError (2) where a config asks for another horizon than the container holds."""
+    if container.horizon != horizon:
+        raise UsageError(
+            f"the config asks for horizon {horizon}, the container holds {container.horizon}.",
+            help="give both the same horizon",
+        )
+
+
 def refuse_missing_class(container: TimeSeriesDataContainer, rows: np.ndarray, config: TrainerConfig) -> None:
     """Raise DataError (65) where scored training rows lack a class and the config does not allow it."""
     counts = dict(

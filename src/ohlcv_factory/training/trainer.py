@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ohlcv_factory.dataset.container import TimeSeriesDataContainer
-from ohlcv_factory.errors import UsageError
 from ohlcv_factory.evaluation.predictions import Predictions
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 from ohlcv_factory.models.base import TrainingMetrics
@@ -22,11 +20,11 @@ from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.checkpoints import CheckpointManager
 from ohlcv_factory.storage.ledger import Ledger
 from ohlcv_factory.storage.locks import folder_lock
-from ohlcv_factory.storage.run_state import CREATED, StateFile
+from ohlcv_factory.storage.run_state import StateFile, created_folder, dated_name
 from ohlcv_factory.training import artifacts, resumption
 from ohlcv_factory.training.bundle import require_model
 from ohlcv_factory.training.explanation import explain_part, write_explanation
-from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns
+from ohlcv_factory.training.fitting import Fit, fit_pipeline, input_columns, refuse_other_horizon
 from ohlcv_factory.training.importance import importance_frame
 from ohlcv_factory.training.memory_estimate import out_of_memory, refuse_too_large
 from ohlcv_factory.training.overlap import overlap_notes
@@ -88,15 +86,11 @@ class Trainer:
 
         `run_id` names the run folder; without it model, horizon, time and a random part do.
         """
-        if container.horizon != self.config.horizon:
-            raise UsageError(
-                f"the config asks for horizon {self.config.horizon}, the container holds {container.horizon}.",
-                help="give both the same horizon",
-            )
+        refuse_other_horizon(container, self.config.horizon)
         self._refuse_what_cannot_be(container)
         if not self.in_study:  # the study's driver has looked; another machine then keeps the events for `sync`
             require_backend(self.config.experiment)
-        folder = self._new_folder(run_id or self.new_run_id())
+        folder = created_folder(self.config.output_dir / (run_id or self.new_run_id()), self.clock)
         with folder_lock(folder, "a training"):
             return self._attempt(folder, container)
 
@@ -208,15 +202,8 @@ class Trainer:
         artifacts.write_plots(folder, fit, evaluation)
 
     def new_run_id(self) -> str:
-        """`<model>_h<horizon>_<UTC stamp>_<short id>`; the random part keeps two runs of one second apart."""
-        stamp = self.clock().strftime("%Y%m%dT%H%M%SZ")
-        return f"{self.config.model_name}_h{self.config.horizon}_{stamp}_{secrets.token_hex(3)}"
-
-    def _new_folder(self, run_id: str) -> Path:
-        folder = self.config.output_dir / run_id
-        atomic.create_folder(folder, must_be_new=True)
-        StateFile(folder, self.clock).write(CREATED)
-        return folder
+        """`<model>_h<horizon>_<UTC stamp>_<short id>`."""
+        return dated_name(f"{self.config.model_name}_h{self.config.horizon}", self.clock)
 
     def _enter_ledger(self, folder: Path, container: TimeSeriesDataContainer) -> None:
         """One trial per run: a run that is resumed was counted before."""
