@@ -111,7 +111,7 @@ def test_a_sweep_that_is_interrupted_ends_its_workers_and_says_how_to_go_on(two_
     wait_for_a_result(tmp_path / "study")
     sweep.send_signal(signal.SIGTERM)
     _, err = sweep.communicate(timeout=60)
-    assert sweep.returncode == 130, err
+    assert sweep.returncode == 143, err
     assert f"the same command continues the study {tmp_path / 'study'}" in err
     states = [read_json(path)["state"] for path in (tmp_path / "study" / "runs").glob("*/state.json")]
     assert set(states) <= {"FINISHED", "INTERRUPTED"}
