@@ -55,7 +55,10 @@ def place(tmp_path_factory) -> Path:
 @contextmanager
 def served(arguments: list[str], port: int, path: str) -> Iterator[subprocess.Popen[bytes]]:
     """A server of MLflow that answers at `path`; it and its children are killed at the end."""
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # six processes that nothing here asks for
+    environment = {
+        **os.environ,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }  # six processes that nothing here asks for
     if "serve" in arguments:
         environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

@@ -45,7 +45,7 @@ SPREAD_NOTE = "Two models that lie no further apart than this may differ by thei
 RANK_HEADER = ("name", "rank", "rank 90 %", "value", "less the best", "difference 90 %", "seconds", "MB")
 RANK_LEGEND = (
     "Ranks and differences from the best, both with 90 % intervals: all runs resampled by the same blocks of sessions.\n"
-    "Seconds: the fit alone. MB: the most memory that the process had held when the run ended."
+    "Seconds: the fits alone. MB: the most memory that the process had held when the run ended."
 )
 AVERAGE_HEADER = ("name", "average rank", "groups")
 AVERAGE_NOTE = (
