@@ -308,6 +308,22 @@ CASES = {
         code=73, says="dataset/runs lies inside the input dataset", at="dataset/runs", help="outside of the input",
         command=(*TRAIN, "--output-dir", "dataset/runs"),
     ),
+    **{
+        f"66 {verb} inside the dataset": Case(
+            code=73, says="which is finished: one file more would spoil it", at="dataset/", help="outside of it",
+            command=(verb, *arguments, "--dataset", "dataset"),
+        )
+        for verb, arguments in {
+            "cv": ("logistic", "--horizon", "5", "--folds", "2", "--output-dir", "dataset/runs"),
+            "tune": ("logistic", "--horizon", "5", "--folds", "2", "--only", "C", "--out", "dataset/study"),
+            "tune-barriers": ("--horizons", "5", "--folds", "2", "--output-dir", "dataset"),
+            "ensemble": (
+                *("--method", "voting", "--members", "logistic,random_forest", "--horizon", "5", "--folds", "2"),
+                *("--output-dir", "dataset/runs"),
+            ),
+            "sweep": ("--models", "logistic", "--horizons", "5", "--out", "dataset/study"),
+        }.items()
+    },
     "66 output in the place of a file": Case(
         text(FIRST), code=73, says="bars.csv cannot be created", at="bars.csv", help="choose another folder",
         command=("data", "build", "SYNTH_5min.csv", "--out", "bars.csv", *DATASET),

@@ -148,6 +148,7 @@ def test_finished_runs_are_shown_with_their_ranks_and_what_they_prove(advised):
         ((*EVERYWHERE, "--correlation", "2"), 2, "correlation: input should be less than 1"),
         ((*EVERYWHERE, "--runs", "nowhere"), 66, "nowhere does not exist"),
         ((*EVERYWHERE, "--runs", "runs", "--by", "luck"), 2, "unknown score 'luck'"),
+        ((*EVERYWHERE, "--seed", "-1"), 2, "seed: must be at least 0, got -1"),
         ((*EVERYWHERE, "--by", "macro_f1"), 2, "no runs are given that macro_f1 could compare"),
         (("--dataset", "small", "--horizon", "7"), 2, "horizon 7 is not in this dataset"),
     ],

@@ -132,6 +132,22 @@ def test_an_output_folder_that_must_be_new_is_refused_when_it_holds_something(tm
     assert (tmp_path / "run.txt").read_text() == "kept"
 
 
+@pytest.mark.parametrize("seal", atomic.SEALS)
+def test_no_output_folder_is_made_inside_what_is_finished(seal: str, tmp_path: Path) -> None:
+    (tmp_path / "finished").mkdir()
+    (tmp_path / "finished" / seal).write_text('{"created_by": "ohlcv-model-factory 0.1.0"}')
+    with pytest.raises(OutputError, match=r"runs lies inside .*finished, which is finished") as caught:
+        atomic.create_folder(tmp_path / "finished" / "deep" / "runs")
+    assert caught.value.exit_code == 73
+    assert [path.name for path in (tmp_path / "finished").iterdir()] == [seal]
+
+
+def test_a_manifest_of_another_program_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"name": "an extension of a browser"}')
+    atomic.create_folder(tmp_path / "runs", must_be_new=True)
+    assert (tmp_path / "runs").is_dir()
+
+
 @pytest.mark.parametrize("below", ["", "runs"])
 def test_a_file_in_the_way_of_an_output_folder_is_an_output_error(below: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")

@@ -107,6 +107,19 @@ def test_the_run_says_how_members_differ_and_what_won(mixed):
     assert mixed.ensemble["comparison"]["words"] in html.unescape(mixed._repr_html_())
 
 
+def test_the_training_time_is_that_of_all_fits_of_the_members_and_the_head(mixed):
+    def seconds(files, name):
+        found = [json.loads(file.read_text())[name] for file in mixed.path.glob(files)]
+        return len(found), sum(found)
+
+    folds, in_folds = seconds("members/*/folds/*/time.json", "fit_seconds")
+    finals, in_finals = seconds("members/*/final/metrics/training_metrics.json", "training_time_seconds")
+    heads, in_head = seconds("metrics/training_metrics.json", "training_time_seconds")
+    assert (folds, finals, heads) == (9, 3, 1)
+    told = mixed.evaluation["training"]["training_time_seconds"]
+    assert told == pytest.approx(in_folds + in_finals + in_head)
+
+
 def test_averaged_fold_models_predict_new_rows_and_only_chosen_members_are_read(container, tmp_path):
     config = settings(
         tmp_path, TABULAR, model_name="voting", model={"voting": "fitted"}, final="average_folds", choose="greedy"

@@ -204,6 +204,14 @@ def test_compare_gives_the_spread_to_programs_beside_each_seed(seeded):
     assert set(spreads[0]["macro_f1"]) == {"mean", "standard_deviation", "smallest", "largest"}
 
 
+def test_a_negative_seed_and_a_file_in_place_of_a_folder_are_refused(runs, tmp_path) -> None:
+    with pytest.raises(UsageError, match="seed: must be at least 0, got -1"):
+        leaderboard(*runs, seed=-1)
+    (tmp_path / "bars.csv").write_text("")
+    with pytest.raises(InputMissingError, match=r"bars\.csv is no folder"):
+        leaderboard(tmp_path / "bars.csv")
+
+
 def test_a_score_or_a_folder_that_is_not_there_is_refused(runs, tmp_path) -> None:
     with pytest.raises(UsageError, match="unknown score 'sharp'"):
         leaderboard(*runs, by="sharp")

@@ -235,6 +235,13 @@ def test_the_database_can_lie_elsewhere_and_its_password_is_written_nowhere(sear
     assert read_yaml(result.path / "config" / "tuning.yaml").values["tune"]["storage"] == "postgresql://me@db/trials"
 
 
+@pytest.mark.parametrize("storage", ["notaurl", "sqlite://"])
+def test_a_database_that_cannot_be_leaves_no_folder(search, storage, tmp_path):
+    with pytest.raises(UsageError, match=r"no URL of a database|in memory keeps no trials"):
+        search(storage=storage)
+    assert not (tmp_path / "experiments").exists()
+
+
 def test_two_folders_of_one_name_do_not_share_trials_in_one_database(search, tmp_path):
     storage = f"sqlite:///{tmp_path}/shared.sqlite"
     search(tmp_path / "one" / "study", trials=1, storage=storage)

@@ -13,6 +13,9 @@ from pathlib import Path
 from ohlcv_factory.errors import AccessError, FactoryError, OutputError, StorageError
 
 TEMPORARY_PREFIX = ".partial-"
+SEALS = ("manifest.json", "dataset.json")
+MADE_BY, HEAD_BYTES = b'"ohlcv-model-factory ', 1 << 16
+"""What stands at the head of a manifest of ours; files of that name are common."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PROBE_BYTES = 1 << 16
 DISK_ERRORS = (*FULL, errno.EROFS, errno.EIO)
@@ -95,10 +98,11 @@ def sync_folder(path: Path) -> None:
 def create_folder(path: Path, *, must_be_new: bool = False) -> None:
     """Make an output folder and prove that it can be written, before any work is spent.
 
-    Raises OutputError (73) when it cannot be created or is not empty, AccessError (77) when it may not be written,
-    StorageError (74) for a full, failing or read-only disk.
+    Raises OutputError (73) when it cannot be created, is not empty or lies inside a finished run, study or dataset,
+    AccessError (77) when it may not be written, StorageError (74) for a full, failing or read-only disk.
     """
     try:
+        _refuse_inside_sealed(path)
         path.mkdir(parents=True, exist_ok=True)
         if must_be_new and any(path.iterdir()):
             raise OutputError(f"{path} is not empty.", where=str(path), help="choose a new folder, or remove this one")
@@ -117,6 +121,24 @@ def create_folder(path: Path, *, must_be_new: bool = False) -> None:
         raise OutputError(
             f"{path} cannot be created: {error.strerror or error}.", where=str(path), help="choose another folder"
         ) from None
+
+
+def _refuse_inside_sealed(path: Path) -> None:
+    """A folder whose manifest lists every file is refused by all commands once there is one more in it."""
+    for folder in path.resolve().parents:
+        if any(_is_ours(folder / name) for name in SEALS):
+            raise OutputError(
+                f"{path} lies inside {folder}, which is finished: one file more would spoil it.",
+                where=str(path),
+                help="choose a folder outside of it",
+            )
+
+
+def _is_ours(manifest: Path) -> bool:
+    if not manifest.is_file():
+        return False
+    with manifest.open("rb") as stream:
+        return MADE_BY in stream.read(HEAD_BYTES)
 
 
 @contextmanager

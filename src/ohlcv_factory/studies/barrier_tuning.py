@@ -57,7 +57,7 @@ from ohlcv_factory.studies.tuning_settings import (
     Range,
 )
 from ohlcv_factory.studies.tuning_space import Dimension, Values, refuse_values
-from ohlcv_factory.studies.tuning_storage import opened_storage, storage_url
+from ohlcv_factory.studies.tuning_storage import opened_storage, require_storage, storage_url
 from ohlcv_factory.studies.tuning_trials import (
     OPTUNA,
     Goal,
@@ -179,6 +179,7 @@ class BarrierTuning:
         """All searches in a new study folder, or in the one that is named, where what is there is continued."""
         self.searches()
         require_backend(self.config.experiment)
+        require_storage(self.tuning.storage)
         if folder is None:
             return self._attempt(new_study_folder(BARRIERS, self.config, self.clock), 1)
         attempt = 1 + begun_attempts(folder, BARRIER_RECIPE)

@@ -199,7 +199,8 @@ class EnsembleTrainer:
         ensemble = FittedEnsemble(head.fit.pipeline, chosen, self.model.context_columns)
         artifacts.write_ensemble_features(folder, ensemble, places, container)
         head = replace(head, fit=replace(head.fit, training_range=training_range(ensemble, container)))
-        result = self._scored(folder, container, rows, answers, head, ensemble, pipelines)
+        spent = sum(member.fit_seconds for member in members.values())
+        result = self._scored(folder, container, rows, answers, head, ensemble, pipelines, spent)
         log.write(f"finished: {result.ensemble['comparison']['words']}")
         artifacts.write_manifest(folder, self.config, head.fit.pipeline, container)
         return result
@@ -331,8 +332,12 @@ class EnsembleTrainer:
         head: FittedHead,
         ensemble: FittedEnsemble,
         pipelines: Mapping[str, tuple[FittedPipeline, ...]],
+        spent: float,
     ) -> EnsembleResult:
-        """Predict and score the val part, compare with members and plain average, and write everything down."""
+        """Predict and score the val part, compare with members and plain average, and write everything down.
+
+        `spent` are the seconds that the fits of the members took: the run's training time is theirs and the head's.
+        """
         val, fit, seed = container.rows("val"), head.fit, self.config.random_seed
         source = ContainerRows(container, val)
         said = member_answers(pipelines, source)
@@ -341,6 +346,7 @@ class EnsembleTrainer:
         scores = score_part("val", predictions, container, seed=seed, rule=ensemble.rule)
         (scores,) = weighed([scores], self._ledger, self._trial(folder.name, self.config, container), scores.part)
         evaluation = artifacts.evaluation_block(self.config, self.clock(), fit, scores)
+        evaluation["training"]["training_time_seconds"] += spent
         calibrated = {name: each.calibrated for name, each in said.items()}
         uniqueness, code = container.labels.uniqueness[val], evaluation["verdict"]["code"]
         facts = {

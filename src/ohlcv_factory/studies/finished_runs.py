@@ -241,7 +241,8 @@ def _run_folders(path: Path, *, studies: bool) -> list[Path]:
     if (path / MANIFEST).exists() or (path / MANIFEST).is_symlink():
         return [path]
     if not path.is_dir():
-        raise InputMissingError(f"{path} does not exist.", where=str(path), help="a run folder, or a folder of runs")
+        what = "is no folder" if path.exists() else "does not exist"
+        raise InputMissingError(f"{path} {what}.", where=str(path), help="a run folder, or a folder of runs")
     among = inside(path, STUDIES_FOLDER if studies else RUNS_FOLDER)
     found = [folder for folder in among.iterdir() if (folder / MANIFEST).is_file()]
     kinds = (CROSS_VALIDATION,) if studies else RUNS

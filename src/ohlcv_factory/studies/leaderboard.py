@@ -12,6 +12,7 @@ from typing import Any
 
 from ohlcv_factory.evaluation.score_table import SCORE_HEADER, baseline_rows, score_row
 from ohlcv_factory.runtime.display import html_paragraph, html_table
+from ohlcv_factory.runtime.seeding import refuse_negative
 from ohlcv_factory.storage.formats import read_json
 from ohlcv_factory.storage.run_state import STATE
 from ohlcv_factory.studies.comparison import ComparedGroup, compared
@@ -44,7 +45,7 @@ SPREAD_NOTE = "Two models that lie no further apart than this may differ by thei
 RANK_HEADER = ("name", "rank", "rank 90 %", "value", "less the best", "difference 90 %", "seconds", "MB")
 RANK_LEGEND = (
     "Ranks and differences from the best, both with 90 % intervals: all runs resampled by the same blocks of sessions.\n"
-    "Seconds: the fit alone. MB: the most memory that the process had held when the run ended."
+    "Seconds: the fits alone. MB: the most memory that the process had held when the run ended."
 )
 AVERAGE_HEADER = ("name", "average rank", "groups")
 AVERAGE_NOTE = (
@@ -161,8 +162,9 @@ def leaderboard(
     Runs are ranked within each (symbols, horizon), by their scores on val, or on test where `evaluate` has looked at it; of
     the part `oof` cross-validations by those of their folds, without any those of `experiments/studies`. `seed` decides the
     resamples. Raises InputMissingError (66) where there is no finished run or one without such scores, DataError (65) for
-    runs of one group that were scored on different rows, UsageError (2) for an unknown score.
+    runs of one group that were scored on different rows, UsageError (2) for an unknown score or a negative seed.
     """
+    refuse_negative(seed)
     everywhere = DEFAULT_STUDIES if part == OUT_OF_FOLD else DEFAULT_RUNS
     paths = [run.path if isinstance(run, RunResult | CrossValidationResult) else Path(run) for run in runs] or [
         everywhere

@@ -20,7 +20,7 @@ from ohlcv_factory.runtime.threads import thread_count
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.digests import value_digest
 from ohlcv_factory.storage.formats import read_json, write_json
-from ohlcv_factory.studies.fold_job import FoldResult, FoldSpec, fold_folder, fold_spec, is_finished
+from ohlcv_factory.studies.fold_job import TIME, FoldResult, FoldSpec, fold_folder, fold_spec, is_finished
 from ohlcv_factory.studies.folds import TrainFolds
 from ohlcv_factory.studies.out_of_fold import OutOfFold, out_of_fold
 from ohlcv_factory.studies.settings import CrossValidationConfig
@@ -103,6 +103,14 @@ class Member:
             return bool(read_json(self.final / JOB) == self._final_job())
         except (FactoryError, KeyError, TypeError):
             return False
+
+    @property
+    def fit_seconds(self) -> float:
+        """What its fits took, in whatever process they were done: those of its folds, and the final one where there is one."""
+        folds = sum(read_json(fold_folder(spec) / TIME)["fit_seconds"] for spec in self.fold_specs())
+        if self.cv.keep_models:
+            return float(folds)
+        return float(folds + read_json(self.final / artifacts.TRAINING_METRICS)["training_time_seconds"])
 
     def fit_final(self) -> None:
         """Fit on the train part of the container, and leave a bundle."""

@@ -17,6 +17,7 @@ from ohlcv_factory.errors import UsageError
 from ohlcv_factory.features.plugins import PluginRecord, require
 from ohlcv_factory.models.device_report import DeviceReport, device_report
 from ohlcv_factory.models.registry import ModelRegistry
+from ohlcv_factory.runtime.seeding import refuse_negative
 from ohlcv_factory.storage.formats import jsonable, read_settings
 from ohlcv_factory.studies.candidates import Candidate, candidates, probed
 from ohlcv_factory.studies.comparison import ComparedGroup
@@ -88,9 +89,10 @@ def recommend(
 
     `runs` are run folders or folders of them, compared by the score `by` (none: sharpe_ratio). What a wish needs is
     measured on this machine: an answer's time where a latency is wanted, a fit's where a budget is given. Raises
-    InputMissingError (66) where `runs` hold no finished run, UsageError (2) for an unknown score, a score without runs, or
-    where the plugin of a column is not loaded.
+    InputMissingError (66) where `runs` hold no finished run, UsageError (2) for an unknown score, a score without runs, a
+    negative seed, or where the plugin of a column is not loaded.
     """
+    refuse_negative(seed)
     if by is not None and not runs:
         raise UsageError(
             f"by: no runs are given that {by} could compare.", where="by", help="name an experiments folder: --runs DIR"

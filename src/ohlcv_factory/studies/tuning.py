@@ -46,7 +46,7 @@ from ohlcv_factory.studies.study_folder import TUNING, at_work, new_study_folder
 from ohlcv_factory.studies.tuning_plots import plot_history, plot_importance
 from ohlcv_factory.studies.tuning_settings import TuningConfig, folds_of, trials_of
 from ohlcv_factory.studies.tuning_space import Dimension, Values, config_with, space_of
-from ohlcv_factory.studies.tuning_storage import opened_storage, storage_url
+from ohlcv_factory.studies.tuning_storage import opened_storage, require_storage, storage_url
 from ohlcv_factory.studies.tuning_trials import (
     OPTUNA,
     Goal,
@@ -156,6 +156,7 @@ class Tuning:
         """All trials in a new study folder, or in the one that is named, where what is there is continued."""
         self.plan(container)
         require_backend(self.config.experiment)
+        require_storage(self.tuning.storage)
         if folder is None:
             return self._attempt(new_study_folder(TUNING, self.config, self.clock), container, 1)
         attempt = 1 + begun_attempts(folder, TUNING_RECIPE)

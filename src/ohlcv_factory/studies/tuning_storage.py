@@ -18,6 +18,12 @@ DAMAGE = ("not a database", "malformed", "no such table", "no such column", "uns
 """What SQLite says of a file that holds something else than was written."""
 
 
+def require_storage(url: str | None) -> None:
+    """Raise what `storage_url` does, and MissingExtraError (69) without Optuna: asked before a study has a folder."""
+    import_extra("optuna", EXTRA)
+    storage_url(url, Path())
+
+
 def shown_url(url: str) -> str:
     """The URL as it may be written down: without its password, and without what its query may hold of one.
 

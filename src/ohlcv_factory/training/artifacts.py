@@ -55,6 +55,7 @@ from ohlcv_factory.training.settings import MODEL_SETTINGS, TrainerConfig
 
 TAGS = "tags.json"
 """What people call a run; like the state no part of what its manifest vouches for."""
+TRAINING_METRICS = Path("metrics") / "training_metrics.json"
 START = Path("config") / "start.json"
 """Data and settings that the run began with."""
 
@@ -246,7 +247,7 @@ def write_training_metrics(folder: Path, fit: Fit) -> None:
     }
     pretraining = [each.plain() for each in fit.pipeline.model.pretraining]
     facts |= {"pretraining": pretraining} if pretraining else {}
-    write_json(folder / "metrics" / "training_metrics.json", facts)
+    write_json(folder / TRAINING_METRICS, facts)
 
 
 def evaluation_block(config: TrainerConfig, now: datetime, fit: Fit, scores: Scores) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def require_kind(folder: Path, manifest: Mapping[str, Any], kinds: Sequence[str]
         return
     wanted = "a run" if tuple(kinds) == RUNS else "a bundle"
     raise InputMissingError(
-        f"{folder} is {KIND_WORDS.get(str(kind), f'of kind {kind!r}')}, not {wanted}.",
+        f"{folder} is {KIND_WORDS.get(str(kind), f'of kind {str(kind)[:40]!r}')}, not {wanted}.",
         where=str(folder),
         help="name the folder of a run; ohlcv-factory runs list shows them",
     )

@@ -240,12 +240,12 @@ def _log_files(client: MlflowClient, run_id: str, run: TrackedRun) -> None:
     from ohlcv_factory.training.mlflow_model import export_mlflow_model
 
     with tempfile.TemporaryDirectory(prefix="ohlcv-mlflow-") as place:
+        if run.experiment.keeps_model:  # before the copies: no folder is made beside a manifest
+            export_mlflow_model(run.folder, Path(place) / MODEL)
         for path in run.files() if run.experiment.log_artifacts else ():
             copy = Path(place) / path.relative_to(run.folder)
             copy.parent.mkdir(exist_ok=True)
             shutil.copyfile(path, copy)
-        if run.experiment.keeps_model:
-            export_mlflow_model(run.folder, Path(place) / MODEL)
         if any(Path(place).iterdir()):
             client.log_artifacts(run_id, place)
 
