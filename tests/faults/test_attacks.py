@@ -184,6 +184,20 @@ def test_a_tolerance_that_a_manifest_allows_itself_hides_no_other_model(guarded,
     refused(answer, "best_model.txt", codes=(65, 76))
 
 
+def test_trees_that_lead_in_a_circle_are_refused_before_a_row_goes_round_in_them(guarded, copied, stand) -> None:
+    run = copied("lightgbm")
+    path = run / "checkpoints" / "best_model.txt"
+    head, _, tail = path.read_text().partition("left_child=")
+    children, _, rest = tail.partition("\n")
+    nodes = children.split()
+    nodes[-1] = "1" * len(nodes[-1])  # as long as before: the file says where each tree begins
+    path.write_text(f"{head}left_child={' '.join(nodes)}\n{rest}")
+    reseal(run)
+    answer = guarded("predict", run, stand.bars)
+    refused(answer, "best_model.txt", codes=(65,))
+    assert "tree 0 does not lead every row to a leaf" in answer.err
+
+
 @pytest.mark.parametrize("listed", [False, True])
 @pytest.mark.parametrize("name", ["SYNTH.parquet", "SYNTH.features.npy"])
 def test_a_dataset_runs_nothing_either(name, listed, guarded, copied_dataset, stand, canary, tmp_path) -> None:

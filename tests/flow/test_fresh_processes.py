@@ -13,8 +13,10 @@ import pytest
 from command_line import fresh
 from quick_fits import command_of
 
+from ohlcv_factory.bars.load import ReadOptions, read_sources
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.studies.run_folders import verify
+from ohlcv_factory.training.bundle import ModelBundle
 
 CI = ("lightgbm", "gru")
 MODELS = sorted(ModelRegistry.entries())
@@ -22,6 +24,8 @@ HEAVY = ("numpy", "pandas", "polars", "sklearn", "scipy", "numba", "talib", "tor
 PROBABILITIES = ("raw_short", "raw_neutral", "raw_long", "p_short", "p_neutral", "p_long")
 TOLERANCE = 1e-6
 """Between one thread and two: sums of float32 may be rounded in another order."""
+NEWEST = 24
+"""Bars that come one by one."""
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +72,18 @@ def test_predict_on_the_raw_file_gives_the_runs_own_bytes_from_a_copy_elsewhere_
         assert same_rows[name].to_numpy().tobytes() == stored[name].to_numpy().tobytes(), name
     assert same_rows["decision"].to_list() == stored["decision"].to_list()
     assert np.isfinite(predicted["p_long"].to_numpy()).all()
+
+
+@chosen(CI)
+def test_a_live_session_gives_the_bytes_of_the_batch_bar_by_bar(model, trained, bar_csv):
+    bundle = ModelBundle.from_run(trained(model, 1, 2))
+    (source,) = read_sources([bar_csv], ReadOptions())
+    bars, batch = source.bars, bundle.predict(source.bars).take(slice(-NEWEST, None))
+    session = bundle.live(bars.head(len(bars) - NEWEST))
+    found = [session.update(bars.slice(row, row + 1)) for row in range(len(bars) - NEWEST, len(bars))]
+    assert np.concatenate([one.raw for one in found]).tobytes() == batch.raw.tobytes()
+    assert np.concatenate([one.probabilities for one in found]).tobytes() == batch.probabilities.tobytes()
+    assert [int(one.index["row"][0]) for one in found] == batch.index["row"].tolist()
 
 
 @chosen(("lightgbm",))

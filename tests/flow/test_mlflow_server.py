@@ -39,6 +39,7 @@ def server_command() -> str | None:
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not is_installed("mlflow"), reason="the extra tracking is not installed"),
 ]
 needs_server = pytest.mark.skipif(server_command() is None, reason="MLFLOW_SERVER names no mlflow with its server")
@@ -54,7 +55,12 @@ def place(tmp_path_factory) -> Path:
 @contextmanager
 def served(arguments: list[str], port: int, path: str) -> Iterator[subprocess.Popen[bytes]]:
     """A server of MLflow that answers at `path`; it and its children are killed at the end."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)} if "serve" in arguments else None
+    environment = {
+        **os.environ,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }  # six processes that nothing here asks for
+    if "serve" in arguments:
+        environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(arguments, start_new_session=True, env=environment, **quiet)
     try:

@@ -338,6 +338,12 @@ class BaseModel(ABC):
     def check_ready(self) -> None:  # noqa: B027  (most models need nothing)
         """Raise what would make a fit impossible before any work is done: something beside its rows that is not there."""
 
+    def check_sound(self, where: str) -> None:  # noqa: B027  (of most models a prediction takes the same steps for every row)
+        """Raise DataError (65) where for some rows a prediction of the loaded model would not end, or read beyond its arrays.
+
+        The child process that reads a foreign file first asks for it: no self-test meets all rows.
+        """
+
     @property
     def row_seconds(self) -> float | None:
         """Seconds that reading a row took in the fastest block so far, for a model that keeps count."""

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ohlcv_factory.models._sound_trees import lightgbm_trees, refuse_unsound, xgboost_trees
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.packages import import_extra
 from ohlcv_factory.runtime.plugin_files import load_plugins, loaded_files
@@ -74,8 +75,6 @@ def models_in(folder: Path, plugins: Sequence[str]) -> Iterator[tuple[str, Calla
 
     Those of members come before that of their ensemble, which loads them once more.
     """
-    from ohlcv_factory.training.bundle import parsed_bundle
-
     load_plugins(plugins)
     names = [each.path for each in listed_files(read_manifest(folder))]
     found = sorted((name for name in names if name.endswith(BEST_MODEL_FACTS)), key=lambda name: -name.count("/"))
@@ -83,7 +82,13 @@ def models_in(folder: Path, plugins: Sequence[str]) -> Iterator[tuple[str, Calla
         stem = facts.removesuffix("meta.json")
         own = [name for name in names if name.startswith(stem) and name != facts]
         native = next((name for name in own if PurePosixPath(name).suffix in LIBRARIES), own[0] if own else facts)
-        yield native, partial(parsed_bundle, folder / facts.removesuffix(BEST_MODEL_FACTS))
+        yield native, partial(_load_sound, folder / facts.removesuffix(BEST_MODEL_FACTS), str(folder / native))
+
+
+def _load_sound(folder: Path, native: str) -> None:
+    from ohlcv_factory.training.bundle import parsed_bundle
+
+    parsed_bundle(folder).pipeline.model.check_sound(native)
 
 
 def _can_be_loaded(manifest: dict[str, Any]) -> bool:
@@ -94,11 +99,13 @@ def _can_be_loaded(manifest: dict[str, Any]) -> bool:
 
 
 def _parse_xgboost(path: Path) -> None:
-    import_extra("xgboost", "boosting").Booster(model_file=path)
+    booster = import_extra("xgboost", "boosting").Booster(model_file=path)
+    refuse_unsound(xgboost_trees(booster), booster.num_features(), str(path))
 
 
 def _parse_lightgbm(path: Path) -> None:
-    import_extra("lightgbm", "boosting").Booster(model_str=path.read_text(encoding="utf-8"))
+    booster = import_extra("lightgbm", "boosting").Booster(model_str=path.read_text(encoding="utf-8"))
+    refuse_unsound(lightgbm_trees(booster), booster.num_feature(), str(path))
 
 
 CHECKPOINT_PARSERS: dict[str, Callable[[Path], None]] = {".ubj": _parse_xgboost, ".txt": _parse_lightgbm}

@@ -11,6 +11,7 @@ import numpy as np
 
 from ohlcv_factory.config import Search, setting
 from ohlcv_factory.dataset.samples import InputSpec, Samples
+from ohlcv_factory.models._sound_trees import lightgbm_trees, refuse_unsound
 from ohlcv_factory.models._trees import (
     BoostingConfig,
     ChunkedConfig,
@@ -64,6 +65,10 @@ class LightGBM(BaseModel):
     def check_ready(self) -> None:
         """Refuse a device that is not there (DeviceError, 69)."""
         refuse_absent_device(self.config.device, self.name)
+
+    def check_sound(self, where: str) -> None:
+        """Refuse trees that do not lead every row to a leaf (DataError, 65)."""
+        refuse_unsound(lightgbm_trees(self._booster), len(self.feature_names), where)
 
     def get_feature_importance(self) -> dict[str, float] | None:
         """Total gain of each feature's splits, as a share of all gain."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from ohlcv_factory.config import Search, setting
 from ohlcv_factory.dataset.samples import InputSpec, Samples
 from ohlcv_factory.models._sklearn import SklearnModel
+from ohlcv_factory.models._sound_trees import refuse_unsound, sklearn_tree
 from ohlcv_factory.models.base import EpochSink, FitReport, ModelConfig, importance_shares
 from ohlcv_factory.models.registry import ModelRegistry
 from ohlcv_factory.runtime.seeding import component_seed
@@ -48,6 +49,11 @@ class RandomForest(SklearnModel):
     input_spec: ClassVar[InputSpec] = InputSpec(feature_set="boosting_optimal")
     Config = RandomForestConfig
     trusted_types: ClassVar[tuple[str, ...]] = ("sklearn.tree._tree.Tree",)
+
+    def check_sound(self, where: str) -> None:
+        """Refuse trees that do not lead every row to a leaf (DataError, 65)."""
+        trees = (sklearn_tree(estimator.tree_) for estimator in self.estimator.estimators_)
+        refuse_unsound(trees, len(self.feature_names), where)
 
     def get_feature_importance(self) -> dict[str, float] | None:
         """Mean decrease of Gini impurity by feature, as a share."""

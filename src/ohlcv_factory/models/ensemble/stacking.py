@@ -123,6 +123,10 @@ class Stacking(EnsembleModel):
         found = self.learner.predict(self.scaler.apply(self._columns(X))).class_probabilities
         return found[:, : self.class_count]
 
+    def check_sound(self, where: str) -> None:
+        """Refuse a learner that is not sound (DataError, 65)."""
+        self.learner.check_sound(where)
+
     def _save(self, path: Path) -> None:
         write_json(path, {"members": list(self.members), "scaler": self.scaler.plain()})
         self.learner.save(_learner_path(path))
