@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -21,6 +22,16 @@ def test_a_folder_that_is_held_is_refused_and_nothing_is_left_in_it(tmp_path: Pa
         pass
     assert (caught.value.exit_code, caught.value.where) == (75, str(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_holds_a_folder_is_not_looked_for_in_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "state.json")
+    with (
+        folder_lock(tmp_path, "a training"),
+        pytest.raises(LockedError, match=r"a sweep is still at work\.\n"),
+        folder_lock(tmp_path, "a sweep"),
+    ):
+        pass
 
 
 def test_patience_waits_for_the_other_to_let_go(tmp_path: Path) -> None:

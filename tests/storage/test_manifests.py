@@ -209,6 +209,24 @@ def test_an_unfinished_folder_holds_no_links_and_nothing_that_runs_code(folder: 
         refuse_strange(folder)
 
 
+def test_a_file_of_an_unfinished_folder_has_one_name(folder: Path, tmp_path: Path) -> None:
+    os.link(folder / "a.json", tmp_path / "outside")
+    with pytest.raises(DataError, match=r"a\.json is a hard link: 2 names lead to it"):
+        refuse_strange(folder)
+
+
+def test_of_a_folder_that_may_hold_anything_some_folders_are_looked_into(folder: Path) -> None:
+    (folder / "mlruns").mkdir()
+    (folder / "mlruns" / "model.py").touch()
+    refuse_strange(folder, within=("predictions", "not there"))
+    (folder / "predictions" / "x.pkl").touch()
+    with pytest.raises(DataError, match=r"x\.pkl"):
+        refuse_strange(folder, within=("predictions",))
+    (folder / "jobs").symlink_to(folder / "checkpoints")
+    with pytest.raises(DataError, match="jobs is no regular file"):
+        refuse_strange(folder, within=("jobs",))
+
+
 def test_what_trackers_keep_is_neither_listed_nor_looked_at(folder: Path) -> None:
     (folder / "wandb").mkdir()
     (folder / "wandb" / "latest-run").symlink_to("run-1")

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from ohlcv_factory.errors import MissingExtraError, StorageError, UsageError
-from ohlcv_factory.studies.tuning_storage import opened_storage, shown_url, storage_url
+from ohlcv_factory.errors import DataError, MissingExtraError, StorageError, UsageError
+from ohlcv_factory.studies.tuning_storage import odd_rows_told, opened_storage, shown_url, storage_url
 
 optuna = pytest.importorskip("optuna")
 
@@ -73,3 +73,25 @@ def test_a_missing_driver_is_a_missing_package():
 def test_an_error_of_the_caller_passes_unchanged(tmp_path):
     with pytest.raises(RuntimeError, match=r"^mine$"), opened_storage(storage_url(None, tmp_path)):
         raise RuntimeError("mine")
+
+
+def test_a_file_that_is_no_database_is_damaged_data(tmp_path):
+    (tmp_path / "trials.sqlite").write_bytes(b"something else than a database of SQLite" * 100)
+    with pytest.raises(DataError, match=r"the database of the trials is damaged: .*not a database"):
+        with_nothing(f"sqlite:///{tmp_path}/trials.sqlite")
+
+
+def test_a_file_that_others_can_write_is_refused_before_optuna_reads_it(tmp_path):
+    with_nothing(storage_url(None, tmp_path))
+    (tmp_path / "trials.sqlite").chmod(0o666)
+    with pytest.raises(DataError, match=r"trials\.sqlite is not of this account alone") as caught:
+        with_nothing(storage_url(None, tmp_path))
+    assert caught.value.where == str(tmp_path / "trials.sqlite")
+
+
+def test_rows_that_optuna_never_wrote_are_told_with_the_database(tmp_path):
+    with opened_storage(storage_url(None, tmp_path)) as storage:
+        with pytest.raises(DataError, match="something else than trials: KeyError: 'name'"), odd_rows_told(storage):
+            raise KeyError("name")
+        with pytest.raises(UsageError, match="mine"), odd_rows_told(storage):
+            raise UsageError("mine")

@@ -160,16 +160,17 @@ def recorded_threads(folder: Path, recipe: str) -> int | None:
 
     None where nothing is finished. Raises VerificationError (76) and DataError (65) where the recipe is not what was written.
     """
-    from ohlcv_factory.storage.formats import read_settings
+    from ohlcv_factory.storage.formats import read_settings, told_as_damage
     from ohlcv_factory.storage.manifests import MANIFEST, check_files, read_manifest
 
-    asked = f"config/{recipe}"
     if not (folder / MANIFEST).is_file():
         return None
-    manifest = read_manifest(folder)
-    check_files(folder, manifest, only=(asked,))
-    recorded = read_settings(folder / asked).get("threads") if (folder / asked).is_file() else None
-    return recorded or manifest.get("threads")
+    manifest, asked = read_manifest(folder), folder / "config" / recipe
+    check_files(folder, manifest, only=(f"config/{recipe}",))
+    recorded = read_settings(asked).get("threads") if asked.is_file() else None
+    with told_as_damage(asked):
+        threads = recorded or manifest.get("threads")
+        return None if threads is None else int(threads)
 
 
 def audit_values(subject: Subject, findings: Sequence[Finding]) -> dict[str, Any]:

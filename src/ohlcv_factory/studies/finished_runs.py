@@ -299,7 +299,10 @@ def _cost(file: Path) -> tuple[float, float]:
     """Seconds of a fold's fit and megabytes of its process. Raises DataError (65) where the file says neither."""
     values = read_json(file)
     with told_as_damage(file):
-        return float(values["fit_seconds"]), float(values["peak_memory_mb"])
+        seconds, megabytes = values["fit_seconds"], values["peak_memory_mb"]
+        if not all(isinstance(each, int | float) for each in (seconds, megabytes)):
+            raise ValueError(f"{seconds!r} seconds, {megabytes!r} MB")
+        return seconds, megabytes
 
 
 def _newest_addendum(run: Path, part: str) -> Path:

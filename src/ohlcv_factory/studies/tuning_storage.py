@@ -14,7 +14,10 @@ from ohlcv_factory.storage.regular_files import database_files, is_ours, refuse_
 DATABASE = "trials.sqlite"
 SECRET_WORDS = ("pass", "pwd", "secret", "token", "key")
 EXTRA = "tune"
-DAMAGE = ("not a database", "malformed", "no such table", "no such column", "unsupported file format")
+DAMAGE = (
+    "not a database", "malformed", "no such table", "no such column", "no column named", "unsupported file format",
+    "constraint failed", "datatype mismatch", "Could not decode",
+)  # fmt: skip
 """What SQLite says of a file that holds something else than was written."""
 
 
@@ -119,19 +122,21 @@ def _connected(optuna: Any, url: str) -> Any:
         raise MissingExtraError(
             f"the driver of this database is not installed: {error}.", where=shown_url(url), help="pip install it"
         ) from None
-    except (SQLAlchemyError, RuntimeError) as error:  # the latter: tables of another version of Optuna
+    except (SQLAlchemyError, RuntimeError, UnicodeDecodeError) as error:
+        # RuntimeError: tables of another version of Optuna; UnicodeDecodeError: what SQLite says of a damaged schema
         raise _database_error(error, url) from None
 
 
 def _database_error(error: Exception, url: str) -> FactoryError:
-    if any(word in str(error) for word in DAMAGE):
+    said = str(error.__cause__ or error)  # Optuna's own words of a commit hide those of the database
+    if isinstance(error, UnicodeDecodeError) or any(word in said for word in DAMAGE):
         return DataError(
-            f"the database of the trials is damaged: {_without_password(str(error), url)}.",
+            f"the database of the trials is damaged: {_without_password(said, url)}.",
             where=shown_url(url),
             help="restore a copy, or start a new study",
         )
     return StorageError(
-        f"the database of the trials: {_without_password(str(error), url)}.",
+        f"the database of the trials: {_without_password(said, url)}.",
         where=shown_url(url),
         help="check the URL, that the server runs, and that it lets this user in",
     )

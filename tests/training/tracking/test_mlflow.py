@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -161,6 +162,15 @@ def test_a_damaged_database_is_data_error_65_with_its_path(content, tmp_path) ->
         check_database(tmp_path / "mlflow.db")
     assert caught.value.where == str(tmp_path / "mlflow.db")
     assert (tmp_path / "mlflow.db").read_bytes() == content
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_a_database_that_is_no_file_of_its_own_is_not_opened(kind, tmp_path) -> None:
+    path = tmp_path / "mlflow.db"
+    os.mkfifo(path) if kind == "pipe" else path.symlink_to(tmp_path / "outside.db")
+    with pytest.raises(DataError, match=r"mlflow\.db is no regular file"):
+        check_database(path)
+    assert not (tmp_path / "outside.db").exists()
 
 
 def test_a_damaged_page_inside_a_database_is_found(tmp_path) -> None:

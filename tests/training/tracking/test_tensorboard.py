@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import warnings
 
 import pytest
@@ -7,6 +8,7 @@ from tracked_runs import run_folder, write_epochs, write_start, write_state
 
 pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
 
+from ohlcv_factory.errors import DataError
 from ohlcv_factory.training.tracking.delivery import deliver
 from ohlcv_factory.training.tracking.tensorboard import folder_name
 
@@ -74,6 +76,18 @@ def test_a_torn_record_is_cut_off_and_written_whole(run, finished, tmp_path) -> 
     path.write_bytes(whole[: len(whole) // 2])
     deliver(run)
     assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_nothing_is_written_through_a_link_or_into_a_pipe(kind, run, tmp_path) -> None:
+    deliver(run)
+    (events,) = (tmp_path / "tensorboard").rglob("events.*")
+    events.unlink()
+    (tmp_path / "outside").write_bytes(b"kept")
+    os.mkfifo(events) if kind == "pipe" else events.symlink_to(tmp_path / "outside")
+    with pytest.raises(DataError, match="is no regular file"):
+        deliver(run)
+    assert (tmp_path / "outside").read_bytes() == b"kept"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import sqlite3
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -26,6 +27,7 @@ from ohlcv_factory.errors import (
     StorageError,
 )
 from ohlcv_factory.storage import atomic
+from ohlcv_factory.storage.regular_files import irregular
 from ohlcv_factory.training.tracking.tracked_run import Epoch, TrackedRun
 
 if TYPE_CHECKING:
@@ -146,13 +148,15 @@ class MlflowTracker:
 def check_database(path: Path) -> None:
     """Wait until a database file can be written, or raise what is wrong with it: MLflow alone would try for minutes.
 
-    One that is not there yet is not made, but its folder is. Raises DataError (65) for a damaged one, LockedError (75),
-    AccessError (77), OutputError (73) or StorageError (74).
+    One that is not there yet is not made, but its folder is. Raises DataError (65) for a damaged one, a link or a pipe,
+    LockedError (75), AccessError (77), OutputError (73) or StorageError (74).
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
+        if not os.path.lexists(path):
             return
+        if stat.S_IFMT(path.lstat().st_mode) not in (stat.S_IFREG, stat.S_IFDIR):  # of a folder SQLite says so itself
+            raise irregular(path)
         with closing(sqlite3.connect(path, timeout=TIMEOUT_SECONDS, isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")
             database.execute("ROLLBACK")

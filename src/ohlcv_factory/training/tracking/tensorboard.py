@@ -6,14 +6,16 @@ records are counted, a torn one is cut off, the rest is appended.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ohlcv_factory.errors import InputMissingError
 from ohlcv_factory.storage import atomic
 from ohlcv_factory.storage.formats import told_as_damage
-from ohlcv_factory.storage.regular_files import read_regular
+from ohlcv_factory.storage.regular_files import open_or_make, read_regular
 from ohlcv_factory.training.tracking.tracked_run import TrackedRun
 
 EVENTS = "events.out.tfevents.{seconds}.ohlcv-factory"
@@ -21,7 +23,7 @@ LENGTH = struct.Struct("<Q")
 AROUND = LENGTH.size + 4 + 4
 """Bytes of a record beside its content: length, checksum of the length, checksum of the content."""
 PNG = b"\x89PNG\r\n\x1a\n"
-MOST_PICTURE_BYTES = 64 << 20
+MOST_PICTURE_BYTES, MOST_EVENT_BYTES = 64 << 20, 4 << 30
 
 
 class TensorBoardTracker:
@@ -31,7 +33,7 @@ class TensorBoardTracker:
         self.folder = Path(folder)
 
     def deliver(self, run: TrackedRun, known: Mapping[str, Any]) -> dict[str, Any]:
-        """See `Tracker`. Raises StorageError (74) or AccessError (77)."""
+        """See `Tracker`. Raises DataError (65) for a link or a pipe in its place, StorageError (74) or AccessError (77)."""
         place = self.folder / folder_name(run.experiment.project_name) / folder_name(run.experiment_name)
         path = place / folder_name(run.name) / EVENTS.format(seconds=f"{run.began_ms // 1000:010d}")
         records = list(_records(run))
@@ -52,7 +54,7 @@ def _append(path: Path, records: Sequence[bytes]) -> None:
     there, size = _whole_records(path)
     if there > len(records):  # of a run that was trained anew under this name
         there, size = 0, 0
-    with path.open("r+b" if path.exists() else "wb") as stream:
+    with os.fdopen(open_or_make(path), "r+b") as stream:
         stream.truncate(size)
         stream.seek(size)
         writer = RecordWriter(stream)
@@ -63,7 +65,10 @@ def _append(path: Path, records: Sequence[bytes]) -> None:
 
 def _whole_records(path: Path) -> tuple[int, int]:
     """How many records of a file are whole, and how many bytes they take."""
-    content = path.read_bytes() if path.is_file() else b""
+    try:
+        content = read_regular(path, MOST_EVENT_BYTES)
+    except InputMissingError:
+        content = b""
     count, position = 0, 0
     while len(content) - position >= LENGTH.size:
         end = position + LENGTH.unpack_from(content, position)[0] + AROUND
