@@ -15,7 +15,7 @@ from typing import Any
 
 import harmful
 import pytest
-from attacked import IRREGULAR, MOST_SECONDS, refused
+from attacked import IRREGULAR, MOST_SECONDS, refused, unfinished
 from command_line import fresh
 from resealed import reseal
 
@@ -239,13 +239,6 @@ UNFINISHED = {
     "a pickle as the start": ("xgboost", "config/start.json", harmful.pickled),
     "a pickle beside the checkpoint": ("xgboost", "checkpoints/checkpoint_epoch_0012/optimizer.pt", harmful.pickled),
 }
-
-
-def unfinished(run: Path) -> Path:
-    """The run as one that failed on its last step."""
-    (run / "manifest.json").unlink()
-    (run / "state.json").write_text(json.dumps({"state": "FAILED", "attempt": 1, "updated": "", "error": None}))
-    return run
 
 
 @pytest.mark.parametrize(("model", "file"), [("xgboost", "model.ubj"), ("lightgbm", "model.txt")])

@@ -16,10 +16,10 @@ from typing import Any
 import harmful
 import pytest
 import typer
-from attacked import IRREGULAR, refused, some
+from attacked import IRREGULAR, refused, some, unfinished
 from mutations import KINDS, damaged
 from resealed import reseal
-from tracked_runs import write_start, write_state
+from tracked_runs import write_start
 
 from ohlcv_factory.cli.app import application
 
@@ -72,13 +72,6 @@ VALUES = ("", "[", '{"name": "Other"}', "9" * 400)
 
 
 # --- the trials of a search -------------------------------------------------------------------------------------------
-
-
-def unfinished(folder: Path) -> Path:
-    """A study as one that failed on its last step."""
-    (folder / "manifest.json").unlink()
-    write_state(folder, "FAILED")
-    return folder
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 
 import harmful
 import pytest
-from attacked import IRREGULAR, refused, some
+from attacked import IRREGULAR, refused, some, unfinished
 from resealed import reseal_all
 
 from ohlcv_factory.cli.app import invoke  # noqa: F401  (imported before anything is watched)
@@ -256,13 +256,6 @@ DONE = {
 }
 """What `resume` finds done there, and does again where it is not what was written."""
 SHAPES = {"a list": b"[]", "an empty table": b"{}", "a word": b'"text"', "no bytes": b""}
-
-
-def unfinished(folder: Path) -> Path:
-    """A study as one that failed on its last step."""
-    (folder / "manifest.json").unlink()
-    (folder / "state.json").write_text(json.dumps({"state": "FAILED", "attempt": 1, "updated": "", "error": None}))
-    return folder
 
 
 def resumed(folder: Path, ground: Any) -> tuple[str | Path, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Iterable, Iterator
@@ -35,6 +36,13 @@ def refused(answer: Answer, name: str, codes: tuple[int, ...] = (65, 76)) -> Non
     assert Path(name).name in answer.err
     assert "Traceback" not in answer.err
     assert answer.err.count("error[") == 1
+
+
+def unfinished(folder: Path) -> Path:
+    """A run or a study as one that failed on its last step."""
+    (folder / "manifest.json").unlink()
+    (folder / "state.json").write_text(json.dumps({"state": "FAILED", "attempt": 1, "updated": "", "error": None}))
+    return folder
 
 
 @contextmanager
