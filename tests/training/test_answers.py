@@ -130,7 +130,7 @@ def test_raw_bars_and_live_bars_get_the_runs_own_sets_and_decisions(conformal_ru
 
 
 def test_a_later_part_is_decided_by_the_stored_rule(conformal_run, container, monkeypatch):
-    monkeypatch.setattr("ohlcv_factory.training.evaluation._container", lambda *_: container)
+    monkeypatch.setattr("ohlcv_factory.training.evaluation.recorded_container", lambda *_: container)
     found = evaluate_run(conformal_run.path, "val").evaluation
     assert found["decision"] == json.loads(json.dumps(conformal_run.evaluation["decision"]))
     assert found["trading"]["num_trades"] == conformal_run.evaluation["trading"]["num_trades"]

@@ -30,7 +30,7 @@ from ohlcv_factory.training.artifacts import START, TAGS
 from ohlcv_factory.training.bundle import MANIFEST, ModelBundle
 from ohlcv_factory.training.resumption import flat_keys
 from ohlcv_factory.training.run_manifest import RUNS, read_run_manifest, require_kind, verify_files
-from ohlcv_factory.training.trial import open_run, open_written
+from ohlcv_factory.training.trial import open_models, open_run, open_written
 
 LATEST = "latest"
 EVALUATION = Path("metrics") / "evaluation_metrics.json"
@@ -214,7 +214,7 @@ def _self_test(path: Path, manifest: dict[str, Any]) -> None:
     """
     try:
         if manifest.get("reference") is None:
-            open_run(path)
+            open_models(path)
         else:
             ModelBundle.from_run(path)
     except (MissingExtraError, UsageError) as error:

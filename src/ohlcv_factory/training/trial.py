@@ -29,8 +29,13 @@ def open_run(folder: Path, *, always_try: bool = False) -> dict[str, Any]:
     else, VerificationError (76) for a file that is not what was written, DataError (65) for what may not be there or cannot be
     parsed, and what loading the model raises.
     """
+    require_kind(folder, read_run_manifest(folder), BUNDLES)
+    return open_models(folder, always_try=always_try)
+
+
+def open_models(folder: Path, *, always_try: bool = False) -> dict[str, Any]:
+    """The same for any folder whose manifest names a model: a cross-validation with models in it, too."""
     manifest = read_run_manifest(folder)
-    require_kind(folder, manifest, BUNDLES)
     verify_files(folder, manifest)
     trial = Trial(loader=LOADER if _can_be_loaded(manifest) else None, plugins=loaded_files())
     if always_try:
