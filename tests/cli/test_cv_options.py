@@ -87,6 +87,7 @@ REFUSALS = {
     ),
     "an unknown key": key(2, "fold", refusal="cv.fold: unknown key; did you mean 'folds'?"),
     "no folds": Case(("--folds", "1"), refusal="n_splits must be at least 2, got 1"),
+    "an embargo that is no number": Case(("--embargo", "nan"), refusal="--embargo takes days or auto, got 'nan'"),
     "an embargo in words": Case(("--embargo", "some"), refusal="--embargo takes days or auto, got 'some'"),
     "workers without an executor": Case(("--workers", "2"), refusal="workers: folds are done in this process"),
     "windows of the past": Case((*WALK, "--purge-windows"), refusal="windows of earlier rows never reach"),

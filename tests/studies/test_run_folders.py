@@ -161,8 +161,9 @@ def test_tags_are_added_once_taken_away_and_survive_loading_the_run(folder) -> N
     assert ModelBundle.from_run(run).horizon == 20
     with pytest.raises(UnknownNameError, match=r"'lve'\. Did you mean 'live'"):
         change_tags(run, remove=["lve"])
-    with pytest.raises(UsageError, match="a tag has letters"):
-        change_tags(run, add=[" "])
+    for tag in (" ", "a\nb"):
+        with pytest.raises(UsageError, match="a tag has letters, in one line"):
+            change_tags(run, add=[tag])
 
 
 def test_a_removed_run_is_gone_and_its_trial_stays_in_the_ledger(folder) -> None:

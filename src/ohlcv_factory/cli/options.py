@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
@@ -262,12 +264,10 @@ def embargo_days(text: str | None) -> float | str | None:
     """`auto` or a number of days. Raises UsageError (2)."""
     if text is None or text == "auto":
         return text
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError(
-            f"--embargo takes days or auto, got {text!r}.", where="--embargo", help="for example: --embargo 5"
-        ) from None
+    with suppress(ValueError):
+        if math.isfinite(days := float(text)):
+            return days
+    raise UsageError(f"--embargo takes days or auto, got {text!r}.", where="--embargo", help="for example: --embargo 5")
 
 
 def refuse_inside(out: Path, *inputs: str | Path) -> None:

@@ -228,8 +228,8 @@ def tags_of(path: Path) -> tuple[str, ...]:
 
 def change_tags(path: Path, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> tuple[str, ...]:
     """The tags after the change. Raises UsageError (2) for an empty tag, UnknownNameError (2) for one that is not there."""
-    for tag in [tag for tag in add if not tag.strip()]:
-        raise UsageError(f"a tag has letters, got {tag!r}.", where="--add", help="for example: --add keep")
+    for tag in [tag for tag in add if not tag.strip() or not tag.isprintable()]:
+        raise UsageError(f"a tag has letters, in one line, got {tag!r}.", where="--add", help="for example: --add keep")
     present = set(tags_of(path))
     for tag in [tag for tag in remove if tag not in present]:
         raise unknown_name("tag", tag, present, where=str(path))

@@ -36,7 +36,7 @@ def refuse_other_start(folder: Path, settings: Mapping[str, Any], container: Tim
         raise UsageError(
             f"the run began with other values: {'; '.join(changed)}.",
             where=str(folder),
-            help="put them back, or train a new run from the ones of now: --fork, or train",
+            help="put them back, or begin anew with those of now: a run by resume RUN --fork, a study in another folder",
         )
 
 
