@@ -149,7 +149,7 @@ def test_the_recipe_of_barriers_runs_and_its_piece_builds_a_dataset(few, folder,
     found = succeed("tune-barriers", "--config", RECIPES / "tune_barriers.yaml", *where, "--json").json
     (entry,) = found["metrics"]["searches"]
     build = ("data", "build", folder / "SYNTH_few.csv", "--config", found["recipe"], "--out", tmp_path / "dataset")
-    succeed(*build, "--horizons", "5", "--embargo", "auto", "--set", FEATURES)
+    succeed(*build, "--embargo", "auto", "--set", FEATURES)
     text = (tmp_path / "dataset" / "dataset.json").read_text()
     assert str(entry["found"]["k_up"]) in text
     out = succeed("tune-barriers", "--config", RECIPES / "tune_barriers.yaml", *where).out

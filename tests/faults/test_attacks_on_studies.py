@@ -172,6 +172,15 @@ def swapped(kind: str, attack: str, folder: Path, canary: Path) -> str:
     return name
 
 
+@pytest.mark.parametrize("kind", some(SWAPPED, every=3))
+def test_what_nobody_harmed_is_read_by_every_command(kind, guarded, copied_study, studies, tmp_path) -> None:
+    folder = copied_study(kind)
+    for arguments in commands(kind, folder, studies, tmp_path).values():
+        answer = guarded(*arguments)
+        looked_twice = arguments[0] == "audit"  # at the test part of this dataset, for `evaluated`
+        assert answer.code == int(looked_twice), (arguments, answer.err or answer.out)
+
+
 @pytest.mark.parametrize("number", some(range(len(ATTACKS)), every=4), ids=[" ".join(each) for each in ATTACKS])
 def test_a_swapped_file_is_refused(number, guarded, copied_study, studies, canary, tmp_path) -> None:
     kind, attack = ATTACKS[number]

@@ -19,7 +19,7 @@ from ohlcv_factory.training.tracking.settings import ExperimentConfig
 from ohlcv_factory.training.tracking.spool import SPOOL
 from ohlcv_factory.training.tracking.tracked_run import TrackedRun
 from ohlcv_factory.training.tracking.tracker import tracker_of
-from ohlcv_factory.training.trial import open_run
+from ohlcv_factory.training.trial import open_models
 
 DELIVERED = "tracking.json"
 PATIENCE_SECONDS = 30.0
@@ -43,12 +43,12 @@ class Delivery:
 def deliver(folder: Path, experiment: ExperimentConfig | None = None) -> Delivery:
     """Show a run where its spool says, or `experiment`; what stands there already is not sent again.
 
-    A finished one is compared with its manifest first. Raises what `TrackedRun.read`, `open_run` and the tracker raise,
+    A finished one is compared with its manifest first. Raises what `TrackedRun.read`, `open_models` and the tracker raise,
     LockedError (75) while another delivery is at work.
     """
     run = TrackedRun.read(folder, experiment)
     if run.is_finished:
-        open_run(folder)
+        open_models(folder)
     with atomic.storage_errors(folder / SPOOL):
         os.close(open_or_make(folder / SPOOL))
     with folder_lock(folder / SPOOL, "a delivery of this run", patience_seconds=PATIENCE_SECONDS):
