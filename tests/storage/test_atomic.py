@@ -132,7 +132,7 @@ def test_an_output_folder_that_must_be_new_is_refused_when_it_holds_something(tm
     assert (tmp_path / "run.txt").read_text() == "kept"
 
 
-@pytest.mark.parametrize("seal", atomic.SEALS)
+@pytest.mark.parametrize("seal", (atomic.RUN_SEAL, atomic.DATASET_SEAL))
 def test_no_output_folder_is_made_inside_what_is_finished(seal: str, tmp_path: Path) -> None:
     (tmp_path / "finished").mkdir()
     (tmp_path / "finished" / seal).write_text('{"created_by": "ohlcv-model-factory 0.1.0"}')

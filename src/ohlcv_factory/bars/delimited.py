@@ -27,8 +27,8 @@ LONGEST_HEAD = 1 << 16
 def text_table(content: bytes, source: str, digest: str, options: ReadOptions) -> Table:
     """Every field as text; lines without any field are left out, and the numbers of the others kept.
 
-    Columns have the names of the header, or of the dialect where there is none. Raises UsageError (2) for marks or an
-    encoding that cannot be meant, DataError (65) with the line for the rest.
+    Columns have the names of the header, or of the dialect where there is none. Raises UsageError (2) for marks that
+    cannot be meant, DataError (65) with the line for the rest.
     """
     _check_marks(options)
     text = _decoded(content, source, options.encoding)

@@ -36,7 +36,7 @@ from ohlcv_factory.storage.formats import told_as_damage, write_json
 from ohlcv_factory.storage.parquet import column_names, read_table, write_table
 from ohlcv_factory.storage.trial import Trial, try_foreign
 
-MANIFEST = "dataset.json"
+MANIFEST = atomic.DATASET_SEAL
 SCHEMA_VERSION = 2
 READ_VERSIONS = (1, 2)
 PAGES = (MANIFEST, "report.html", "report.json")

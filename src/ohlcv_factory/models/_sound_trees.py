@@ -21,17 +21,21 @@ LEAF = -1
 
 @dataclass(frozen=True)
 class Tree:
-    """The inner nodes of a tree of `count` nodes, of which 0 is the root: their children and the features they ask."""
+    """The m inner nodes of a tree of `count` nodes, of which 0 is the root: their children and the features they ask."""
 
     count: int
     children: np.ndarray
-    """All left ones, then all right ones."""
+    """Numbers of nodes `(2m,)`: all left ones, then all right ones."""
     features: np.ndarray
+    """Columns `(m,)`, from 0 on."""
     is_numeric: bool = True
     """Whether every inner node compares a number with a threshold."""
 
     def is_sound(self, feature_count: int) -> bool:
-        """Whether every way from the root ends at a leaf: no node has two parents, and the root has none."""
+        """Whether every way from the root ends at a leaf, and asks features that rows have.
+
+        It ends where no node has two parents, and the root has none.
+        """
         children, features = self.children, self.features
         if not self.is_numeric or len(children) != 2 * len(features):
             return False

@@ -13,7 +13,8 @@ from pathlib import Path
 from ohlcv_factory.errors import AccessError, FactoryError, OutputError, StorageError
 
 TEMPORARY_PREFIX = ".partial-"
-SEALS = ("manifest.json", "dataset.json")
+RUN_SEAL, DATASET_SEAL = "manifest.json", "dataset.json"
+"""The manifests of runs and studies, and of datasets. They are written last: a folder that holds one is finished."""
 MADE_BY, HEAD_BYTES = b'"ohlcv-model-factory ', 1 << 16
 """What stands at the head of a manifest of ours; files of that name are common."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -126,7 +127,7 @@ def create_folder(path: Path, *, must_be_new: bool = False) -> None:
 def _refuse_inside_sealed(path: Path) -> None:
     """A folder whose manifest lists every file is refused by all commands once there is one more in it."""
     for folder in path.resolve().parents:
-        if any(_is_ours(folder / name) for name in SEALS):
+        if any(_is_ours(folder / name) for name in (RUN_SEAL, DATASET_SEAL)):
             raise OutputError(
                 f"{path} lies inside {folder}, which is finished: one file more would spoil it.",
                 where=str(path),

@@ -19,11 +19,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ohlcv_factory.errors import DataError, InputMissingError, VerificationError
-from ohlcv_factory.storage.atomic import TEMPORARY_PREFIX, storage_errors
+from ohlcv_factory.storage.atomic import RUN_SEAL, TEMPORARY_PREFIX, storage_errors
 from ohlcv_factory.storage.digests import bytes_digest
 from ohlcv_factory.storage.regular_files import CHUNK_BYTES, irregular, open_regular, read_regular
 
-MANIFEST = "manifest.json"
+MANIFEST = RUN_SEAL
 MOST_MANIFEST_BYTES = 64 << 20
 OF_TRACKERS = frozenset({"tracking.jsonl", "tracking.json", "wandb", "tensorboard"})
 """What trackers write whenever they like; no command that reads a run looks into their folders."""
